@@ -1,0 +1,25 @@
+import { defineConfig } from 'vitest/config'
+
+// One project per kind of test, so that `npm run check` can run the fast ones alone.
+const project = (name: string, include: string, options: { timeoutMs: number; parallel: boolean }) => ({
+  test: {
+    name,
+    include: [include],
+    testTimeout: options.timeoutMs,
+    hookTimeout: options.timeoutMs,
+    fileParallelism: options.parallel,
+    typecheck: { enabled: false },
+  },
+})
+
+export default defineConfig({
+  test: {
+    projects: [
+      project('unit', 'test/unit/**/*.test.ts', { timeoutMs: 30_000, parallel: true }),
+      project('integration', 'test/integration/**/*.test.ts', { timeoutMs: 120_000, parallel: true }),
+      project('process', 'test/process/**/*.test.ts', { timeoutMs: 300_000, parallel: true }),
+      project('browser', 'test/browser/**/*.test.ts', { timeoutMs: 300_000, parallel: false }),
+    ],
+    maxWorkers: 2,
+  },
+})
