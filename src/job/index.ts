@@ -1,0 +1,43 @@
+// The door of src/job: the contract of a job, its data, durations and every error. Imports nothing of ours.
+
+export * from './attempt-errors.js'
+export type { Backoff, CheckedOptions } from './contract-options.js'
+export {
+  type AnyJobContract,
+  type BackoffOptions,
+  defineJob,
+  type HandlerInputOf,
+  type HandlerResultOf,
+  type InputOf,
+  isJobContract,
+  type JobContract,
+  type JobOptions,
+  type ResultOf,
+} from './define-job.js'
+export { describeValue, hideCredentials } from './describe-value.js'
+export { DroverError, type DroverErrorOptions, isDroverError } from './drover-error.js'
+export { type Duration, type DurationRange, formatDuration, parseDuration } from './duration.js'
+export * from './errors.js'
+export { encodeInput, encodeResult, parseInput } from './job-data.js'
+export {
+  decodeJson,
+  type EncodedJson,
+  type EncodeOptions,
+  encodeJson,
+  encodeJsonNoting,
+  type JsonValue,
+} from './json.js'
+export { isJobName, isQueueName, JOB_NAME_RULE, QUEUE_NAME_RULE } from './names.js'
+export * from './redis-errors.js'
+export {
+  type CheckOutcome,
+  checkSchema,
+  isStandardSchema,
+  type SchemaInput,
+  type SchemaOutput,
+  type StandardIssue,
+  type StandardResult,
+  type StandardSchemaV1,
+} from './schema.js'
+export { type StoredError, type StoredErrorLimits, serializeError } from './stored-error.js'
+export { suggest } from './suggest.js'

@@ -1,0 +1,113 @@
+// Owns the errors about Redis: reaching it, signing in, its version and persistence, what its keys hold, and the
+// BullMQ version whose scripts run in it.
+// No field of these holds a URL or a password, and no cause may: a client's error can carry the AUTH command.
+
+import { DroverError, type DroverErrorOptions } from './drover-error.js'
+import { formatDuration } from './duration.js'
+
+export interface RedisUnavailableOptions extends DroverErrorOptions {
+  readonly jobId?: string
+}
+
+/**
+ * Redis did not answer in time. An enqueue may or may not have arrived: repeat it with the same `jobId`, which
+ * enqueues it once.
+ */
+export class RedisUnavailableError extends DroverError {
+  readonly operation: string
+  readonly timeoutMs: number
+  readonly jobId: string | undefined
+
+  constructor(operation: string, timeoutMs: number, options?: RedisUnavailableOptions) {
+    const repeat =
+      options?.jobId === undefined
+        ? 'check that Redis runs and can be reached, then repeat it'
+        : `check that Redis runs, then repeat it with id ${JSON.stringify(options.jobId)}, which cannot enqueue twice`
+    super(
+      'REDIS_UNAVAILABLE',
+      `Redis did not answer ${operation} within ${formatDuration(timeoutMs)}: ${repeat}`,
+      options,
+    )
+    this.operation = operation
+    this.timeoutMs = timeoutMs
+    this.jobId = options?.jobId
+  }
+}
+
+/** Redis refused the user name or password. `address` is host and port, `reply` the first words of its answer. */
+export class RedisAuthError extends DroverError {
+  readonly address: string
+  readonly reply: string
+
+  constructor(address: string, reply: string) {
+    super(
+      'REDIS_AUTH',
+      `Redis at ${address} refused the sign-in (${reply}): check REDIS_USERNAME and REDIS_PASSWORD, or those in REDIS_URL`,
+    )
+    this.address = address
+    this.reply = reply
+  }
+}
+
+/** The Redis URL cannot be used. The message says what is wrong with it and never repeats it. */
+export class RedisUrlError extends DroverError {
+  readonly problem: string
+
+  constructor(problem: string) {
+    super('REDIS_URL_INVALID', `the Redis URL is not usable: ${problem}`)
+    this.problem = problem
+  }
+}
+
+export class RedisTooOldError extends DroverError {
+  readonly found: string
+  readonly minimum: string
+
+  constructor(found: string, minimum: string) {
+    super('REDIS_TOO_OLD', `Redis ${found} is too old: expected ${minimum} or later, upgrade the server`)
+    this.found = found
+    this.minimum = minimum
+  }
+}
+
+/** This Redis could lose jobs that were accepted; `problem` names the setting and the value it needs. */
+export class RedisNotDurableError extends DroverError {
+  readonly problem: string
+
+  constructor(problem: string) {
+    super('REDIS_NOT_DURABLE', `this Redis can lose accepted jobs: ${problem}`)
+    this.problem = problem
+  }
+}
+
+/** A BullMQ script is not the one the commit was written for; nothing was sent to Redis. */
+export class UnsupportedBullmqError extends DroverError {
+  readonly script: string
+  readonly expected: string
+  readonly found: string
+
+  constructor(script: string, expected: string, found: string) {
+    super(
+      'UNSUPPORTED_BULLMQ',
+      `BullMQ's script ${script} is not the supported one: expected ${expected}, found ${found}; ` +
+        "install the version of bullmq that this package's package.json pins",
+    )
+    this.script = script
+    this.expected = expected
+    this.found = found
+  }
+}
+
+/** The counter's key holds something that is not an integer; it was left as it is. */
+export class CounterNotIntegerError extends DroverError {
+  readonly counter: string
+
+  constructor(counter: string, options?: DroverErrorOptions) {
+    super(
+      'COUNTER_NOT_INTEGER',
+      `counter ${JSON.stringify(counter)} does not hold an integer: another program wrote its key; delete or correct it`,
+      options,
+    )
+    this.counter = counter
+  }
+}
