@@ -1,0 +1,44 @@
+// The door of src/redis: where Redis is, connections to it, and the names of the keys in it.
+export {
+  type ClientOptions,
+  clientAddress,
+  connectOnce,
+  createProducerClient,
+  createReaderClient,
+  createSubscriberClient,
+  createWorkerClient,
+  type FailFastClientOptions,
+  type RedisClient,
+} from './clients.js'
+export {
+  BULL_RESERVED_IDS,
+  checkCounterName,
+  checkJobId,
+  checkPrefix,
+  checkQueueName,
+  contractKey,
+  counterKey,
+  counterNamesKey,
+  doneChannel,
+  type KeysOfQueue,
+  queueKeys,
+  queuesKey,
+  queueTag,
+  resultKey,
+  statsHourKey,
+  statsKey,
+  totalsKey,
+} from './keys.js'
+export { bareRedisError, maskRedisError, type RedisErrorContext } from './mask-error.js'
+export {
+  type ClusterRedisSettings,
+  DEFAULT_REDIS,
+  describeRedis,
+  parseRedisUrl,
+  REDIS_URL_FORMS,
+  type RedisAddress,
+  type RedisSettings,
+  type SentinelRedisSettings,
+  type SingleRedisSettings,
+} from './settings.js'
+export { REDIS_ENVIRONMENT, readSecret, redisSettingsFromEnv } from './settings-env.js'

@@ -1,0 +1,185 @@
+// Every Redis key and channel of Drover, each built by one function, and the rules for the names inside them.
+// BullMQ's own keys live under `bullBase` and are named by BullMQ.
+import {
+  InvalidCounterNameError,
+  InvalidJobIdError,
+  InvalidPrefixError,
+  InvalidQueueNameError,
+  isQueueName,
+} from '../job/index.js'
+
+/** The keys of one queue. All carry the queue's hash tag, so all of them share one cluster slot. */
+export interface KeysOfQueue {
+  /** `{drover:<queue>}`, the hash tag. BullMQ's `prefix` option is this text. */
+  readonly tag: string
+  /** The same text as `tag`, under the name of its use: BullMQ's `prefix` option. */
+  readonly bull: string
+  /** `{drover:<queue>}:`, what each of our own keys of the queue starts with. */
+  readonly base: string
+  /** `{drover:<queue>}:<queue>:`, what each of BullMQ's keys of the queue starts with. */
+  readonly bullBase: string
+  /** String, one JSON record of how the job ended. TTL: the contract's `keepResult`, by default 24 h. */
+  result(id: string): string
+  /** String, an integer that any client may `GET` and `INCRBY`; a missing key reads as 0. No TTL. */
+  counter(name: string): string
+  /** Set of the names of all user counters of the queue. No TTL. */
+  readonly counterNames: string
+  /** Hash of `<job>:completed`, `<job>:failed` and `<job>:retried`, counted since the start. No TTL. */
+  readonly totals: string
+  /** Hash of one minute's counts and histogram buckets; `minute` is whole minutes since 1970. TTL 48 h. */
+  stats(minute: number): string
+  /** Hash of one hour's counts, as `stats`; `hour` is whole hours since 1970. TTL 90 d. */
+  statsHour(hour: number): string
+  /** Pub/sub channel that fires when the job's result is committed. */
+  done(id: string): string
+}
+
+/** The keys of one queue with their fixed parts built once: keep it, and each key costs one concatenation. */
+export function queueKeys(prefix: string, queue: string): KeysOfQueue {
+  const tag = queueTag(prefix, queue)
+  const base = `${tag}:`
+  const resultBase = `${base}result:`
+  const counterBase = `${base}counter:`
+  const statsBase = `${base}stats:`
+  const statsHourBase = `${statsBase}h:`
+  const doneBase = `${base}done:`
+  return {
+    tag,
+    bull: tag,
+    base,
+    bullBase: `${base}${queue}:`,
+    result: (id) => resultBase + id,
+    counter: (name) => counterBase + name,
+    counterNames: `${base}counters`,
+    totals: `${base}totals`,
+    stats: (minute) => statsBase + minute,
+    statsHour: (hour) => statsHourBase + hour,
+    done: (id) => doneBase + id,
+  }
+}
+
+/** `{drover:<queue>}`: the hash tag of the queue's keys, and the `prefix` given to BullMQ. */
+export function queueTag(prefix: string, queue: string): string {
+  return `{${prefix}:${queue}}`
+}
+
+/** String, JSON: how one job ended. See `KeysOfQueue.result`. */
+export function resultKey(prefix: string, queue: string, id: string): string {
+  return queueKeys(prefix, queue).result(id)
+}
+
+/** String, integer: one user counter. See `KeysOfQueue.counter`. */
+export function counterKey(prefix: string, queue: string, name: string): string {
+  return queueKeys(prefix, queue).counter(name)
+}
+
+/** Set: the names of the queue's user counters. See `KeysOfQueue.counterNames`. */
+export function counterNamesKey(prefix: string, queue: string): string {
+  return queueKeys(prefix, queue).counterNames
+}
+
+/** Hash: counts per job name since the start. See `KeysOfQueue.totals`. */
+export function totalsKey(prefix: string, queue: string): string {
+  return queueKeys(prefix, queue).totals
+}
+
+/** Hash: the counts of one minute. See `KeysOfQueue.stats`. */
+export function statsKey(prefix: string, queue: string, minute: number): string {
+  return queueKeys(prefix, queue).stats(minute)
+}
+
+/** Hash: the counts of one hour. See `KeysOfQueue.statsHour`. */
+export function statsHourKey(prefix: string, queue: string, hour: number): string {
+  return queueKeys(prefix, queue).statsHour(hour)
+}
+
+/** Pub/sub channel: fires when the job's result is committed. See `KeysOfQueue.done`. */
+export function doneChannel(prefix: string, queue: string, id: string): string {
+  return queueKeys(prefix, queue).done(id)
+}
+
+/** Set of the names of all queues a worker or a producer has used under this prefix. No TTL. */
+export function queuesKey(prefix: string): string {
+  return `${prefix}:queues`
+}
+
+/** Hash with the version of this key contract. No TTL. */
+export function contractKey(prefix: string): string {
+  return `${prefix}:contract`
+}
+
+/**
+ * The names BullMQ 6 keeps beside its jobs, under `bullBase`: a job of such an id would overwrite the queue's own
+ * structure. A test compares this list with BullMQ's `QueueKeys`.
+ */
+export const BULL_RESERVED_IDS: readonly string[] = [
+  '',
+  'active',
+  'wait',
+  'waiting-children',
+  'paused',
+  'id',
+  'delayed',
+  'prioritized',
+  'stalled-check',
+  'completed',
+  'failed',
+  'stalled',
+  'repeat',
+  'limiter',
+  'meta',
+  'events',
+  'pc',
+  'marker',
+  'de',
+]
+
+const RESERVED = new Set(BULL_RESERVED_IDS)
+const JOB_ID = /^[A-Za-z0-9_.-]{1,128}$/
+const INTEGER = /^-?\d+$/
+const COUNTER_NAME = /^[A-Za-z0-9][A-Za-z0-9_.:-]{0,127}$/
+const COUNTER_NAME_RULE = '1 to 128 characters of A-Z a-z 0-9 _ . : -, the first a letter or digit'
+const PREFIX = /^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$/
+const PREFIX_RULE = '1 to 32 characters of A-Z a-z 0-9 _ -, the first a letter or digit, no braces'
+
+/**
+ * Gives the name back when it may name a queue: 1 to 64 letters, digits, `_`, `.` or `-`, first a letter or digit.
+ * A colon would split BullMQ's keys, a brace the hash tag.
+ * @throws InvalidQueueNameError
+ */
+export function checkQueueName(name: string): string {
+  if (!isQueueName(name)) throw new InvalidQueueNameError(name)
+  return name
+}
+
+/**
+ * Gives the id back when it may name a job: 1 to 128 letters, digits, `_`, `.` or `-`, not a whole number (BullMQ
+ * counts its own ids with those) and none of `BULL_RESERVED_IDS`.
+ * @throws InvalidJobIdError
+ */
+export function checkJobId(id: string): string {
+  if (typeof id !== 'string' || !JOB_ID.test(id)) throw new InvalidJobIdError(id)
+  if (INTEGER.test(id)) throw new InvalidJobIdError(id, 'an id that is not a whole number, such as order-17')
+  if (RESERVED.has(id)) throw new InvalidJobIdError(id, 'an id that BullMQ does not use itself')
+  return id
+}
+
+/**
+ * Gives the name back when it may name a counter: 1 to 128 letters, digits, `_`, `.`, `:` or `-`, first a letter or
+ * digit.
+ * @throws InvalidCounterNameError
+ */
+export function checkCounterName(name: string): string {
+  if (typeof name !== 'string' || !COUNTER_NAME.test(name)) throw new InvalidCounterNameError(name, COUNTER_NAME_RULE)
+  return name
+}
+
+/**
+ * Gives the prefix back when keys may start with it: 1 to 32 letters, digits, `_` or `-`, first a letter or digit. The
+ * braces of the hash tag are added by `queueTag`, so they are not part of it.
+ * @throws InvalidPrefixError
+ */
+export function checkPrefix(prefix: string): string {
+  if (typeof prefix !== 'string' || !PREFIX.test(prefix)) throw new InvalidPrefixError(prefix, PREFIX_RULE)
+  return prefix
+}
