@@ -46,6 +46,7 @@ export type RedisSettings = SingleRedisSettings | SentinelRedisSettings | Cluste
 /** What is connected to when nothing says otherwise: 127.0.0.1, port 6379, database 0, no password. */
 export const DEFAULT_REDIS: SingleRedisSettings = { kind: 'single', host: '127.0.0.1', port: 6379, db: 0 }
 
+const ENCODE_HINT = 'expected host or host:port; a "/" or "?" in a user name or password must be percent-encoded'
 const REDIS_PORT = 6379
 const SENTINEL_PORT = 26379
 
@@ -119,6 +120,7 @@ export function parseRedisUrl(url: string): RedisSettings {
       ...(sentinelPassword === null ? {} : { sentinelPassword }),
     }
   }
+  if (path.includes('@')) throw new RedisUrlError(ENCODE_HINT)
   if (segments.length > 1) throw new RedisUrlError('only a database number may follow the host: redis://host:6379/0')
   const db = readDatabase(segments[0])
   const addresses = readAddresses(hosts, REDIS_PORT)
@@ -193,7 +195,7 @@ function readAddresses(hosts: string, defaultPort: number): RedisAddress[] {
     const match = /^(?:\[([0-9a-fA-F:.%]+)\]|([^[\]:@\s]+))(?::(.*))?$/.exec(text)
     const host = match?.[1] ?? match?.[2]
     if (match === null || host === undefined) {
-      throw new RedisUrlError('expected host or host:port; a "/", "?" or "#" in a password must be percent-encoded')
+      throw new RedisUrlError(ENCODE_HINT)
     }
     return { host, port: match[3] === undefined ? defaultPort : readPort(match[3]) }
   })
