@@ -31,6 +31,14 @@ export {
 } from './keys.js'
 export { bareRedisError, maskRedisError, type RedisErrorContext } from './mask-error.js'
 export {
+  type DurabilityFinding,
+  judgeDurability,
+  MINIMUM_REDIS_VERSION,
+  readServerInfo,
+  requireSupportedVersion,
+  type ServerInfo,
+} from './server-info.js'
+export {
   type ClusterRedisSettings,
   DEFAULT_REDIS,
   describeRedis,
