@@ -1,0 +1,89 @@
+// Wraps BullMQ's finishing and retrying scripts as a client defines them, so that finishing a job and committing what
+// it wrote are one script call. The scripts themselves are commit.lua and count-retried.lua.
+import { readFileSync } from 'node:fs'
+import type { Cluster, Redis } from 'ioredis'
+import { UnsupportedBullmqError } from '../job/index.js'
+
+/** The BullMQ release the kernel was written against; package.json pins the same one. */
+export const BULLMQ_VERSION = '6.7.0'
+
+/** Name of the command that finishes and commits. It takes one key, where BullMQ's takes 14: the script rebuilds them. */
+export const COMMIT_COMMAND = 'droverCommit'
+
+/** What each wrapped script of BullMQ must look like: its number of keys and the highest ARGV it reads. */
+const EXPECTED = {
+  moveToFinished: { keys: 14, args: 9 },
+  moveToDelayed: { keys: 11, args: 9, jobKey: 5, fieldsArg: 7 },
+  retryJob: { keys: 11, args: 6, jobKey: 4, fieldsArg: 6 },
+} as const
+
+interface ScriptDefinition {
+  readonly lua: string
+  readonly numberOfKeys?: number
+  readonly readOnly?: boolean
+}
+
+const read = (file: string) => readFileSync(new URL(file, import.meta.url), 'utf8')
+const commitLua = read('./commit.lua')
+const checkEffectsLua = read('./check-effects.lua')
+const countRetriedLua = read('./count-retried.lua')
+
+/**
+ * Makes every BullMQ script that this client defines from now on commit with the ledger. Call it on a worker's client
+ * before BullMQ sees that client. BullMQ's own `moveToFinished` is not defined at all, so nothing can finish a job
+ * around the ledger.
+ * @throws UnsupportedBullmqError when BullMQ defines a script of a version or shape the kernel does not know.
+ */
+export function attachLedger(client: Redis | Cluster): void {
+  const define = client.defineCommand.bind(client)
+  const publish = client.isCluster ? 'SPUBLISH' : 'PUBLISH'
+  client.defineCommand = (name: string, definition: ScriptDefinition) => {
+    const wrapped = wrapScript(name, definition, publish)
+    define(wrapped.name, { ...definition, ...wrapped.definition })
+  }
+}
+
+/** The command and script to define in place of BullMQ's; scripts that are not wrapped come back as they are. */
+export function wrapScript(
+  name: string,
+  definition: ScriptDefinition,
+  publish: 'PUBLISH' | 'SPUBLISH',
+): { name: string; definition: ScriptDefinition } {
+  const [script = '', version = ''] = name.split(':')
+  if (!isWrapped(script)) return { name, definition }
+  checkShape(script, version, definition)
+  if (script === 'moveToFinished') {
+    const lua = fill(commitLua, {
+      BULLMQ_SCRIPT: definition.lua,
+      CHECK_EFFECTS: checkEffectsLua,
+      PUBLISH: publish,
+    })
+    return { name: COMMIT_COMMAND, definition: { lua, numberOfKeys: 1 } }
+  }
+  const { fieldsArg, jobKey } = EXPECTED[script]
+  const lua = fill(countRetriedLua, {
+    BULLMQ_SCRIPT: definition.lua,
+    FIELDS: String(fieldsArg),
+    JOB: String(jobKey),
+  })
+  return { name, definition: { lua, numberOfKeys: EXPECTED[script].keys } }
+}
+
+function isWrapped(script: string): script is keyof typeof EXPECTED {
+  return Object.hasOwn(EXPECTED, script)
+}
+
+function checkShape(script: keyof typeof EXPECTED, version: string, definition: ScriptDefinition): void {
+  const expected = EXPECTED[script]
+  const highestArg = Math.max(0, ...Array.from(definition.lua.matchAll(/ARGV\[(\d+)\]/g), (match) => Number(match[1])))
+  if (version === BULLMQ_VERSION && definition.numberOfKeys === expected.keys && highestArg === expected.args) return
+  throw new UnsupportedBullmqError(
+    script,
+    `BullMQ ${BULLMQ_VERSION} with ${expected.keys} keys and ${expected.args} arguments`,
+    `BullMQ ${version || 'of unknown version'} with ${definition.numberOfKeys ?? 0} keys and ${highestArg} arguments`,
+  )
+}
+
+function fill(template: string, parts: Record<string, string>): string {
+  return template.replace(/--@([A-Z_]+)@/g, (placeholder, part: string) => parts[part] ?? placeholder)
+}

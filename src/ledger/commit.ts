@@ -1,0 +1,81 @@
+// What one attempt leaves to be committed, and its wire form: the arguments of commit.lua after BullMQ's own nine.
+import type { StoredError } from '../job/index.js'
+import type { KeysOfQueue } from '../redis/index.js'
+import { bucketOf } from './buckets.js'
+import type { StagedWrite } from './effects.js'
+
+/** How an attempt ended for good: its result, and what it staged when it completed. */
+export type Outcome = CompletedOutcome | FailedOutcome
+
+export interface CompletedOutcome {
+  readonly status: 'completed'
+  /** The result as JSON text. */
+  readonly valueJson: string
+  /** Whole numbers to add to user counters, by name. */
+  readonly counters?: ReadonlyMap<string, number> | undefined
+  readonly effects?: readonly StagedWrite[] | undefined
+  readonly keepResultMs: number
+  /** How long the handler ran, in milliseconds of a monotonic clock. */
+  readonly runMs: number
+}
+
+export interface FailedOutcome {
+  readonly status: 'failed'
+  readonly error: StoredError
+  readonly keepResultMs: number
+  readonly runMs: number
+}
+
+/** The fields of a job's record that its commit needs. */
+export interface FinishingJob {
+  readonly id: string
+  readonly name: string
+  readonly queue: string
+  readonly attemptsMade: number
+  readonly timestamp: number
+  readonly processedOn: number
+  readonly delayMs: number
+}
+
+/** The version of the result record, its field `v`. */
+export const RESULT_VERSION = 1
+
+/** The arguments of commit.lua from ARGV[10] on. */
+export function commitArguments(
+  keys: KeysOfQueue,
+  job: FinishingJob,
+  outcome: Outcome,
+  finishedAt: number,
+): (string | number)[] {
+  const waitMs = Math.max(0, job.processedOn - job.timestamp - job.delayMs)
+  const letter = outcome.status === 'completed' ? 'c' : 'f'
+  // A retried job waited for its backoff too, so only first attempts tell how long the queue lets jobs wait.
+  const waitBucket = job.attemptsMade === 0 ? bucketOf(waitMs) : '-'
+  const args: (string | number)[] = [
+    keys.base,
+    resultRecord(job, outcome, finishedAt, waitMs),
+    Math.max(1, Math.ceil(outcome.keepResultMs / 1000)),
+    `${job.name}:${outcome.status}`,
+    Math.floor(finishedAt / 60_000),
+    `${job.name}|${letter}|${bucketOf(outcome.runMs)}|${waitBucket}`,
+  ]
+  if (outcome.status === 'failed' || (!outcome.counters && !outcome.effects)) {
+    args.push(0)
+    return args
+  }
+  args.push(outcome.counters?.size ?? 0)
+  for (const [name, delta] of outcome.counters ?? []) args.push(name, delta)
+  for (const words of outcome.effects ?? []) args.push(words.length, ...words)
+  return args
+}
+
+/** The text of the result key; its shape is documented in docs/redis-keys.md and read back by results.ts. */
+function resultRecord(job: FinishingJob, outcome: Outcome, finishedAt: number, waitMs: number): string {
+  const ending =
+    outcome.status === 'completed' ? `"value":${outcome.valueJson}` : `"error":${JSON.stringify(outcome.error)}`
+  return (
+    `{"v":${RESULT_VERSION},"id":${JSON.stringify(job.id)},"job":${JSON.stringify(job.name)},"queue":"${job.queue}",` +
+    `"status":"${outcome.status}",${ending},"attempts":${job.attemptsMade + 1},"enqueuedAt":${job.timestamp},` +
+    `"startedAt":${job.processedOn},"finishedAt":${finishedAt},"runMs":${Math.round(outcome.runMs)},"waitMs":${waitMs}}`
+  )
+}

@@ -1,0 +1,140 @@
+// BullMQ's Redis backend with the ledger in it: each move to completed or failed carries what the attempt left to commit.
+// The scripts are wrapped in bullmq-scripts.ts; what is committed is built in commit.ts.
+import {
+  type BackendFactory,
+  type MinimalJob,
+  QueueKeys,
+  RedisConnection,
+  RedisQueueBackend,
+  raw2NextJobData,
+} from 'bullmq'
+import { Cluster, type Redis } from 'ioredis'
+import { EffectRejectedError, JobStalledError } from '../job/index.js'
+import { type KeysOfQueue, queueKeys } from '../redis/index.js'
+import { COMMIT_COMMAND } from './bullmq-scripts.js'
+import { commitArguments, type Outcome } from './commit.js'
+
+/** How many of the arguments BullMQ builds are keys; the rest go to the commit as they are. */
+const BULLMQ_KEYS = 14
+const JOB_KEY = 11
+const DEFAULT_KEEP_RESULT_MS = 86_400_000
+
+type RunCommand = { runCommand(name: string, args: unknown[]): Promise<unknown> }
+
+/**
+ * A backend whose every finish commits. The worker stages an attempt's outcome before BullMQ moves the job; a job that
+ * BullMQ fails by itself (stalled too often) is committed as failed with that reason.
+ */
+export class LedgerBackend extends RedisQueueBackend {
+  readonly #keys: KeysOfQueue
+  readonly #queue: string
+  readonly #outcomes = new WeakMap<MinimalJob, Outcome>()
+
+  constructor(keys: KeysOfQueue, queue: string, ...backend: ConstructorParameters<typeof RedisQueueBackend>) {
+    super(...backend)
+    this.#keys = keys
+    this.#queue = queue
+  }
+
+  /** Says what the next move of this job to completed or failed commits. */
+  stage(job: MinimalJob, outcome: Outcome): void {
+    this.#outcomes.set(job, outcome)
+  }
+
+  override async moveToCompleted<T, R, N extends string>(
+    job: MinimalJob<T, R, N>,
+    _returnValue: R,
+    removeOnComplete: Parameters<RedisQueueBackend['moveToCompleted']>[2],
+    token: string,
+    fetchNext: boolean,
+  ): ReturnType<RedisQueueBackend['moveToCompleted']> {
+    const staged = this.#outcomes.get(job)
+    const outcome: Outcome =
+      staged?.status === 'completed'
+        ? staged
+        : { status: 'completed', valueJson: 'null', keepResultMs: DEFAULT_KEEP_RESULT_MS, runMs: 0 }
+    // BullMQ copies a return value into the job and into the event stream; the result key has the whole.
+    const reference = JSON.stringify(this.#keys.result(String(job.id))) as R & string
+    const args = this.moveToCompletedArgs(job, reference, removeOnComplete, token, fetchNext)
+    return this.#commit(job, args, outcome)
+  }
+
+  override async moveToFailed<T, R, N extends string>(
+    job: MinimalJob<T, R, N>,
+    failedReason: string,
+    removeOnFail: Parameters<RedisQueueBackend['moveToFailed']>[2],
+    token: string,
+    fetchNext: boolean,
+    fieldsToUpdate?: Record<string, unknown>,
+  ): ReturnType<RedisQueueBackend['moveToFailed']> {
+    const staged = this.#outcomes.get(job)
+    const outcome: Outcome =
+      staged?.status === 'failed'
+        ? staged
+        : {
+            status: 'failed',
+            error: { name: JobStalledError.name, code: 'JOB_STALLED', message: failedReason },
+            keepResultMs: DEFAULT_KEEP_RESULT_MS,
+            runMs: 0,
+          }
+    const args = this.moveToFailedArgs(job, failedReason, removeOnFail, token, fetchNext, fieldsToUpdate)
+    return this.#commit(job, args, outcome)
+  }
+
+  async #commit(
+    job: MinimalJob,
+    bullmqArgs: readonly unknown[],
+    outcome: Outcome,
+  ): ReturnType<RedisQueueBackend['moveToFailed']> {
+    const finishedOn = bullmqArgs[BULLMQ_KEYS + 1] as number
+    const finishing = {
+      id: String(job.id),
+      name: job.name,
+      queue: this.#queue,
+      attemptsMade: job.attemptsMade,
+      timestamp: job.timestamp,
+      processedOn: job.processedOn ?? finishedOn,
+      delayMs: job.opts.delay ?? 0,
+    }
+    const args = [bullmqArgs[JOB_KEY], ...bullmqArgs.slice(BULLMQ_KEYS)]
+    for (const arg of commitArguments(this.#keys, finishing, outcome, finishedOn)) args.push(arg)
+    const client = (await this.connection.client) as unknown as RunCommand
+    const reply = await client.runCommand(COMMIT_COMMAND, args).catch((error: unknown) => {
+      throw rejectionOf(error, outcome, this.#keys) ?? error
+    })
+    if (typeof reply === 'number' && reply < 0) {
+      throw this.finishedErrors({ code: reply, jobId: finishing.id, command: 'moveToFinished', state: 'active' })
+    }
+    return { result: raw2NextJobData(reply as unknown[]), finishedOn }
+  }
+}
+
+/** The typed error behind a refusal of commit.lua, or undefined when it is another kind of error. */
+function rejectionOf(error: unknown, outcome: Outcome, keys: KeysOfQueue): EffectRejectedError | undefined {
+  const match = /DROVER_(COUNTER|EFFECT) (\d+) (.*)/.exec(error instanceof Error ? error.message : '')
+  if (!match || outcome.status !== 'completed') return undefined
+  const index = Number(match[2]) - 1
+  const reason = match[3] ?? ''
+  if (match[1] === 'COUNTER') {
+    const name = [...(outcome.counters?.keys() ?? [])][index] ?? ''
+    return new EffectRejectedError('INCRBY', keys.counter(name), reason, { cause: error })
+  }
+  const [command = '', key = ''] = outcome.effects?.[index] ?? []
+  return new EffectRejectedError(String(command), String(key), reason, { cause: error })
+}
+
+/** A BullMQ backend factory for one worker: commands go over `client`, blocking reads over a copy of it. */
+export function ledgerBackendFactory(client: Redis | Cluster, prefix: string): BackendFactory<LedgerBackend> {
+  return (queue, options) => {
+    const keys = queueKeys(prefix, queue)
+    const connection = new RedisConnection(client, { shared: true })
+    const blocking = new RedisConnection(copyOf(client), { blocking: true })
+    const bullKeys = new QueueKeys(keys.bull)
+    const toKey = (type: string) => bullKeys.toKey(queue, type)
+    return new LedgerBackend(keys, queue, connection, queue, bullKeys.getKeys(queue), toKey, options, blocking)
+  }
+}
+
+function copyOf(client: Redis | Cluster): Redis | Cluster {
+  return client instanceof Cluster ? client.duplicate() : client.duplicate()
+}

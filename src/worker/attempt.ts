@@ -1,0 +1,187 @@
+// One attempt's life: the input is checked, the handler runs until it returns, throws or is aborted, the result is
+// checked, and what was staged is handed over. What becomes of an error is decided in retry-policy.ts.
+import type { Job } from 'bullmq'
+import type { Logger } from 'pino'
+import {
+  EffectLimitError,
+  encodeResult,
+  InvalidOptionError,
+  JobTimeoutError,
+  LockLostError,
+  parseInput,
+} from '../job/index.js'
+import { type CompletedOutcome, Effects } from '../ledger/index.js'
+import { checkCounterName, type KeysOfQueue } from '../redis/index.js'
+import type { JobContext, JobLogger, StagedCounter } from './context.js'
+import type { Handler } from './handle.js'
+import { createJobLogger } from './job-logger.js'
+
+const MAX_COUNTERS = 1_000
+
+/** What an attempt needs of the worker that runs it. */
+export interface AttemptRoom {
+  readonly keys: KeysOfQueue
+  readonly queue: string
+  readonly cluster: boolean
+  readonly logger: Logger
+  /** Appends a line to a job's own log. */
+  readonly addLog: (id: string, line: string) => Promise<unknown>
+}
+
+export class Attempt implements JobContext {
+  readonly id: string
+  readonly token: string
+  /** Milliseconds of the monotonic clock. */
+  readonly startedAt = performance.now()
+  readonly #bullJob: Job
+  readonly #handler: Handler
+  readonly #room: AttemptRoom
+  #ended = false
+  #abortReason: Error | undefined
+  #controller: AbortController | undefined
+  #rejectRun: ((reason: Error) => void) | undefined
+  #counters: Map<string, number> | undefined
+  #effects: Effects | undefined
+  #log: JobLogger | undefined
+  #rejection: Error | undefined
+
+  constructor(bullJob: Job, token: string, handler: Handler, room: AttemptRoom) {
+    this.id = String(bullJob.id)
+    this.token = token
+    this.#bullJob = bullJob
+    this.#handler = handler
+    this.#room = room
+  }
+
+  get job(): string {
+    return this.#bullJob.name
+  }
+  get queue(): string {
+    return this.#room.queue
+  }
+  get attempt(): number {
+    return this.#bullJob.attemptsMade + 1
+  }
+  get attempts(): number {
+    return Math.max(1, this.#bullJob.opts.attempts ?? 1)
+  }
+  get enqueuedAt(): number {
+    return this.#bullJob.timestamp
+  }
+  get fence(): { jobId: string; token: number } {
+    return { jobId: this.id, token: this.#bullJob.attemptsStarted }
+  }
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController()
+    if (this.#abortReason) this.#controller.abort(this.#abortReason)
+    return this.#controller.signal
+  }
+  get log(): JobLogger {
+    this.#log ??= createJobLogger(this.describe(), this.#room)
+    return this.#log
+  }
+  get effects(): Effects {
+    this.#effects ??= new Effects(this.#room.keys, { cluster: this.#room.cluster })
+    return this.#effects
+  }
+  get runMs(): number {
+    return performance.now() - this.startedAt
+  }
+
+  async progress(percent: number, text?: string): Promise<void> {
+    if (typeof percent !== 'number' || !(percent >= 0 && percent <= 100)) {
+      throw new InvalidOptionError('progress', 'a number from 0 to 100', percent)
+    }
+    if (this.#ended) return
+    await this.#bullJob.updateProgress(text === undefined ? percent : { percent, text })
+  }
+
+  counter(name: string): StagedCounter {
+    checkCounterName(name)
+    return { add: (delta = 1) => this.#addToCounter(name, delta) }
+  }
+
+  /** Ends the attempt from outside: the handler's signal aborts, and `run` rejects with the reason at once. */
+  abort(reason: Error): void {
+    if (this.#ended || this.#abortReason) return
+    this.#abortReason = reason
+    this.#controller?.abort(reason)
+    this.#rejectRun?.(reason)
+  }
+
+  /** Runs the handler once. Resolves with what to commit; rejects with the handler's error or the abort's reason. */
+  async run(): Promise<CompletedOutcome> {
+    const { contract, run } = this.#handler
+    try {
+      const parsed = parseInput(contract, this.#bullJob.data)
+      const input = parsed instanceof Promise ? await parsed : parsed
+      const returned = run(input, this)
+      const value = isThenable(returned) ? await this.#untilEnded(returned, contract.timeoutMs) : returned
+      const refused = this.#abortReason ?? this.#rejection
+      if (refused) throw refused
+      const encoded = encodeResult(contract, value)
+      const valueJson = encoded instanceof Promise ? await encoded : encoded
+      return {
+        status: 'completed',
+        valueJson,
+        counters: this.#counters,
+        effects: this.#effects?.close(),
+        keepResultMs: contract.keepResultMs,
+        runMs: this.runMs,
+      }
+    } finally {
+      this.#ended = true
+    }
+  }
+
+  // A handler that ignores its signal is left behind: its attempt is over, and what it still returns goes nowhere.
+  #untilEnded(returned: PromiseLike<unknown>, timeoutMs: number): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      if (this.#abortReason) reject(this.#abortReason)
+      const timer = setTimeout(() => this.abort(new JobTimeoutError(timeoutMs)), timeoutMs)
+      this.#rejectRun = (reason) => {
+        clearTimeout(timer)
+        reject(reason)
+      }
+      returned.then(
+        (value) => {
+          clearTimeout(timer)
+          resolve(value)
+        },
+        (error) => {
+          clearTimeout(timer)
+          reject(error)
+        },
+      )
+    })
+  }
+
+  // As with effects: a count that could not be taken is not lost in a handler's catch, the attempt fails with it.
+  #addToCounter(name: string, delta: number): void {
+    try {
+      this.#counters = addTo(this.#counters ?? new Map(), name, delta)
+      if (this.#ended) throw new LockLostError(this.id, { cause: new Error('the attempt has ended') })
+    } catch (error) {
+      this.#rejection ??= error as Error
+      throw error
+    }
+  }
+
+  /** The fields a log line about this attempt carries. */
+  describe(): { queue: string; job: string; id: string; attempt: number } {
+    return { queue: this.queue, job: this.job, id: this.id, attempt: this.attempt }
+  }
+}
+
+function addTo(counters: Map<string, number>, name: string, delta: number): Map<string, number> {
+  if (!Number.isSafeInteger(delta)) throw new InvalidOptionError(`counter ${name}`, 'a whole number', delta)
+  const sum = (counters.get(name) ?? 0) + delta
+  if (!Number.isSafeInteger(sum)) throw new InvalidOptionError(`counter ${name}`, 'a sum within 2^53', sum)
+  counters.set(name, sum)
+  if (counters.size > MAX_COUNTERS) throw new EffectLimitError('counters', counters.size, MAX_COUNTERS)
+  return counters
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
+}

@@ -1,0 +1,45 @@
+// What a handler is given beside its input. Implemented by attempt.ts.
+import type { Effects } from '../ledger/index.js'
+
+/** A line for the worker's log and for the job's own log: fields, then text, or text alone, as pino takes them. */
+export interface JobLog {
+  (fields: object, text?: string): void
+  (text: string): void
+}
+
+/** Logs with queue, job, id and attempt on each line. `info` and above also go to the job's own log, 100 lines kept. */
+export interface JobLogger {
+  readonly debug: JobLog
+  readonly info: JobLog
+  readonly warn: JobLog
+  readonly error: JobLog
+}
+
+/** One attempt, as its handler sees it. Everything staged here commits with the result, or not at all. */
+export interface JobContext {
+  readonly id: string
+  readonly job: string
+  readonly queue: string
+  /** Which attempt this is, from 1. A run that a crash cut short was none, so its successor has the same number. */
+  readonly attempt: number
+  /** Most attempts of this job, the first included. */
+  readonly attempts: number
+  /** When the job was enqueued, milliseconds since 1970 by the producer's clock. */
+  readonly enqueuedAt: number
+  /** Lets systems outside Redis refuse a stale run: `token` grows with every start of this job, crashed ones included. */
+  readonly fence: { readonly jobId: string; readonly token: number }
+  /** Aborts on timeout, lost lock and forced shutdown; its `reason` is the typed error. */
+  readonly signal: AbortSignal
+  readonly log: JobLogger
+  /** Redis writes that commit with the result. At most 1,000 writes and 1 MiB of text per job. */
+  readonly effects: Effects
+  /** Shows how far the job is, 0 to 100, with a text if wanted. Written at once, not with the commit. */
+  progress(percent: number, text?: string): Promise<void>
+  /** A user counter of this queue; what is added commits with the result. At most 1,000 counters per job. */
+  counter(name: string): StagedCounter
+}
+
+export interface StagedCounter {
+  /** Adds a whole number, by default 1; negative ones subtract. */
+  add(delta?: number): void
+}

@@ -1,0 +1,155 @@
+// The door of the worker side: connects, checks the server, works the queues, and closes all of it in order.
+// queue-worker.ts runs one queue; attempt.ts runs one attempt.
+import { type Logger, pino } from 'pino'
+import { attachLedger, RESULT_VERSION, rollUpStats } from '../ledger/index.js'
+import {
+  connectOnce,
+  contractKey,
+  createWorkerClient,
+  DEFAULT_REDIS,
+  judgeDurability,
+  parseRedisUrl,
+  queueKeys,
+  queuesKey,
+  type RedisClient,
+  readServerInfo,
+  redisSettingsFromEnv,
+  requireSupportedVersion,
+} from '../redis/index.js'
+import { throttled } from './log-throttle.js'
+import { QueueWorker } from './queue-worker.js'
+import { type CheckedWorkerOptions, checkWorkerOptions, type WorkerOptions } from './worker-options.js'
+
+const CONNECT_TIMEOUT_MS = 10_000
+const ROLL_UP_INTERVAL_MS = 600_000
+/** Beyond the shutdown deadline, how long handed-back jobs may take to reach Redis before the connection is cut. */
+const HAND_BACK_GRACE_MS = 2_000
+
+/** What became of the running jobs when a worker closed. */
+export interface CloseOutcome {
+  /** Jobs that went back to their queue unfinished, not as failed attempts. */
+  readonly handedBack: number
+  /** Jobs still running when the connection was cut; their locks expire, and they are handed out again. */
+  readonly abandoned: number
+}
+
+export interface Worker {
+  readonly queues: readonly string[]
+  /** Jobs whose handlers run now, over all queues. */
+  readonly running: number
+  /** Takes no more jobs, waits for the running ones up to the shutdown timeout, hands the rest back. Calling it again waits for the same close. */
+  close(): Promise<CloseOutcome>
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+/**
+ * Connects and starts to work. Resolves once every queue is being read.
+ * @throws InvalidOptionError, UnknownOptionError; RedisUnavailableError after 10 s, RedisAuthError, RedisTooOldError:
+ * then nothing is left open.
+ */
+export async function createWorker(options: WorkerOptions): Promise<Worker> {
+  const checked = checkWorkerOptions(options)
+  const logger = options.logger ?? pino()
+  const settings =
+    typeof options.redis === 'string'
+      ? parseRedisUrl(options.redis)
+      : (options.redis ?? redisSettingsFromEnv(process.env) ?? DEFAULT_REDIS)
+  const client = createWorkerClient(settings, {
+    onError: throttled((error) => logger.warn({ err: error }, 'Redis connection lost, trying again')),
+  })
+  attachLedger(client)
+  try {
+    await connectOnce(client, CONNECT_TIMEOUT_MS, 'the start of the worker')
+    await checkServer(client, logger)
+    await register(client, checked)
+    return new RunningWorker(client, checked, logger)
+  } catch (error) {
+    client.disconnect()
+    throw error
+  }
+}
+
+async function checkServer(client: RedisClient, logger: Logger): Promise<void> {
+  const info = await readServerInfo(client)
+  requireSupportedVersion(info)
+  for (const finding of judgeDurability(info))
+    logger.warn({ code: finding.code }, `${finding.message} ${finding.remedy}`)
+}
+
+async function register(client: RedisClient, { prefix, queues }: CheckedWorkerOptions): Promise<void> {
+  await client.hset(contractKey(prefix), 'version', RESULT_VERSION)
+  await client.sadd(queuesKey(prefix), ...queues.map(({ queue }) => queue))
+}
+
+class RunningWorker implements Worker {
+  readonly queues: readonly string[]
+  readonly #client: RedisClient
+  readonly #workers: readonly QueueWorker[]
+  readonly #options: CheckedWorkerOptions
+  readonly #logger: Logger
+  readonly #rollUpTimer: NodeJS.Timeout
+  #closing: Promise<CloseOutcome> | undefined
+
+  constructor(client: RedisClient, options: CheckedWorkerOptions, logger: Logger) {
+    this.#client = client
+    this.#options = options
+    this.#logger = logger
+    this.queues = options.queues.map(({ queue }) => queue)
+    this.#workers = options.queues.map((settings) => new QueueWorker(settings, client, logger))
+    for (const worker of this.#workers) worker.start()
+    this.#rollUpTimer = setInterval(() => void this.#rollUp(), ROLL_UP_INTERVAL_MS)
+    void this.#rollUp()
+  }
+
+  get running(): number {
+    return this.#workers.reduce((sum, worker) => sum + worker.running, 0)
+  }
+
+  close(): Promise<CloseOutcome> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  async #close(): Promise<CloseOutcome> {
+    clearInterval(this.#rollUpTimer)
+    const closed = Promise.all(this.#workers.map((worker) => worker.close()))
+    if (!(await endsWithin(closed, this.#options.shutdownMs))) {
+      this.#logger.warn({ running: this.running }, 'shutdown deadline passed, handing running jobs back')
+      for (const worker of this.#workers) worker.handBack()
+      await endsWithin(closed, HAND_BACK_GRACE_MS)
+    }
+    const outcome = {
+      handedBack: this.#workers.reduce((sum, worker) => sum + worker.handedBack, 0),
+      abandoned: this.running,
+    }
+    this.#client.disconnect()
+    return outcome
+  }
+
+  async #rollUp(): Promise<void> {
+    for (const queue of this.queues) {
+      try {
+        await rollUpStats(this.#client, queueKeys(this.#options.prefix, queue), Date.now())
+      } catch (error) {
+        // The next round does the same hours; minutes are kept for 48 of them.
+        if (!this.#closing) this.#logger.warn({ queue, err: error }, 'stats were not rolled up, will retry')
+      }
+    }
+  }
+}
+
+function endsWithin(work: Promise<unknown>, ms: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => resolve(false), ms)
+    work
+      .then(
+        () => resolve(true),
+        () => resolve(true),
+      )
+      .finally(() => clearTimeout(timer))
+  })
+}

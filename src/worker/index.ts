@@ -1,0 +1,6 @@
+// The door of the worker side, `drover/worker`: bind handlers to contracts, and run them.
+export { PermanentError, RetryInError, retryIn } from '../job/index.js'
+export type { JobContext, JobLog, JobLogger, StagedCounter } from './context.js'
+export { type CloseOutcome, createWorker, type Worker } from './create-worker.js'
+export { type Handler, type HandlerFunction, handle, isHandler } from './handle.js'
+export type { WorkerOptions } from './worker-options.js'

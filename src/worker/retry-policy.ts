@@ -1,0 +1,51 @@
+// The one place that decides what an attempt's error means: another attempt and when, the end of the job, or neither.
+import type { Job } from 'bullmq'
+import {
+  type AnyJobContract,
+  type Backoff,
+  CancelledError,
+  InvalidInputError,
+  LockLostError,
+  PermanentError,
+  RetryInError,
+  ShutdownError,
+} from '../job/index.js'
+
+/**
+ * `retry`: the attempt failed, another follows after `delayMs`. `fail`: the job fails for good. `hand-back`: not a
+ * failed attempt, the job returns to its queue at once. `abandon`: another run owns the job, so nothing is to be done.
+ */
+export type Decision =
+  | { readonly kind: 'retry'; readonly delayMs: number }
+  | { readonly kind: 'fail' }
+  | { readonly kind: 'hand-back' }
+  | { readonly kind: 'abandon' }
+
+/** Where no contract is at hand (a job without a handler here), retries follow these. */
+const DEFAULT_BACKOFF: Backoff = { type: 'exponential', delayMs: 1_000, jitter: 0.5, maxDelayMs: 3_600_000 }
+
+export function decide(
+  thrown: unknown,
+  job: Pick<Job, 'attemptsMade' | 'opts'>,
+  contract: AnyJobContract | undefined,
+): Decision {
+  if (thrown instanceof ShutdownError) return { kind: 'hand-back' }
+  if (thrown instanceof LockLostError) return { kind: 'abandon' }
+  const permanent =
+    thrown instanceof PermanentError || thrown instanceof InvalidInputError || thrown instanceof CancelledError
+  if (permanent || job.attemptsMade + 1 >= (job.opts.attempts ?? 0)) return { kind: 'fail' }
+  if (thrown instanceof RetryInError) return { kind: 'retry', delayMs: atLeastOne(thrown.retryMs) }
+  return { kind: 'retry', delayMs: backoffMs(contract?.backoff ?? DEFAULT_BACKOFF, job.attemptsMade + 1) }
+}
+
+/** The wait after the given number of failed attempts: exponential doubles, the cap holds, chance takes its share off. */
+export function backoffMs(backoff: Backoff, attemptsMade: number, random: () => number = Math.random): number {
+  const growth = backoff.type === 'exponential' ? 2 ** Math.min(attemptsMade - 1, 52) : 1
+  const full = Math.min(backoff.maxDelayMs, backoff.delayMs * growth)
+  return atLeastOne(full * (1 - backoff.jitter * random()))
+}
+
+// BullMQ takes a delay of 0 another way, which costs one round trip more.
+function atLeastOne(ms: number): number {
+  return Math.max(1, Math.round(ms))
+}

@@ -1,0 +1,123 @@
+// The options of createWorker: their defaults and ranges, and which handler works which queue.
+import type { Logger } from 'pino'
+import { type Duration, InvalidOptionError, parseDuration, suggest, UnknownOptionError } from '../job/index.js'
+import { checkPrefix, type RedisSettings } from '../redis/index.js'
+import { type Handler, isHandler } from './handle.js'
+
+export interface WorkerOptions {
+  /** Redis URL or settings. Default: `REDIS_URL` or `REDIS_HOST` and its companions, else 127.0.0.1:6379. */
+  readonly redis?: string | RedisSettings
+  /** First part of every key. Default `drover`. */
+  readonly prefix?: string
+  /** What `handle` returned, one per job name. */
+  readonly handlers: readonly Handler[]
+  /** Which queues to work, with their concurrency. Default: every queue of the handlers, each with `concurrency`. */
+  readonly queues?: Readonly<Record<string, number | { readonly concurrency: number }>>
+  /** Jobs at once per queue, 1 to 10,000. Default 10. Raising it costs memory, and lets blocking handlers delay more neighbours. */
+  readonly concurrency?: number
+  /** How long `close` lets running jobs finish before it hands them back. Default `25s`; zero hands them back at once. */
+  readonly shutdownTimeout?: Duration
+  /** How long a worker may be silent before its jobs are handed out again. Default `15s`, at least 1 s; a handler must not block the event loop that long. */
+  readonly lockDuration?: Duration
+  /** How often lost jobs are looked for. Default `5s`, at least 100 ms. */
+  readonly stalledInterval?: Duration
+  /** How often one job may lose its worker before it fails. Default 5; zero fails it at the first time. */
+  readonly maxStalledCount?: number
+  /** Completed jobs BullMQ keeps per queue for the dashboard, the newest. Default 100; results are kept apart, by `keepResult`. */
+  readonly keepCompleted?: number
+  /** Failed jobs BullMQ keeps per queue for a manual retry, the newest. Default 10,000. */
+  readonly keepFailed?: number
+  /** A pino logger. Default: JSON lines on standard output, level `info`. */
+  readonly logger?: Logger
+}
+
+/** What one queue is worked with. */
+export interface QueueSettings {
+  readonly queue: string
+  readonly prefix: string
+  readonly handlers: ReadonlyMap<string, Handler>
+  readonly concurrency: number
+  readonly lockMs: number
+  readonly stalledIntervalMs: number
+  readonly maxStalledCount: number
+  readonly keepCompleted: number
+  readonly keepFailed: number
+}
+
+export interface CheckedWorkerOptions {
+  readonly prefix: string
+  readonly shutdownMs: number
+  readonly queues: readonly QueueSettings[]
+}
+
+const OPTION_NAMES = [
+  'redis',
+  'prefix',
+  'handlers',
+  'queues',
+  'concurrency',
+  'shutdownTimeout',
+  'lockDuration',
+  'stalledInterval',
+  'maxStalledCount',
+  'keepCompleted',
+  'keepFailed',
+  'logger',
+]
+
+/** Defaults filled in, handlers sorted by queue. @throws InvalidOptionError or UnknownOptionError at the first bad option. */
+export function checkWorkerOptions(options: WorkerOptions): CheckedWorkerOptions {
+  for (const name of Object.keys(options)) {
+    if (!OPTION_NAMES.includes(name)) throw new UnknownOptionError(name, suggest(name, OPTION_NAMES))
+  }
+  const prefix = checkPrefix(options.prefix ?? 'drover')
+  const concurrency = whole('concurrency', options.concurrency ?? 10, 1, 10_000)
+  const shared = {
+    prefix,
+    lockMs: parseDuration(options.lockDuration ?? '15s', { option: 'lockDuration', minMs: 1_000, maxMs: 3_600_000 }),
+    stalledIntervalMs: parseDuration(options.stalledInterval ?? '5s', {
+      option: 'stalledInterval',
+      minMs: 100,
+      maxMs: 3_600_000,
+    }),
+    maxStalledCount: whole('maxStalledCount', options.maxStalledCount ?? 5, 0, 1_000),
+    keepCompleted: whole('keepCompleted', options.keepCompleted ?? 100, 0, 1_000_000),
+    keepFailed: whole('keepFailed', options.keepFailed ?? 10_000, 1, 10_000_000),
+  }
+  const byQueue = sortHandlers(options.handlers)
+  const wanted = options.queues ?? Object.fromEntries(Array.from(byQueue.keys(), (queue) => [queue, concurrency]))
+  const queues = Object.entries(wanted).map(([queue, value]): QueueSettings => {
+    const handlers = byQueue.get(queue)
+    if (!handlers)
+      throw new InvalidOptionError('queues', `queues that a handler is for: ${[...byQueue.keys()].join(', ')}`, queue)
+    const own = typeof value === 'object' ? value?.concurrency : value
+    return { ...shared, queue, handlers, concurrency: whole(`queues.${queue}`, own, 1, 10_000) }
+  })
+  if (queues.length === 0) throw new InvalidOptionError('handlers', 'at least one handler', options.handlers)
+  const shutdownMs = parseDuration(options.shutdownTimeout ?? '25s', {
+    option: 'shutdownTimeout',
+    minMs: 0,
+    maxMs: 3_600_000,
+  })
+  return { prefix, shutdownMs, queues }
+}
+
+function sortHandlers(handlers: readonly Handler[]): Map<string, Map<string, Handler>> {
+  if (!Array.isArray(handlers)) throw new InvalidOptionError('handlers', 'an array of what handle() returned', handlers)
+  const byQueue = new Map<string, Map<string, Handler>>()
+  for (const [index, handler] of handlers.entries()) {
+    if (!isHandler(handler)) throw new InvalidOptionError(`handlers[${index}]`, 'what handle() returned', handler)
+    const { queue, name } = handler.contract
+    const sameQueue = byQueue.get(queue) ?? new Map<string, Handler>()
+    if (sameQueue.has(name))
+      throw new InvalidOptionError('handlers', 'one handler per job name and queue', `two for ${name}`)
+    byQueue.set(queue, sameQueue.set(name, handler))
+  }
+  return byQueue
+}
+
+function whole(option: string, value: unknown, minimum: number, maximum: number): number {
+  if (Number.isSafeInteger(value) && (value as number) >= minimum && (value as number) <= maximum)
+    return value as number
+  throw new InvalidOptionError(option, `a whole number from ${minimum} to ${maximum}`, value)
+}
