@@ -1,6 +1,6 @@
 // Owns the options of defineJob: their defaults, their ranges, and the list of everything wrong with them.
 
-import { describeValue } from './describe-value.js'
+import { cutText, describeValue } from './describe-value.js'
 import { parseDuration } from './duration.js'
 import { ContractError, InvalidOptionError } from './errors.js'
 import { isJobName, isQueueName, JOB_NAME_RULE, QUEUE_NAME_RULE } from './names.js'
@@ -11,6 +11,7 @@ const DAY_MS = 86_400_000
 const MAX_BACKOFF_MS = 30 * DAY_MS
 const DEFAULT_MAX_DELAY_MS = 3_600_000
 const MAX_JSON_BYTES = 67_108_864
+const MAX_NAME_LENGTH = 64
 
 const OPTION_NAMES = [
   'name',
@@ -57,7 +58,7 @@ export function checkOptions(given: unknown): CheckedOptions {
   checkSchemaOption('input', options.input, problems)
   if (options.output !== undefined) checkSchemaOption('output', options.output, problems)
   const checked: CheckedOptions = {
-    queue: String(options.queue),
+    queue: isQueueName(options.queue) ? options.queue : '',
     attempts: readInteger('attempts', options.attempts, 3, 1000, problems),
     backoff: readBackoff(options.backoff, problems),
     timeoutMs: readDuration('timeout', options.timeout, 300_000, { minMs: 1, maxMs: 30 * DAY_MS }, problems),
@@ -76,7 +77,7 @@ export function checkOptions(given: unknown): CheckedOptions {
 }
 
 function readBackoff(given: unknown, problems: string[]): Backoff {
-  const options = asRecord(given ?? {})
+  const options = asRecord(given === undefined ? {} : given)
   if (options === undefined) problems.push(`backoff: expected an object of options, got ${describeValue(given)}`)
   const { type = 'exponential', delay, jitter = 0.5, maxDelay } = options ?? {}
   listUnknown(options ?? {}, BACKOFF_NAMES, 'backoff.', problems)
@@ -133,7 +134,7 @@ function listUnknown(
     if (known.includes(name)) continue
     const nearest = suggest(name, known)
     const advice = nearest === undefined ? `expected one of ${known.join(', ')}` : `did you mean ${where}${nearest}?`
-    problems.push(`unknown option ${where}${name}: ${advice}`)
+    problems.push(`unknown option ${where}${cutText(name, MAX_NAME_LENGTH)}: ${advice}`)
   }
 }
 

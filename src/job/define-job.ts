@@ -81,7 +81,8 @@ export function defineJob<
   Input extends StandardSchemaV1,
   Output extends StandardSchemaV1 | undefined = undefined,
 >(options: JobOptions<Name, Input, Output>): JobContract<Name, Input, Output> {
-  const contract = { ...checkOptions(options), name: options.name, input: options.input, output: options.output }
+  const checked = checkOptions(options)
+  const contract = { name: options.name, input: options.input, output: options.output, ...checked }
   Object.defineProperty(contract, CONTRACT_BRAND, { value: true })
   return Object.freeze(contract) as JobContract<Name, Input, Output>
 }

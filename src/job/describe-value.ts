@@ -39,7 +39,7 @@ function describeObject(value: object): string {
     if (Array.isArray(value)) return `an array of ${value.length}`
     const name: unknown = Object.getPrototypeOf(value)?.constructor?.name
     if (typeof name !== 'string' || name === '' || name === 'Object') return 'an object'
-    return `${/^[AEIOU]/.test(name) ? 'an' : 'a'} ${cutText(name, MAX_TEXT_LENGTH)}`
+    return `${/^[AEIO]/.test(name) ? 'an' : 'a'} ${cutText(name, MAX_TEXT_LENGTH)}`
   } catch {
     // A proxy may refuse to be looked at; it is still an object.
     return 'an object'

@@ -20,7 +20,7 @@ export class ContractError extends DroverError {
 
   constructor(problems: readonly string[], job?: string) {
     const subject = job === undefined ? 'defineJob' : `defineJob for job ${describeValue(job)}`
-    super('CONTRACT_INVALID', `${subject}: ${list(problems)}`)
+    super('CONTRACT_INVALID', `${subject}:${list(problems)}`)
     this.problems = [...problems]
     this.job = job
   }
@@ -84,7 +84,7 @@ class SchemaError extends DroverError {
     const count = Math.max(options?.issueCount ?? 0, issues.length)
     const lines = kept.map(({ path, message }) => `${path}: ${message}`)
     if (count > kept.length) lines.push(`and ${count - kept.length} more`)
-    super(code, `the ${what} of job ${JSON.stringify(job)} does not match its schema: ${list(lines)}`, options)
+    super(code, `the ${what} of job ${JSON.stringify(job)} does not match its schema:${list(lines)}`, options)
     this.job = job
     this.issues = kept
     this.issueCount = count
@@ -225,7 +225,7 @@ export class ConfigError extends DroverError {
   readonly problems: readonly string[]
 
   constructor(problems: readonly string[], options?: DroverErrorOptions) {
-    super('CONFIG_INVALID', `the settings are not usable: ${list(problems)}`, options)
+    super('CONFIG_INVALID', `the settings are not usable:${list(problems)}`, options)
     this.problems = [...problems]
   }
 }
@@ -275,7 +275,7 @@ export class ClosedError extends DroverError {
 }
 
 function list(lines: readonly string[]): string {
-  return lines.length === 1 ? `${lines[0]}` : lines.map((line) => `\n- ${line}`).join('')
+  return lines.length === 1 ? ` ${lines[0]}` : lines.map((line) => `\n- ${line}`).join('')
 }
 
 function meant(suggestion: string | undefined): string {

@@ -126,6 +126,7 @@ function findFaultInConverted(value: object, toJson: object, walk: Walk, key: Pr
   }
   // JSON does not ask the answer of a toJSON for its own toJSON.
   if (typeof converted === 'object' && converted !== null) return findFaultInside(converted, walk)
+  walk.size -= 1 // counted for the object, in whose place this stands
   return findFault(converted, walk, key)
 }
 
@@ -210,15 +211,29 @@ export function decodeJson(text: string): JsonValue {
   return value
 }
 
+// A place found on the way down; its path is only put together for an error.
+interface Place {
+  readonly value: unknown
+  readonly segment: PropertyKey
+  readonly parent: Place | undefined
+}
+
+// A loop, not a recursion: JSON.parse reads any depth, and the stack does not hold every one.
 function refuseProtoKeys(root: JsonValue): void {
-  const open: { readonly value: unknown; readonly path: readonly PropertyKey[] }[] = [{ value: root, path: [] }]
-  for (let next = open.pop(); next !== undefined; next = open.pop()) {
-    const { value, path } = next
+  const open: Place[] = [{ value: root, segment: '$', parent: undefined }]
+  for (let place = open.pop(); place !== undefined; place = open.pop()) {
+    const { value } = place
     if (typeof value !== 'object' || value === null) continue
     for (const [key, item] of Object.entries(value)) {
-      if (key === '__proto__') throw new NotJsonError(jsonPath([...path, key]), 'a __proto__ key')
-      if (typeof item === 'object')
-        open.push({ value: item, path: [...path, Array.isArray(value) ? Number(key) : key] })
+      const inside = { value: item, segment: Array.isArray(value) ? Number(key) : key, parent: place }
+      if (key === '__proto__') throw new NotJsonError(pathTo(inside), 'a __proto__ key')
+      if (typeof item === 'object') open.push(inside)
     }
   }
+}
+
+function pathTo(place: Place): string {
+  const segments: PropertyKey[] = []
+  for (let at = place; at.parent !== undefined; at = at.parent) segments.push(at.segment)
+  return jsonPath(segments.reverse())
 }

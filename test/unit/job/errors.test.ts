@@ -1,0 +1,171 @@
+import { describe, expect, it } from 'vitest'
+import * as door from '../../../src/job/index.js'
+import { DroverError, isDroverError } from '../../../src/job/index.js'
+
+const cause = new Error('inner')
+const issues = [{ path: '$.a', message: 'expected string' }]
+
+// One of every class: [error, code, fields that its message shows].
+const all: [DroverError, string, Record<string, unknown>][] = [
+  [new door.ContractError(['a: bad', 'b: bad'], 'x'), 'CONTRACT_INVALID', { problems: ['a: bad', 'b: bad'], job: 'x' }],
+  [new door.InvalidOptionError('delay', 'a duration', -5), 'INVALID_OPTION', { option: 'delay', got: '-5' }],
+  [
+    new door.UnknownOptionError('delya', 'delay', 'enqueue'),
+    'UNKNOWN_OPTION',
+    { option: 'delya', suggestion: 'delay', where: 'enqueue' },
+  ],
+  [new door.UnknownJobError('resiz', 'resize'), 'UNKNOWN_JOB', { job: 'resiz', suggestion: 'resize' }],
+  [new door.InvalidInputError('x', issues, { cause }), 'INVALID_INPUT', { job: 'x' }],
+  [new door.InvalidResultError('x', issues), 'INVALID_RESULT', { job: 'x' }],
+  [new door.NotJsonError('$.a', 'NaN', { of: 'input' }), 'NOT_JSON', { path: '$.a', what: 'NaN', of: 'input' }],
+  [new door.TooLargeError('input', 12, 9), 'TOO_LARGE', { what: 'input', bytes: 12, maxBytes: 9 }],
+  [new door.InvalidJobIdError('a:b'), 'INVALID_JOB_ID', { got: '"a:b"' }],
+  [new door.InvalidQueueNameError('a:b'), 'INVALID_QUEUE_NAME', { got: '"a:b"' }],
+  [new door.InvalidCounterNameError('a:b'), 'INVALID_COUNTER_NAME', { got: '"a:b"' }],
+  [new door.InvalidPrefixError('{a}', 'no braces'), 'INVALID_PREFIX', { got: '"{a}"', expected: 'no braces' }],
+  [new door.EmptyBulkError(), 'EMPTY_BULK', {}],
+  [new door.BulkItemError(7, cause), 'BULK_ITEM_INVALID', { index: 7, cause }],
+  [new door.NoHandlerError('x', 'media'), 'NO_HANDLER', { job: 'x', queue: 'media' }],
+  [new door.ConfigError(['REDIS_PORT: bad']), 'CONFIG_INVALID', { problems: ['REDIS_PORT: bad'] }],
+  [new door.JobFileError('jobs/a.ts', cause), 'JOB_FILE_INVALID', { file: 'jobs/a.ts', cause }],
+  [new door.PortInUseError(3000), 'PORT_IN_USE', { port: 3000 }],
+  [new door.TokenRequiredError('0.0.0.0'), 'TOKEN_REQUIRED', { host: '0.0.0.0' }],
+  [new door.ClosedError('producer'), 'CLOSED', { what: 'producer' }],
+  [new door.PermanentError('gone', { cause }), 'PERMANENT', { cause }],
+  [new door.RetryInError(30_000), 'RETRY_IN', { retryMs: 30_000 }],
+  [new door.JobTimeoutError(5_000), 'JOB_TIMEOUT', { timeoutMs: 5_000 }],
+  [new door.JobStalledError(3), 'JOB_STALLED', { maxStalledCount: 3 }],
+  [new door.LockLostError('j1'), 'LOCK_LOST', { jobId: 'j1' }],
+  [new door.ShutdownError(), 'SHUTDOWN', {}],
+  [new door.CancelledError('by hand'), 'CANCELLED', { reason: 'by hand' }],
+  [
+    new door.EffectRejectedError('LPUSH', 'k', 'wrong type'),
+    'EFFECT_REJECTED',
+    { command: 'LPUSH', key: 'k', reason: 'wrong type' },
+  ],
+  [new door.EffectLimitError('writes', 1001, 1000), 'EFFECT_LIMIT', { what: 'writes', count: 1001, limit: 1000 }],
+  [new door.ResultNotFoundError('j1', 'media'), 'RESULT_NOT_FOUND', { id: 'j1', queue: 'media' }],
+  [
+    new door.ResultWaitTimeoutError('j1', 'media', 60_000),
+    'RESULT_WAIT_TIMEOUT',
+    { id: 'j1', queue: 'media', timeoutMs: 60_000 },
+  ],
+  [
+    new door.RedisUnavailableError('enqueue', 5_000, { jobId: 'j1', cause }),
+    'REDIS_UNAVAILABLE',
+    { operation: 'enqueue', timeoutMs: 5_000, jobId: 'j1', cause },
+  ],
+  [new door.RedisAuthError('h:6379', 'WRONGPASS'), 'REDIS_AUTH', { address: 'h:6379', reply: 'WRONGPASS' }],
+  [new door.RedisUrlError('the port is not a number'), 'REDIS_URL_INVALID', { problem: 'the port is not a number' }],
+  [new door.RedisTooOldError('5.0.3', '6.2'), 'REDIS_TOO_OLD', { found: '5.0.3', minimum: '6.2' }],
+  [
+    new door.RedisNotDurableError('maxmemory-policy is allkeys-lru'),
+    'REDIS_NOT_DURABLE',
+    { problem: 'maxmemory-policy is allkeys-lru' },
+  ],
+  [
+    new door.UnsupportedBullmqError('moveToFinished', '14 keys', '15 keys'),
+    'UNSUPPORTED_BULLMQ',
+    { script: 'moveToFinished', expected: '14 keys', found: '15 keys' },
+  ],
+  [new door.CounterNotIntegerError('bytes'), 'COUNTER_NOT_INTEGER', { counter: 'bytes' }],
+]
+
+describe('errors', () => {
+  it('has every class of the door in the table of these facts', () => {
+    const classes = Object.values(door).filter(
+      (value) => typeof value === 'function' && value.prototype instanceof DroverError,
+    )
+    expect(classes).toHaveLength(38)
+    expect(new Set(all.map(([error]) => error.constructor))).toEqual(new Set(classes))
+  })
+
+  it.each(all)('%s has the code %s and its fields', (error, code, fields) => {
+    expect(error).toMatchObject({ code, ...fields })
+    expect(error.name).toBe(error.constructor.name)
+    expect(error.stack).toContain(error.name)
+    expect(Object.keys(error)).not.toContain('name')
+    expect(isDroverError(error)).toBe(true)
+  })
+
+  it('gives each class its own code in upper snake case', () => {
+    const codes = all.map(([, code]) => code)
+    expect(new Set(codes).size).toBe(codes.length)
+    for (const code of codes) expect(code).toMatch(/^[A-Z]+(_[A-Z]+)*$/)
+  })
+
+  it.each(all)('%s shows in its message every value that it has a field for', (error, _code, fields) => {
+    for (const [field, value] of Object.entries(fields)) {
+      if (['cause', 'timeoutMs', 'retryMs'].includes(field)) continue
+      for (const part of Array.isArray(value) ? value : [value]) expect(error.message).toContain(String(part))
+    }
+  })
+
+  it('keeps the first 20 issues, counts all, and cuts long ones', () => {
+    const many = Array.from({ length: 50 }, (_, index) => ({ path: `$[${index}]`, message: 'm'.repeat(10_000) }))
+    const error = new door.InvalidInputError('x', many)
+    expect(error.issues).toHaveLength(20)
+    expect(error.issueCount).toBe(50)
+    expect(error.issues[0]?.message).toHaveLength(200)
+    expect(error.message).toMatch(/\n- and 30 more$/)
+    expect(new door.InvalidInputError('x', issues, { issueCount: 9 }).message).toMatch(/and 8 more$/)
+  })
+
+  it('says so when no known name is near', () => {
+    expect(new door.UnknownJobError('zzz').message).toBe('unknown job "zzz": nothing known has a similar name')
+  })
+
+  it.each(['redis://admin:tr0ub4dor@host:6379/0', 'rediss://:tr0ub4dor@host', 'redis://admin:tr0ub@4dor@host'])(
+    'hides the credentials of %s as an option value',
+    (url) => {
+      const error = new door.InvalidOptionError('redis', 'a Redis URL', url)
+      expect(`${error.message} ${error.got}`).not.toContain('tr0ub')
+      expect(`${error.message} ${error.got}`).not.toContain('4dor')
+    },
+  )
+
+  it('cuts long names and keys in messages', () => {
+    const long = 'x'.repeat(1_000_000)
+    const errors = [
+      new door.UnknownOptionError(long),
+      new door.UnknownJobError(long),
+      new door.InvalidJobIdError(long),
+      new door.InvalidOptionError('id', 'less', long),
+      new door.EffectRejectedError('SET', long, 'too long'),
+    ]
+    for (const error of errors) expect(error.message.length).toBeLessThan(400)
+  })
+
+  it('names the id to repeat an enqueue with', () => {
+    expect(new door.RedisUnavailableError('enqueue', 5_000, { jobId: 'j1' }).message).toContain(
+      'repeat it with id "j1"',
+    )
+    expect(new door.RedisUnavailableError('counters.get', 5_000).message).not.toContain('undefined')
+  })
+})
+
+describe('isDroverError', () => {
+  it('knows errors of another copy of this package, and refuses the rest', () => {
+    const foreign = Object.assign(new Error('x'), { [Symbol.for('drover.error')]: true })
+    expect(isDroverError(foreign)).toBe(true)
+    const others = [new Error('x'), { code: 'PERMANENT' }, undefined, null, 'x']
+    expect(others.map(isDroverError)).toEqual(others.map(() => false))
+  })
+})
+
+describe('retryIn', () => {
+  it('returns the error to throw, with the time in milliseconds', () => {
+    expect(door.retryIn('30s', 'rate limited')).toMatchObject({
+      code: 'RETRY_IN',
+      retryMs: 30_000,
+      message: 'rate limited',
+    })
+    expect(door.retryIn(0)).toMatchObject({ retryMs: 0, message: 'the handler asked for a retry in 0ms' })
+  })
+
+  it.each([-1, Number.NaN, 'soon', '366d'])('refuses %j', (duration) => {
+    expect(() => door.retryIn(duration as number)).toThrow(
+      expect.objectContaining({ code: 'INVALID_OPTION', option: 'retryIn' }),
+    )
+  })
+})
