@@ -111,3 +111,31 @@ export class CounterNotIntegerError extends DroverError {
     this.counter = counter
   }
 }
+
+/** The sum would not fit the signed 64 bits of a Redis integer; the counter was left as it is. */
+export class CounterOverflowError extends DroverError {
+  readonly counter: string
+
+  constructor(counter: string, options?: DroverErrorOptions) {
+    super(
+      'COUNTER_OVERFLOW',
+      `counter ${JSON.stringify(counter)} would pass what Redis can count (64 bits): add less, or delete it to start at 0`,
+      options,
+    )
+    this.counter = counter
+  }
+}
+
+/** Redis has reached its `maxmemory` and takes no more writes; nothing was written. */
+export class RedisFullError extends DroverError {
+  readonly operation: string
+
+  constructor(operation: string, options?: DroverErrorOptions) {
+    super(
+      'REDIS_FULL',
+      `Redis is out of memory and refused ${operation}: raise its maxmemory, or free memory, then repeat it`,
+      options,
+    )
+    this.operation = operation
+  }
+}
