@@ -2,5 +2,37 @@
 export { BUCKET_BOUNDS_MS, bucketOf, percentile } from './buckets.js'
 export { attachLedger, BULLMQ_VERSION } from './bullmq-scripts.js'
 export { type CompletedOutcome, type FailedOutcome, type Outcome, RESULT_VERSION } from './commit.js'
+export {
+  type CounterPoint,
+  type CounterSeriesOptions,
+  type CounterValue,
+  counterExists,
+  deleteCounter,
+  incrCounter,
+  listCounters,
+  readCounter,
+  readCounterSeries,
+} from './counters.js'
 export { Effects, MAX_EFFECT_CHARACTERS, MAX_EFFECTS, type StagedWrite } from './effects.js'
 export { LedgerBackend, ledgerBackendFactory } from './ledger-backend.js'
+export {
+  type CompletedResult,
+  deleteResult,
+  type FailedResult,
+  type JobResult,
+  parseResult,
+  readResult,
+  readResults,
+  resultExists,
+} from './results.js'
+export { rollUpStats } from './rollup.js'
+export {
+  type JobStats,
+  type Percentiles,
+  percentilesOf,
+  readStats,
+  type StatsOfStep,
+  sumStats,
+} from './stats.js'
+export type { StatsSpan, StatsStep } from './stats-hashes.js'
+export { type JobTotals, parseTotals, readTotals } from './totals.js'

@@ -1,0 +1,102 @@
+// What each job of a queue did per minute or hour: how often it completed, failed and was retried, and how its run and
+// wait times spread. The fields are written by commit.lua and count-retried.lua.
+import type { KeysOfQueue, RedisClient } from '../redis/index.js'
+import { BUCKET_BOUNDS_MS, percentile } from './buckets.js'
+import { readStatsHashes, type StatsSpan } from './stats-hashes.js'
+
+export interface JobStats {
+  completed: number
+  /** Jobs that failed for good. */
+  failed: number
+  /** Attempts that failed and were followed by another. */
+  retried: number
+  /** Finished jobs per bucket of the last attempt's run time; the bounds are BUCKET_BOUNDS_MS. */
+  readonly run: number[]
+  /** Finished jobs per bucket of the time they waited to start; jobs that were retried are not in it. */
+  readonly wait: number[]
+}
+
+export interface StatsOfStep {
+  /** When the minute or hour starts, milliseconds since 1970. */
+  readonly at: number
+  readonly jobs: ReadonlyMap<string, JobStats>
+}
+
+/** A histogram in three numbers, in milliseconds; null without observations. */
+export interface Percentiles {
+  readonly p50: number | null
+  readonly p95: number | null
+  readonly p99: number | null
+}
+
+/**
+ * The stats of every minute or hour since `sinceMs`, oldest first, quiet ones included.
+ * @throws InvalidOptionError when the span starts in the future, or earlier than stats are kept
+ */
+export async function readStats(client: RedisClient, keys: KeysOfQueue, span: StatsSpan): Promise<StatsOfStep[]> {
+  const steps = await readStatsHashes<Record<string, string>>(client, keys, span, ['hgetall'])
+  return steps.map(({ at, replies }) => {
+    const jobs = new Map<string, JobStats>()
+    for (const fields of replies) addFields(jobs, fields)
+    return { at, jobs }
+  })
+}
+
+/** One sum per job over all steps. */
+export function sumStats(steps: readonly StatsOfStep[]): Map<string, JobStats> {
+  const sums = new Map<string, JobStats>()
+  for (const { jobs } of steps) {
+    for (const [job, stats] of jobs) {
+      const sum = statsOf(sums, job)
+      sum.completed += stats.completed
+      sum.failed += stats.failed
+      sum.retried += stats.retried
+      for (const [bucket, count] of stats.run.entries()) addTo(sum.run, bucket, count)
+      for (const [bucket, count] of stats.wait.entries()) addTo(sum.wait, bucket, count)
+    }
+  }
+  return sums
+}
+
+/** Percentiles of a histogram such as `JobStats.run`. */
+export function percentilesOf(counts: readonly number[]): Percentiles {
+  return { p50: percentile(counts, 0.5), p95: percentile(counts, 0.95), p99: percentile(counts, 0.99) }
+}
+
+// Job names hold no "|", so a field splits at it: <job>|c|<run>|<wait>, <job>|f|<run>|<wait>, <job>|r.
+// A field of a user counter starts with "#", which no job name does.
+function addFields(jobs: Map<string, JobStats>, fields: Readonly<Record<string, string>>): void {
+  for (const [field, text] of Object.entries(fields)) {
+    if (field.startsWith('#')) continue
+    const [job = '', kind, run = '', wait = ''] = field.split('|')
+    const count = Number(text)
+    if (kind !== 'c' && kind !== 'f' && kind !== 'r') continue
+    const stats = statsOf(jobs, job)
+    if (kind === 'r') {
+      stats.retried += count
+      continue
+    }
+    if (kind === 'c') stats.completed += count
+    else stats.failed += count
+    addTo(stats.run, Number(run), count)
+    if (wait !== '-') addTo(stats.wait, Number(wait), count)
+  }
+}
+
+function statsOf(jobs: Map<string, JobStats>, job: string): JobStats {
+  let stats = jobs.get(job)
+  if (!stats) {
+    stats = { completed: 0, failed: 0, retried: 0, run: emptyHistogram(), wait: emptyHistogram() }
+    jobs.set(job, stats)
+  }
+  return stats
+}
+
+function emptyHistogram(): number[] {
+  return new Array<number>(BUCKET_BOUNDS_MS.length + 1).fill(0)
+}
+
+function addTo(counts: number[], bucket: number, count: number): void {
+  const before = counts[bucket]
+  if (before !== undefined) counts[bucket] = before + count
+}
