@@ -34,7 +34,7 @@ function readText(text: string): number {
   if (match === null) return Number.NaN
   const ms = Number(match[1]) * UNIT_MS[match[2] as Unit]
   const whole = Math.round(ms)
-  // 1.1 * 1000 is not 1100 in floating point, while '0.5ms' is really no whole number.
+  // 1.001 * 1000 is 1000.9999999999999 in floating point, while '0.5ms' is really no whole number.
   return Math.abs(ms - whole) < 1e-6 ? whole : ms
 }
 

@@ -139,3 +139,47 @@ export class RedisFullError extends DroverError {
     this.operation = operation
   }
 }
+
+/** No redis-server or valkey-server was found; `folders` is where it was looked for, `commands` says how to get one. */
+export class RedisBinaryMissingError extends DroverError {
+  readonly folders: readonly string[]
+  readonly commands: Readonly<Record<string, string>>
+
+  constructor(folders: readonly string[], commands: Readonly<Record<string, string>>) {
+    const lines = Object.entries(commands).map(([system, command]) => `\n- ${system}: ${command}`)
+    super(
+      'REDIS_BINARY_MISSING',
+      `expected redis-server or valkey-server on PATH or in ${folders.join(', ')}, found neither. Install one, ` +
+        `or set REDIS_URL to a Redis that runs elsewhere:${lines.join('')}`,
+    )
+    this.folders = folders
+    this.commands = commands
+  }
+}
+
+/** The embedded server ended or stayed silent before it could be used; nothing of it is left running. */
+export class RedisStartError extends DroverError {
+  readonly dir: string
+  readonly reason: string
+
+  constructor(dir: string, reason: string, options?: DroverErrorOptions) {
+    super('REDIS_START_FAILED', `the Redis server for ${dir} did not start: ${reason}`, options)
+    this.dir = dir
+    this.reason = reason
+  }
+}
+
+/** Another live process keeps its embedded server's data in this folder; nothing in it was touched. */
+export class RedisDirInUseError extends DroverError {
+  readonly dir: string
+  readonly pid: number
+
+  constructor(dir: string, pid: number) {
+    super(
+      'REDIS_DIR_IN_USE',
+      `${dir} is the data folder of a Redis server that process ${pid} runs: end that process, or choose another folder`,
+    )
+    this.dir = dir
+    this.pid = pid
+  }
+}

@@ -173,9 +173,11 @@ describe('encodeJson', () => {
   })
 
   it('gives up early on a value that repeats itself past all measure', () => {
-    let value: unknown = 'x'
-    for (let level = 0; level < 60; level++) value = [value, value]
-    expect(() => encodeJson(value, options)).toThrow(TooLargeError)
+    for (const leaf of ['x', 1, true, null, []]) {
+      let value: unknown = leaf
+      for (let level = 0; level < 60; level++) value = [value, value]
+      expect(() => encodeJson(value, options)).toThrow(TooLargeError)
+    }
   })
 
   it('keeps the value out of its messages', () => {

@@ -31,6 +31,12 @@ describe('suggest', () => {
     },
   )
 
+  it('compares names of up to 100 letters', () => {
+    expect(suggest('x'.repeat(100), ['x'.repeat(99)])).toBe('x'.repeat(99))
+    expect(suggest('x'.repeat(101), ['x'.repeat(100)])).toBeUndefined()
+    expect(suggest('x'.repeat(100), ['x'.repeat(101)])).toBeUndefined()
+  })
+
   it('picks the nearest of several', () => {
     expect(suggest('image.resiz', ['image.size', 'image.resize', 'image.resized'])).toBe('image.resize')
   })
