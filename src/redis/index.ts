@@ -10,6 +10,8 @@ export {
   type FailFastClientOptions,
   type RedisClient,
 } from './clients.js'
+export type { EmbeddedRedisExit } from './embedded-process.js'
+export { type EmbeddedRedis, type EmbeddedRedisOptions, startEmbeddedRedis } from './embedded-server.js'
 export {
   BULL_RESERVED_IDS,
   checkCounterName,
@@ -21,6 +23,7 @@ export {
   counterNamesKey,
   doneChannel,
   type KeysOfQueue,
+  PREFIX_RULE,
   queueKeys,
   queuesKey,
   queueTag,
@@ -30,6 +33,7 @@ export {
   totalsKey,
 } from './keys.js'
 export { bareRedisError, maskRedisError, type RedisErrorContext } from './mask-error.js'
+export { findRedisBinary, REDIS_BINARY_FOLDERS, REDIS_INSTALL_COMMANDS } from './redis-binary.js'
 export {
   type DurabilityFinding,
   judgeDurability,

@@ -140,7 +140,8 @@ const INTEGER = /^-?\d+$/
 const COUNTER_NAME = /^[A-Za-z0-9][A-Za-z0-9_.:-]{0,127}$/
 const COUNTER_NAME_RULE = '1 to 128 characters of A-Z a-z 0-9 _ . : -, the first a letter or digit'
 const PREFIX = /^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$/
-const PREFIX_RULE = '1 to 32 characters of A-Z a-z 0-9 _ -, the first a letter or digit, no braces'
+/** What `checkPrefix` asks for, in words. */
+export const PREFIX_RULE = '1 to 32 characters of A-Z a-z 0-9 _ -, the first a letter or digit, no braces'
 
 /**
  * Gives the name back when it may name a queue: 1 to 64 letters, digits, `_`, `.` or `-`, first a letter or digit.
