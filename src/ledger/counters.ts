@@ -2,7 +2,7 @@
 // are committed by commit.lua. A counter is a plain integer key, so that any Redis client may read and INCRBY it.
 import { readFileSync } from 'node:fs'
 import { CounterNotIntegerError, CounterOverflowError, InvalidOptionError } from '../job/index.js'
-import type { KeysOfQueue, RedisClient } from '../redis/index.js'
+import { bareRedisError, type KeysOfQueue, type RedisClient } from '../redis/index.js'
 import { readStatsHashes, type StatsStep } from './stats-hashes.js'
 
 const incrCounterLua = readFileSync(new URL('./incr-counter.lua', import.meta.url), 'utf8')
@@ -109,7 +109,8 @@ function parseCounter(text: string): number | null {
 
 function counterError(error: unknown, name: string): unknown {
   const message = error instanceof Error ? error.message : ''
-  if (/would overflow/.test(message)) return new CounterOverflowError(name, { cause: error })
-  if (/not an integer|WRONGTYPE/.test(message)) return new CounterNotIntegerError(name, { cause: error })
+  if (/would overflow/.test(message)) return new CounterOverflowError(name, { cause: bareRedisError(error) })
+  if (/not an integer|WRONGTYPE/.test(message))
+    return new CounterNotIntegerError(name, { cause: bareRedisError(error) })
   return error
 }

@@ -15,6 +15,7 @@ export {
 } from './counters.js'
 export { Effects, MAX_EFFECT_CHARACTERS, MAX_EFFECTS, type StagedWrite } from './effects.js'
 export { LedgerBackend, ledgerBackendFactory } from './ledger-backend.js'
+export { ResultWaiter, type ResultWaiterOptions, type WaitOptions } from './result-waiter.js'
 export {
   type CompletedResult,
   deleteResult,
