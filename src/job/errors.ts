@@ -193,14 +193,20 @@ export class EmptyBulkError extends DroverError {
   }
 }
 
-/** One input of a bulk was refused; `cause` says why. */
+/** One input of a bulk was refused; `cause` says why. The first `enqueued` inputs are in Redis, none after them. */
 export class BulkItemError extends DroverError {
   readonly index: number
+  readonly enqueued: number
 
-  constructor(index: number, cause: unknown) {
+  constructor(index: number, enqueued: number, cause: unknown) {
     const reason = cause instanceof Error ? cause.message : describeValue(cause)
-    super('BULK_ITEM_INVALID', `input ${index} of the bulk (counted from 0) was refused: ${reason}`, { cause })
+    super(
+      'BULK_ITEM_INVALID',
+      `input ${index} of the bulk (counted from 0) was refused, the first ${enqueued} inputs were enqueued: ${reason}`,
+      { cause },
+    )
     this.index = index
+    this.enqueued = enqueued
   }
 }
 

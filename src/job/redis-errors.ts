@@ -2,6 +2,7 @@
 // BullMQ version whose scripts run in it.
 // No field of these holds a URL or a password, and no cause may: a client's error can carry the AUTH command.
 
+import { cutText } from './describe-value.js'
 import { DroverError, type DroverErrorOptions } from './drover-error.js'
 import { formatDuration } from './duration.js'
 
@@ -137,6 +138,23 @@ export class RedisFullError extends DroverError {
       options,
     )
     this.operation = operation
+  }
+}
+
+/** Redis answered with a refusal that waiting does not help: a right that is missing, a disk that is full. */
+export class RedisRefusedError extends DroverError {
+  readonly operation: string
+  readonly reply: string
+
+  constructor(operation: string, reply: string, options?: DroverErrorOptions) {
+    const shown = cutText(reply, 200)
+    super(
+      'REDIS_REFUSED',
+      `Redis refused ${operation}: ${shown}; correct the server's settings, then repeat it`,
+      options,
+    )
+    this.operation = operation
+    this.reply = shown
   }
 }
 

@@ -24,7 +24,7 @@ const all: [DroverError, string, Record<string, unknown>][] = [
   [new door.InvalidCounterNameError('a:b'), 'INVALID_COUNTER_NAME', { got: '"a:b"' }],
   [new door.InvalidPrefixError('{a}', 'no braces'), 'INVALID_PREFIX', { got: '"{a}"', expected: 'no braces' }],
   [new door.EmptyBulkError(), 'EMPTY_BULK', {}],
-  [new door.BulkItemError(7, cause), 'BULK_ITEM_INVALID', { index: 7, cause }],
+  [new door.BulkItemError(7, 5, cause), 'BULK_ITEM_INVALID', { index: 7, enqueued: 5, cause }],
   [new door.NoHandlerError('x', 'media'), 'NO_HANDLER', { job: 'x', queue: 'media' }],
   [new door.ConfigError(['REDIS_PORT: bad']), 'CONFIG_INVALID', { problems: ['REDIS_PORT: bad'] }],
   [new door.JobFileError('jobs/a.ts', cause), 'JOB_FILE_INVALID', { file: 'jobs/a.ts', cause }],
@@ -71,6 +71,11 @@ const all: [DroverError, string, Record<string, unknown>][] = [
   [new door.CounterNotIntegerError('bytes'), 'COUNTER_NOT_INTEGER', { counter: 'bytes' }],
   [new door.CounterOverflowError('bytes'), 'COUNTER_OVERFLOW', { counter: 'bytes' }],
   [new door.RedisFullError('enqueue'), 'REDIS_FULL', { operation: 'enqueue' }],
+  [
+    new door.RedisRefusedError('enqueue', 'NOPERM no rights'),
+    'REDIS_REFUSED',
+    { operation: 'enqueue', reply: 'NOPERM no rights' },
+  ],
   [
     new door.RedisBinaryMissingError(['/usr/bin'], { Debian: 'apt' }),
     'REDIS_BINARY_MISSING',
