@@ -55,7 +55,8 @@ export function createProducerClient(settings: RedisSettings, options: FailFastC
   return createClient(settings, options, {
     waitsForRedis: false,
     common: {
-      maxRetriesPerRequest: 1,
+      // A command whose reply was lost with its connection is never sent again unseen: it may have added to a counter.
+      maxRetriesPerRequest: 0,
       commandTimeout: options.timeoutMs,
       socketTimeout: options.timeoutMs,
       // 1: reconnect and reject the refused command.
@@ -179,6 +180,8 @@ function openCluster(
     enableOfflineQueue: behaviour.waitsForRedis,
     enableReadyCheck: true,
     clusterRetryStrategy: retryDelayMs,
+    // 0: what a lost connection left open is rejected, not sent to another node, as maxRetriesPerRequest says above.
+    ...(behaviour.waitsForRedis ? {} : { retryDelayOnFailover: 0 }),
     shardedSubscribers: behaviour.shardedSubscribers ?? false,
     redisOptions: { ...common, ...(tls === undefined ? {} : { tls }) },
     // With TLS the host name must stay a name: the certificate is checked against it.
