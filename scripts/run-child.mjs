@@ -8,13 +8,13 @@ const FORWARDED = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGWINCH']
 const SAME_PRESS_MS = 500
 
 /** Resolves to the child's exit code, or 128 plus the number of the signal that ended it, as a shell counts. */
-export function runChild(command, args, { env = process.env, stdin = 'inherit' } = {}) {
+export function runChild(command, args, { env = process.env, stdin = 'inherit', samePressMs = SAME_PRESS_MS } = {}) {
   // In a session of its own the child does not get the terminal's Ctrl-C as well as the one passed on here.
   const child = spawn(command, args, { env, stdio: [stdin, 'inherit', 'inherit'], detached: true })
   const lastAt = new Map()
   const forward = (signal) => {
     const now = performance.now()
-    const isRepeat = now - (lastAt.get(signal) ?? Number.NEGATIVE_INFINITY) < SAME_PRESS_MS
+    const isRepeat = now - (lastAt.get(signal) ?? Number.NEGATIVE_INFINITY) < samePressMs
     lastAt.set(signal, now)
     if (!isRepeat) child.kill(signal)
   }

@@ -44,10 +44,10 @@ export const PYTHON_REDIS = {
 }
 
 /** Installs what is missing of `programs`, or throws one SetupError that names all of it with the commands to run. */
-export function installPrograms(programs, { needsServerItself }) {
+export function installPrograms(programs, { needsServerItself, findManager = findPackageManager }) {
   const missing = programs.filter((program) => !program.isThere())
   if (missing.length === 0) return
-  const manager = findPackageManager()
+  const manager = findManager()
   if (manager !== undefined) for (const program of missing) installProgram(program, manager)
   const still = missing.filter((program) => !program.isThere())
   if (still.length === 0) return
