@@ -28,16 +28,16 @@ export async function readConfigFile(cwd: string, given: string | undefined, pro
   const values = await readDefaultExport(file, problems)
   const known = SETTINGS_TABLE.map(({ name }) => name)
   for (const name of Object.keys(values)) {
-    if (!known.some((setting) => setting === name))
-      problems.push(unknownName(`${basename(file)}: setting`, name, known))
+    if (known.some((setting) => setting === name)) continue
+    problems.push(unknownName('setting', name, known, ` in ${basename(file)}`))
   }
   return { file, values }
 }
 
-/** `unknown <what> <name>`, with the nearest known name when there is one. */
-export function unknownName(what: string, name: string, known: readonly string[]): string {
+/** `unknown <what> <name><place>`, with the nearest known name when there is one. */
+export function unknownName(what: string, name: string, known: readonly string[], place = ''): string {
   const nearest = suggest(name, known)
-  return `unknown ${what} ${JSON.stringify(name)}${nearest === undefined ? '' : `: did you mean ${nearest}?`}`
+  return `unknown ${what} ${JSON.stringify(name)}${place}${nearest === undefined ? '' : `: did you mean ${nearest}?`}`
 }
 
 function findConfigFile(cwd: string, problems: string[]): string | undefined {

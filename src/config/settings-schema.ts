@@ -87,7 +87,10 @@ function globs() {
 function queues() {
   const jobs = wholeNumber(1, MAX_CONCURRENCY)
   const options = z.union(
-    [jobs.transform((concurrency) => ({ concurrency })), z.strictObject({ concurrency: jobs.optional() })],
+    [
+      jobs.transform((concurrency) => ({ concurrency })),
+      z.strictObject({ concurrency: jobs.optional() }, { error: '{ concurrency } and nothing else' }),
+    ],
     { error: `a concurrency from 1 to ${MAX_CONCURRENCY}, as a number or { concurrency }` },
   )
   const name = z.string().refine(isQueueName, { error: QUEUE_NAME_RULE })
@@ -118,14 +121,17 @@ function readQueueList(text: string): [name: string, options: object][] {
 function redis() {
   const port = wholeNumber(1, 65_535)
   const db = wholeNumber(0, 999_999_999)
-  const address = z.looseObject({ host: z.string(), port })
+  const host = z.string({ error: 'a host name' })
+  const masterName = z.string({ error: 'the name of the master' })
+  const error = 'at least one host and port'
+  const addresses = z.array(z.looseObject({ host, port }), { error }).min(1, { error })
   // The parsed form is for config files that build it themselves, with files for TLS for example.
   const settings = z.discriminatedUnion(
     'kind',
     [
-      z.looseObject({ kind: z.literal('single'), host: z.string(), port, db }),
-      z.looseObject({ kind: z.literal('sentinel'), sentinels: z.array(address).min(1), masterName: z.string(), db }),
-      z.looseObject({ kind: z.literal('cluster'), nodes: z.array(address).min(1) }),
+      z.looseObject({ kind: z.literal('single'), host, port, db }),
+      z.looseObject({ kind: z.literal('sentinel'), sentinels: addresses, masterName, db }),
+      z.looseObject({ kind: z.literal('cluster'), nodes: addresses }),
     ],
     { error: `a Redis URL (${REDIS_URL_FORMS}) or what parseRedisUrl gives for one` },
   )
