@@ -1,6 +1,7 @@
 // The door of src/job: the contract of a job, its data, durations and every error. Imports nothing of ours.
 
 export * from './attempt-errors.js'
+export * from './command-errors.js'
 export type { Backoff, CheckedOptions } from './contract-options.js'
 export {
   type AnyJobContract,

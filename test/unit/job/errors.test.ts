@@ -83,6 +83,17 @@ const all: [DroverError, string, Record<string, unknown>][] = [
   ],
   [new door.RedisStartError('.drover', 'it ended'), 'REDIS_START_FAILED', { dir: '.drover', reason: 'it ended' }],
   [new door.RedisDirInUseError('.drover', 42), 'REDIS_DIR_IN_USE', { dir: '.drover', pid: 42 }],
+  [new door.UsageError('unknown command', { cause }), 'USAGE', { cause }],
+  [
+    new door.QueueNotFoundError('medai', 'drover', 'media'),
+    'QUEUE_NOT_FOUND',
+    { queue: 'medai', prefix: 'drover', suggestion: 'media' },
+  ],
+  [
+    new door.InterruptedError('SIGINT', 'the job goes on'),
+    'INTERRUPTED',
+    { signal: 'SIGINT', done: 'the job goes on' },
+  ],
 ]
 
 describe('errors', () => {
