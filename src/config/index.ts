@@ -1,6 +1,6 @@
 // The door of src/config: Drover's settings, and the files of the user's that it imports.
 export { importFile } from './import-file.js'
-export { type LoadedModule, loadModules } from './load-modules.js'
+export { findJobFiles, type LoadedModule, loadModules } from './load-modules.js'
 export { type LoadSettingsOptions, loadSettings } from './load-settings.js'
 export {
   type DroverConfig,

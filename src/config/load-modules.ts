@@ -18,6 +18,13 @@ const NOT_JOB_FILES = ['**/node_modules/**', '**/*.d.ts', '**/*.d.mts', '**/*.{t
  * @throws JobFileError for the first file that does not load; those before it have run
  */
 export async function loadModules(globs: readonly string[], cwd: string): Promise<LoadedModule[]> {
+  const modules: LoadedModule[] = []
+  for (const file of await findJobFiles(globs, cwd)) modules.push({ file, exports: await importJobFile(file) })
+  return modules
+}
+
+/** Absolute paths of the files that `loadModules` imports. @throws ConfigError when no file matches */
+export async function findJobFiles(globs: readonly string[], cwd: string): Promise<string[]> {
   const matches = await glob([...globs], { cwd, absolute: true, ignore: NOT_JOB_FILES, expandDirectories: false })
   const files = matches.filter((file) => LOADABLE.some((ending) => file.endsWith(`.${ending}`))).sort()
   if (files.length === 0) {
@@ -26,9 +33,7 @@ export async function loadModules(globs: readonly string[], cwd: string): Promis
       `no job file (${endings}) matches ${globs.join(', ')} in ${cwd}: name yours with --jobs, DROVER_JOBS or "jobs" in drover.config.ts`,
     ])
   }
-  const modules: LoadedModule[] = []
-  for (const file of files) modules.push({ file, exports: await importJobFile(file) })
-  return modules
+  return files
 }
 
 async function importJobFile(file: string): Promise<LoadedModule['exports']> {

@@ -89,7 +89,7 @@ export const SETTINGS_TABLE: readonly SettingRow[] = [
   },
   {
     name: 'token',
-    flag: '--token <text>',
+    flag: '--token-file <file>',
     env: ['DROVER_TOKEN'],
     default: 'none',
     meaning: 'what people sign in to the dashboard with',
