@@ -27,7 +27,10 @@ export interface JobOptions<
 > {
   /** Unique among the jobs of its queue: 1 to 128 characters of A-Z a-z 0-9 _ . -, the first a letter or digit. */
   readonly name: Name
-  /** 1 to 64 characters of A-Z a-z 0-9 _ . -, the first a letter or digit. Jobs of one queue share its concurrency. */
+  /**
+   * 1 to 64 characters of A-Z a-z 0-9 _ . -, the first a letter or digit; not `result`, `counter`, `counters`,
+   * `totals`, `stats` or `done`, which are keys of Drover. Jobs of one queue share its concurrency.
+   */
   readonly queue: string
   /** Any Standard Schema. Enqueue refuses what fails it; the handler gets what it makes of the stored input. */
   readonly input: Input

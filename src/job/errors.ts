@@ -3,6 +3,7 @@
 
 import { cutText, describeValue } from './describe-value.js'
 import { DroverError, type DroverErrorOptions } from './drover-error.js'
+import { QUEUE_NAME_RULE } from './names.js'
 
 const MAX_ISSUES = 20
 const MAX_ISSUE_TEXT_LENGTH = 200
@@ -169,7 +170,7 @@ export class InvalidJobIdError extends NameError {
 }
 
 export class InvalidQueueNameError extends NameError {
-  constructor(got: unknown, expected = '1 to 64 characters of A-Z a-z 0-9 _ . -, the first a letter or digit') {
+  constructor(got: unknown, expected: string = QUEUE_NAME_RULE) {
     super('INVALID_QUEUE_NAME', 'queue name', got, expected)
   }
 }

@@ -1,16 +1,21 @@
 // Owns which job and queue names are allowed. Neither may hold `|` (it divides fields of the stats hash), `:` (it
-// divides keys) or `{}` (they mark the cluster slot).
+// divides keys) or `{}` (they mark the cluster slot). A queue may not be called like one of Drover's own keys: BullMQ
+// puts `<queue>:<job id>` where Drover puts `result:<job id>`.
 
 const JOB_NAME_PATTERN = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/
 const QUEUE_NAME_PATTERN = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/
 
+const RESERVED_QUEUE_NAMES: readonly string[] = ['result', 'counter', 'counters', 'totals', 'stats', 'done']
+
 export const JOB_NAME_RULE = '1 to 128 characters of A-Z a-z 0-9 _ . -, the first a letter or digit'
-export const QUEUE_NAME_RULE = '1 to 64 characters of A-Z a-z 0-9 _ . -, the first a letter or digit'
+export const QUEUE_NAME_RULE =
+  '1 to 64 characters of A-Z a-z 0-9 _ . -, the first a letter or digit, ' +
+  `and none of the names Drover uses itself (${RESERVED_QUEUE_NAMES.join(', ')})`
 
 export function isJobName(value: unknown): value is string {
   return typeof value === 'string' && JOB_NAME_PATTERN.test(value)
 }
 
 export function isQueueName(value: unknown): value is string {
-  return typeof value === 'string' && QUEUE_NAME_PATTERN.test(value)
+  return typeof value === 'string' && QUEUE_NAME_PATTERN.test(value) && !RESERVED_QUEUE_NAMES.includes(value)
 }

@@ -145,7 +145,7 @@ export const PREFIX_RULE = '1 to 32 characters of A-Z a-z 0-9 _ -, the first a l
 
 /**
  * Gives the name back when it may name a queue: 1 to 64 letters, digits, `_`, `.` or `-`, first a letter or digit.
- * A colon would split BullMQ's keys, a brace the hash tag.
+ * A colon would split BullMQ's keys, a brace the hash tag, and a name that a key of ours has would mix the two.
  * @throws InvalidQueueNameError
  */
 export function checkQueueName(name: string): string {
