@@ -1,0 +1,158 @@
+// createProducer: what an app enqueues jobs with and reads their results and counters through. One enqueue, from here to
+// Redis, is enqueue-options.ts, src/job's encodeInput, send-jobs.ts and redis-gate.ts.
+import {
+  type AnyJobContract,
+  type Duration,
+  encodeInput,
+  type InputOf,
+  InvalidOptionError,
+  isJobContract,
+  parseDuration,
+  type ResultOf,
+} from '../job/index.js'
+import { checkPrefix, DEFAULT_REDIS, parseRedisUrl, type RedisSettings, redisSettingsFromEnv } from '../redis/index.js'
+import { BullQueues, newJob } from './bull-queues.js'
+import { type BulkHandle, type EnqueueBulkOptions, sendBulk } from './enqueue-bulk.js'
+import { type EnqueueOptions, planOptions, refuseUnknown } from './enqueue-options.js'
+import type { JobHandle } from './job-handle.js'
+import { newJobId } from './job-id.js'
+import { ProducerCounters } from './producer-counters.js'
+import { ProducerResults } from './producer-results.js'
+import { RedisGate } from './redis-gate.js'
+import { sendJob } from './send-jobs.js'
+
+export interface ProducerOptions {
+  /**
+   * Where Redis is, as a URL or as `parseRedisUrl` returns it. Default: `REDIS_URL` or `REDIS_HOST` and its fellows of
+   * the environment, else redis://127.0.0.1:6379.
+   */
+  readonly redis?: string | RedisSettings | undefined
+  /** What every key of Drover starts with; the same in producers, workers and dashboard. Default `drover`. */
+  readonly prefix?: string | undefined
+  /** Longest time for one call while Redis is away or silent, 1 ms to 10 minutes. Default `5s`. */
+  readonly timeout?: Duration | undefined
+}
+
+/** Enqueues jobs. Make one for the whole app, and close it when the app ends. */
+export interface Producer extends AsyncDisposable {
+  /** Results of jobs, now or when they come. */
+  readonly results: ProducerResults
+  /** User counters, read and changed from outside of a job. */
+  readonly counters: ProducerCounters
+
+  /**
+   * Checks the input against the contract and puts the job in its queue. Once it resolves, the job is in Redis.
+   * @throws InvalidInputError, NotJsonError, TooLargeError for the input; UnknownOptionError, InvalidOptionError,
+   *   InvalidJobIdError for the options; RedisAuthError, RedisFullError, RedisRefusedError, ClosedError. Nothing was
+   *   enqueued then.
+   * @throws RedisUnavailableError after `timeout`: the job may have been enqueued or not. Its `jobId` given as `id`
+   *   makes a repeated enqueue safe. Where Redis has been away for as long already, it comes at once.
+   */
+  enqueue<Contract extends AnyJobContract>(
+    contract: Contract,
+    input: InputOf<Contract>,
+    options?: EnqueueOptions,
+  ): Promise<JobHandle<ResultOf<Contract>>>
+
+  /**
+   * Enqueues one job per input. Inputs are read, checked and sent in chunks; a chunk is sent when all of it was checked.
+   * The ids of all jobs are kept for the answer, about 50 bytes each; nothing else grows with the number of inputs.
+   * @throws BulkItemError for an input that is refused: it says which one, why, and how many were enqueued before it
+   * @throws EmptyBulkError without any input; RedisUnavailableError, whose operation says how many were enqueued before;
+   *   what the iterable throws; else as `enqueue`
+   */
+  enqueueBulk<Contract extends AnyJobContract>(
+    contract: Contract,
+    inputs: Iterable<InputOf<Contract>> | AsyncIterable<InputOf<Contract>>,
+    options?: EnqueueBulkOptions,
+  ): Promise<BulkHandle>
+
+  /**
+   * Waits for the calls under way, at most their timeout, ends waits for results with ClosedError, and closes the
+   * connections. Every later call throws ClosedError.
+   */
+  close(): Promise<void>
+}
+
+const DEFAULT_TIMEOUT_MS = 5_000
+const MAX_TIMEOUT_MS = 600_000
+
+/**
+ * A producer. It connects by itself and never waits for Redis here: the first call does, up to its timeout.
+ * @throws UnknownOptionError, InvalidOptionError, InvalidPrefixError, RedisUrlError; ConfigError for the environment
+ */
+export function createProducer(options: ProducerOptions = {}): Producer {
+  refuseUnknown(options, ['redis', 'prefix', 'timeout'], 'createProducer')
+  const prefix = checkPrefix(options.prefix ?? 'drover')
+  const timeout = options.timeout ?? DEFAULT_TIMEOUT_MS
+  const timeoutMs = parseDuration(timeout, { option: 'timeout', minMs: 1, maxMs: MAX_TIMEOUT_MS })
+  return new OpenProducer(readSettings(options.redis), prefix, timeoutMs)
+}
+
+class OpenProducer implements Producer {
+  readonly results: ProducerResults
+  readonly counters: ProducerCounters
+  readonly #gate: RedisGate
+  readonly #queues: BullQueues
+
+  constructor(settings: RedisSettings, prefix: string, timeoutMs: number) {
+    this.#gate = new RedisGate(settings, timeoutMs)
+    this.#queues = new BullQueues(this.#gate.client, prefix)
+    this.results = new ProducerResults({ gate: this.#gate, prefix, settings })
+    this.counters = new ProducerCounters(this.#gate, prefix)
+  }
+
+  async enqueue<Contract extends AnyJobContract>(
+    contract: Contract,
+    input: InputOf<Contract>,
+    options?: EnqueueOptions,
+  ): Promise<JobHandle<ResultOf<Contract>>> {
+    const startedMs = performance.now()
+    this.#gate.checkOpen()
+    checkContract(contract)
+    const timestamp = Date.now()
+    const { jobId = newJobId(), ...plan } = planOptions(contract, options, timestamp)
+    const encoded = encodeInput(contract, input)
+    const text = typeof encoded === 'string' ? encoded : await encoded
+    const { name, queue } = contract
+    const job = newJob(name, text, { ...plan, jobId }, timestamp)
+    await sendJob(this.#gate, this.#queues.get(queue), job, {
+      operation: `the enqueue of job ${name}`,
+      startedMs,
+      jobId,
+    })
+    return { id: jobId, name, queue }
+  }
+
+  async enqueueBulk<Contract extends AnyJobContract>(
+    contract: Contract,
+    inputs: Iterable<InputOf<Contract>> | AsyncIterable<InputOf<Contract>>,
+    options: EnqueueBulkOptions = {},
+  ): Promise<BulkHandle> {
+    this.#gate.checkOpen()
+    checkContract(contract)
+    return sendBulk({ gate: this.#gate, queue: this.#queues.get(contract.queue) }, contract, inputs, options)
+  }
+
+  async close(): Promise<void> {
+    this.results.close()
+    await this.#gate.close()
+    await this.#queues.close()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+}
+
+function checkContract(contract: unknown): void {
+  if (!isJobContract(contract)) throw new InvalidOptionError('contract', 'what defineJob returned', contract)
+}
+
+function readSettings(redis: string | RedisSettings | undefined): RedisSettings {
+  if (redis === undefined) return redisSettingsFromEnv(process.env) ?? DEFAULT_REDIS
+  if (typeof redis === 'string') return parseRedisUrl(redis)
+  const kind: unknown = typeof redis === 'object' && redis !== null ? redis.kind : undefined
+  if (kind === 'single' || kind === 'sentinel' || kind === 'cluster') return redis
+  throw new InvalidOptionError('redis', 'a Redis URL, or what parseRedisUrl returned', redis)
+}

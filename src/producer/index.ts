@@ -1,0 +1,7 @@
+// The door of the producer: enqueueing jobs, and reading their results and counters from the app's side.
+export { createProducer, type Producer, type ProducerOptions } from './create-producer.js'
+export type { BulkHandle, EnqueueBulkOptions } from './enqueue-bulk.js'
+export type { EnqueueOptions } from './enqueue-options.js'
+export type { JobHandle, JobReference } from './job-handle.js'
+export type { ProducerCounters, ReadCounterOptions } from './producer-counters.js'
+export type { JobOutcome, ProducerResults, WaitForResultOptions } from './producer-results.js'

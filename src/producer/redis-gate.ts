@@ -1,0 +1,196 @@
+// A producer's way to Redis: one fail-fast connection, and what a call does while Redis is away. Sent at once when it is
+// there; else again and again until the call's timeout. Nothing is kept per call unless Redis is away.
+import { setTimeout as sleep } from 'node:timers/promises'
+import { ClosedError, isDroverError, RedisFullError, RedisRefusedError, RedisUnavailableError } from '../job/index.js'
+import {
+  clientAddress,
+  createProducerClient,
+  maskRedisError,
+  type RedisClient,
+  type RedisSettings,
+} from '../redis/index.js'
+
+const FIRST_PAUSE_MS = 25
+const MAX_PAUSE_MS = 500
+
+/** A call under way: what errors say of it, and when it began by `performance.now()`. */
+export interface GateCall {
+  readonly operation: string
+  readonly startedMs: number
+  readonly jobId?: string
+}
+
+type Waiter = (error?: Error) => void
+
+export class RedisGate {
+  readonly client: RedisClient
+  readonly timeoutMs: number
+  readonly #waiters = new Set<Waiter>()
+  #inFlight = 0
+  #closing: Promise<void> | undefined
+  #drained: (() => void) | undefined
+  /** First and latest failure of the connection since it was last ready. */
+  #failures: { readonly firstMs: number; readonly lastMs: number } | undefined
+  /** Why Redis will not have us: a wrong password or database, until a connection succeeds. */
+  #refusal: Error | undefined
+  #lastError: Error | undefined
+
+  constructor(settings: RedisSettings, timeoutMs: number) {
+    this.timeoutMs = timeoutMs
+    this.client = createProducerClient(settings, { timeoutMs, onError: (error) => this.#noteError(error) })
+    this.client.on('ready', () => this.#noteReady()).on('close', () => this.#noteClose())
+  }
+
+  get isReady(): boolean {
+    return this.client.status === 'ready'
+  }
+
+  /** @throws ClosedError */
+  checkOpen(): void {
+    if (this.#closing) throw new ClosedError('producer')
+  }
+
+  /** Begins a call that `close` waits for; `leave` ends it. @throws ClosedError */
+  enter(): void {
+    this.checkOpen()
+    this.#inFlight++
+  }
+
+  leave(): void {
+    if (--this.#inFlight === 0) this.#drained?.()
+  }
+
+  /** Runs a read, or a write that may run twice, until it succeeds or the timeout has passed. */
+  async run<Value>(operation: string, command: () => Promise<Value>): Promise<Value> {
+    const call = { operation, startedMs: performance.now() }
+    this.enter()
+    try {
+      if (!this.isReady) return await this.repeat(call, command)
+      return await command().catch((error: unknown) => this.repeat(call, command, error))
+    } finally {
+      this.leave()
+    }
+  }
+
+  /** Runs a write that must not run twice: waits for the connection, then sends it once. */
+  async runOnce<Value>(operation: string, command: () => Promise<Value>): Promise<Value> {
+    const call = { operation, startedMs: performance.now() }
+    this.enter()
+    try {
+      await this.#untilReady(call)
+      return await command()
+    } catch (error) {
+      throw this.errorOf(error, call)
+    } finally {
+      this.leave()
+    }
+  }
+
+  /**
+   * Runs a command until it succeeds or the call's timeout has passed, after a first one failed with `error` or could
+   * not be sent. @throws RedisUnavailableError when it has passed; any other error at once
+   */
+  async repeat<Value>(call: GateCall, command: () => Promise<Value>, error?: unknown): Promise<Value> {
+    let failure = error
+    for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, MAX_PAUSE_MS)) {
+      if (failure !== undefined) {
+        const known = this.errorOf(failure, call)
+        if (!(known instanceof RedisUnavailableError) || this.#leftMs(call) <= pauseMs) throw known
+        await sleep(pauseMs)
+      }
+      await this.#untilReady(call)
+      try {
+        return await this.#withinTimeout(call, command())
+      } catch (caught) {
+        failure = caught
+      }
+    }
+  }
+
+  /** The error to hand on for one that Redis or its client gave; errors of Drover's own as they are. */
+  errorOf(error: unknown, call: GateCall): Error {
+    if (isDroverError(error)) return error
+    const masked = maskRedisError(error, { ...call, timeoutMs: this.timeoutMs, address: clientAddress(this.client) })
+    if (masked instanceof RedisUnavailableError) return this.#unavailable(call, masked.cause)
+    if (masked.name !== 'ReplyError') return masked
+    if (masked.message.startsWith('OOM ')) return new RedisFullError(call.operation, { cause: masked })
+    return new RedisRefusedError(call.operation, masked.message, { cause: masked })
+  }
+
+  /** Waits for the calls under way, at most their timeout, then ends the connection. Later calls get ClosedError. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    if (this.#inFlight > 0) {
+      await new Promise<void>((resolve) => {
+        this.#drained = resolve
+      })
+    }
+    this.client.disconnect()
+  }
+
+  #untilReady(call: GateCall): Promise<void> {
+    if (this.isReady) return Promise.resolve()
+    const leftMs = this.#leftMs(call)
+    if (this.#refusal) return Promise.reject(this.#refusal)
+    // Known to be away for as long as this call may take: answer now, rather than pile up calls that wait.
+    const { firstMs, lastMs } = this.#failures ?? { firstMs: 0, lastMs: 0 }
+    if (leftMs <= 0 || lastMs - firstMs >= this.timeoutMs) return Promise.reject(this.#unavailable(call))
+    return new Promise((resolve, reject) => {
+      const settle: Waiter = (error) => {
+        clearTimeout(timer)
+        this.#waiters.delete(settle)
+        if (error) reject(error)
+        else resolve()
+      }
+      const timer = setTimeout(() => settle(this.#unavailable(call)), leftMs)
+      this.#waiters.add(settle)
+    })
+  }
+
+  /** The command's own timeout counts from when it is sent; a repeated one has only what is left of the call's. */
+  async #withinTimeout<Value>(call: GateCall, running: Promise<Value>): Promise<Value> {
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(this.#unavailable(call)), Math.max(0, this.#leftMs(call)))
+    })
+    try {
+      return await Promise.race([running, late])
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  #leftMs({ startedMs }: GateCall): number {
+    return startedMs + this.timeoutMs - performance.now()
+  }
+
+  #unavailable({ operation, jobId }: GateCall, cause: unknown = this.#lastError): RedisUnavailableError {
+    return new RedisUnavailableError(operation, this.timeoutMs, {
+      ...(jobId === undefined ? {} : { jobId }),
+      ...(cause === undefined ? {} : { cause }),
+    })
+  }
+
+  #noteError(error: Error): void {
+    this.#lastError = error
+    if (!isDroverError(error)) return
+    this.#refusal = error
+    for (const settle of [...this.#waiters]) settle(error)
+  }
+
+  #noteReady(): void {
+    this.#failures = undefined
+    this.#refusal = undefined
+    this.#lastError = undefined
+    for (const settle of [...this.#waiters]) settle()
+  }
+
+  #noteClose(): void {
+    const nowMs = performance.now()
+    this.#failures = { firstMs: this.#failures?.firstMs ?? nowMs, lastMs: nowMs }
+  }
+}

@@ -1,0 +1,75 @@
+// Sending jobs to Redis, once however often it takes: an id is fixed before the first send, so that sending again finds
+// the job there, and a job that has already run and gone is known by its result.
+import { RedisRefusedError } from '../job/index.js'
+import { parseResult } from '../ledger/index.js'
+import type { BullQueue, NewJob } from './bull-queues.js'
+import type { GateCall, RedisGate } from './redis-gate.js'
+
+/**
+ * Sends one job. Adds nothing to BullMQ's own way while Redis is there.
+ * @throws RedisUnavailableError with the job's id, RedisAuthError, RedisFullError, RedisRefusedError, ClosedError
+ */
+export async function sendJob(
+  gate: RedisGate,
+  queue: BullQueue,
+  { jobId, job }: NewJob,
+  call: GateCall,
+): Promise<void> {
+  gate.enter()
+  try {
+    if (!gate.isReady) return await gate.repeat(call, () => sendMissing(queue, [{ jobId, job }], call))
+    queue.list()
+    await queue.backend.addJob(job, jobId)
+  } catch (error) {
+    await gate.repeat(call, () => sendMissing(queue, [{ jobId, job }], call), error)
+  } finally {
+    gate.leave()
+  }
+}
+
+/** Sends jobs of one queue in one round trip; either all of them arrive, or it throws as `sendJob`. */
+export async function sendJobs(gate: RedisGate, queue: BullQueue, jobs: NewJob[], call: GateCall): Promise<void> {
+  gate.enter()
+  try {
+    if (!gate.isReady) return await gate.repeat(call, () => sendMissing(queue, jobs, call))
+    queue.list()
+    await addAll(queue, jobs, call)
+  } catch (error) {
+    await gate.repeat(call, () => sendMissing(queue, jobs, call), error)
+  } finally {
+    gate.leave()
+  }
+}
+
+async function addAll(queue: BullQueue, jobs: NewJob[], { operation }: GateCall): Promise<void> {
+  const ids = await queue.backend.addJobs(jobs)
+  for (const [index, { jobId }] of jobs.entries()) {
+    // BullMQ hands on its script's error codes in place of ids.
+    if (ids[index] !== jobId) throw new RedisRefusedError(operation, `BullMQ answered ${ids[index]} for job ${jobId}`)
+  }
+}
+
+/**
+ * Sends those jobs that an earlier send whose reply was lost did not bring in. BullMQ itself knows an id only as long as
+ * it keeps the job; one that ran and was removed since would run a second time.
+ */
+async function sendMissing(queue: BullQueue, jobs: NewJob[], call: GateCall): Promise<void> {
+  queue.list()
+  const arrived = await findArrived(queue, jobs)
+  const missing = jobs.filter((_, index) => !arrived[index])
+  if (missing.length > 0) await addAll(queue, missing, call)
+}
+
+async function findArrived(queue: BullQueue, jobs: NewJob[]): Promise<boolean[]> {
+  // One transaction: between two reads a job could finish, be removed and so be missed by both.
+  const look = queue.client.multi()
+  for (const { jobId } of jobs) look.exists(queue.keys.bullBase + jobId).get(queue.keys.result(jobId))
+  const replies = (await look.exec()) ?? []
+  return jobs.map(({ job }, index) => {
+    const [missingError, exists] = replies[2 * index] ?? []
+    const [resultError, text] = replies[2 * index + 1] ?? []
+    if (missingError ?? resultError) throw missingError ?? resultError
+    // A result of another time is that of an earlier job with the same id.
+    return exists === 1 || parseResult(text as string | null)?.enqueuedAt === job.timestamp
+  })
+}
