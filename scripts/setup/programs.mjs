@@ -20,7 +20,7 @@ export const REDIS = {
 }
 
 export const CHROMIUM = {
-  what: 'Chromium, for the browser tests',
+  what: 'Chromium (for the browser tests)',
   isThere: () => findProgram(['chromium', 'chromium-browser', 'google-chrome']) !== undefined,
   packages: { apt: ['chromium', 'chromium-browser'], dnf: ['chromium'], apk: ['chromium'], brew: [] },
   commands: {
@@ -32,7 +32,7 @@ export const CHROMIUM = {
 }
 
 export const PYTHON_REDIS = {
-  what: "Python's redis module for /usr/bin/python3, for the tests from another language",
+  what: "Python's redis module for /usr/bin/python3 (for the tests from another language)",
   isThere: () => spawnSync('/usr/bin/python3', ['-c', 'import redis'], { stdio: 'ignore' }).status === 0,
   packages: { apt: ['python3-redis'], dnf: ['python3-redis'], apk: ['py3-redis'], brew: [] },
   commands: {
@@ -56,7 +56,7 @@ export function installPrograms(programs, { needsServerItself, findManager = fin
 
 function installProgram(program, manager) {
   for (const name of program.packages[manager.name]) {
-    say(`${program.what} is missing: installing ${name} with ${manager.name}`)
+    say(`installing ${name} with ${manager.name}: ${program.what} is missing`)
     if (manager.install([name])) return
   }
 }

@@ -67,7 +67,7 @@ test('as root, apt-get installs it with fresh lists and without starting a servi
     `apt-get ${wait} install -y --no-install-recommends test-program`,
     'noninteractive 1',
   ])
-  expect(printed).toBe('setup: a test program is missing: installing test-program with apt\n')
+  expect(printed).toBe('setup: installing test-program with apt: a test program is missing\n')
 })
 
 test('apt-get gets one retry of its update and of its install', () => {
