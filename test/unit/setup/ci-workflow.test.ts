@@ -1,0 +1,29 @@
+import { readFileSync } from 'node:fs'
+import { expect, test } from 'vitest'
+import { parse } from 'yaml'
+
+interface Step {
+  uses?: string
+  run?: string
+}
+
+const root = new URL('../../../', import.meta.url)
+const read = (path: string) => readFileSync(new URL(path, root), 'utf8')
+const { test: job } = parse(read('.github/workflows/ci.yml'), { strict: true }).jobs
+const steps: Step[] = job.steps
+
+test('hosted CI runs npm test on Node 20, 22 and 24 with Redis 7, Redis 8 and Valkey', () => {
+  const { node, server } = job.strategy.matrix
+  expect(node).toEqual([20, 22, 24])
+  const images = server.map(({ image }: { image: string }) => /^(redis:\d|valkey\/valkey)/.exec(image)?.[0])
+  expect(images).toEqual(['redis:7', 'redis:8', 'valkey/valkey'])
+  expect(steps.at(-1)?.run).toBe('npm test')
+})
+
+test('every action is pinned to one version', () => {
+  for (const { uses } of steps) if (uses !== undefined) expect(uses).toMatch(/@v\d+\.\d+\.\d+$/)
+})
+
+test('the check that runs on each change is npm test', () => {
+  expect(read('.ci/run')).toMatch(/^exec npm test$/m)
+})
