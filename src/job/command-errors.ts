@@ -24,12 +24,24 @@ export class QueueNotFoundError extends DroverError {
   }
 }
 
+/** The job is there and has no result yet. */
+export class JobNotFinishedError extends DroverError {
+  readonly id: string
+  readonly queue: string
+
+  constructor(id: string, queue: string) {
+    super('JOB_NOT_FINISHED', `job ${id} in queue ${queue} has not finished yet: wait for it with --wait`)
+    this.id = id
+    this.queue = queue
+  }
+}
+
 /** A signal ended the command before it was done. `done` says what holds then. */
 export class InterruptedError extends DroverError {
-  readonly signal: string
+  readonly signal: NodeJS.Signals
   readonly done: string
 
-  constructor(signal: string, done: string) {
+  constructor(signal: NodeJS.Signals, done: string) {
     super('INTERRUPTED', `interrupted by ${signal}: ${done}`)
     this.signal = signal
     this.done = done

@@ -89,6 +89,7 @@ const all: [DroverError, string, Record<string, unknown>][] = [
     'QUEUE_NOT_FOUND',
     { queue: 'medai', prefix: 'drover', suggestion: 'media' },
   ],
+  [new door.JobNotFinishedError('j1', 'media'), 'JOB_NOT_FINISHED', { id: 'j1', queue: 'media' }],
   [
     new door.InterruptedError('SIGINT', 'the job goes on'),
     'INTERRUPTED',
