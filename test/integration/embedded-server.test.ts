@@ -202,6 +202,12 @@ test('a password is asked for, is in no argument list and stays in no file', asy
   for (const file of files) expect(readFileSync(join(file.parentPath, file.name), 'utf8')).not.toContain('pw2846')
 })
 
+test('what NODE_OPTIONS loads into this process is not loaded into the watchdog', async () => {
+  vi.stubEnv('NODE_OPTIONS', `--import ${join(dir, 'absent.mjs')}`)
+  const server = await start().finally(() => vi.unstubAllEnvs())
+  expect(await cli(server.url, 'PING')).toBe('PONG')
+})
+
 test('a port in use is refused by name, and the folder stays free', async () => {
   const other = createServer().listen(0, '127.0.0.1')
   await once(other, 'listening')

@@ -1,0 +1,33 @@
+# One image for every command of Drover: `docker run drover worker`, `serve`, `doctor`, … It brings the text-index example.
+# Runs with a read-only root file system when /tmp can be written (docker-compose.yml shows it).
+
+FROM node:24-slim AS build
+WORKDIR /app
+COPY package.json package-lock.json ./
+RUN npm ci --ignore-scripts --no-audit --no-fund
+COPY tsconfig.json tsconfig.build.json ./
+COPY scripts ./scripts
+COPY src ./src
+RUN npm run build
+
+FROM node:24-slim AS packages
+WORKDIR /app
+COPY package.json package-lock.json ./
+RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund
+
+FROM node:24-slim
+ENV NODE_ENV=production
+WORKDIR /app
+COPY --from=packages /app/node_modules ./node_modules
+COPY --from=build /app/dist ./dist
+COPY package.json LICENSE ./
+COPY examples/text-index ./examples/text-index
+# A number, so that a host which allows no root user can tell that this is none.
+USER 10001:10001
+STOPSIGNAL SIGTERM
+EXPOSE 3000
+# For every command alike: the Redis that it needs answers, and is set up as jobs need it. Where the dashboard runs,
+# `health` asks the dashboard itself (docker-compose.yml).
+HEALTHCHECK --interval=30s --timeout=10s --start-period=15s --retries=3 CMD ["node", "dist/cli/main.js", "doctor"]
+ENTRYPOINT ["node", "dist/cli/main.js"]
+CMD ["--help"]
