@@ -1,8 +1,13 @@
 --[[
-  Part of commit.lua: tells before anything is written whether one staged write would fail. It plays
-  the writes forward on key types and on the numbers they add to, so that a write may build on an
-  earlier one of the same job. Which commands and how many words they take is checked before the call.
-  Returns nothing, or the index of the first bad write (from 1) and the reason.
+  Part of commit.lua: tells before anything is written whether one staged write would fail. It plays the writes forward
+  on key types and on the numbers they add to, so that a write may build on an earlier one of the same job. Which
+  commands there are and how many words each takes is checked before the call; scores cannot fail, as what is added to
+  them is finite. Returns nothing, or the index of the first bad write (from 1) and the reason.
+
+  It never lets through what Redis would refuse. It refuses some that Redis would take:
+  - where an earlier write of the job may have emptied a collection, its key is neither taken as gone nor as there;
+  - whole numbers whose sum could pass LIMIT; floats that a double cannot hold, or not written as a plain decimal;
+  - adding a whole number where the job added a float before.
 ]]
 local function checkEffects(at)
   local needs = {
@@ -13,60 +18,153 @@ local function checkEffects(at)
     ZADD = 'zset', ZINCRBY = 'zset', ZREM = 'zset', ZREMRANGEBYRANK = 'zset', ZREMRANGEBYSCORE = 'zset',
     HSET = 'hash', HSETNX = 'hash', HDEL = 'hash', HINCRBY = 'hash', HINCRBYFLOAT = 'hash',
   }
-  -- types[key]: type after the writes so far. values[key .. '\n' .. field]: number or text they leave, where known.
-  local types, values, dropped = {}, {}, {}
+  local removes = {
+    LTRIM = true, LREM = true, SREM = true, ZREM = true, ZREMRANGEBYRANK = true, ZREMRANGEBYSCORE = true, HDEL = true,
+  }
+  -- Longer texts are no numbers to Redis either, so of a string no more than this is read.
+  local LONGEST_NUMBER, LONGEST_STRING = 4096, 536870912
+  -- By key, after the writes so far: its type; whether it may have been emptied; the text of a string and its length;
+  -- the fields of a hash, false for one that is gone. What was not touched is not in here, but in Redis.
+  local types, emptied, texts, lengths, fields = {}, {}, {}, {}, {}
+  -- Keys of which nothing in Redis counts any more.
+  local replaced = {}
+
   local function typeOf(key)
     if not types[key] then
       types[key] = redis.call('TYPE', key).ok
     end
     return types[key]
   end
-  local function valueOf(slot, key, read, field)
-    if values[slot] == nil then
-      values[slot] = not dropped[key] and typeOf(key) ~= 'none' and redis.call(read, key, field) or false
-    end
-    return values[slot]
+  local function replace(key, type, text)
+    replaced[key], types[key], emptied[key], fields[key] = true, type, nil, nil
+    texts[key], lengths[key] = text, text and #text
   end
-  -- Reading a string takes no field; an absent one is the same call without it.
-  local function stringOf(key)
-    if values[key] == nil then
-      values[key] = not dropped[key] and typeOf(key) ~= 'none' and redis.call('GET', key) or false
+  local function textOf(key)
+    if texts[key] == nil then
+      texts[key] = not replaced[key] and typeOf(key) ~= 'none' and redis.call('GETRANGE', key, 0, LONGEST_NUMBER)
     end
-    return values[key]
+    return texts[key]
   end
-  local function addWhole(slot, current, delta)
-    local number = current and whole(tostring(current)) or (not current and 0) or nil
+  local function lengthOf(key)
+    if lengths[key] == nil then
+      lengths[key] = replaced[key] and 0 or redis.call('STRLEN', key)
+    end
+    return lengths[key]
+  end
+  local function setText(key, text)
+    texts[key], lengths[key] = text, #text
+  end
+  local function fieldOf(key, field)
+    fields[key] = fields[key] or {}
+    if fields[key][field] == nil then
+      fields[key][field] = not replaced[key] and redis.call('HGET', key, field)
+    end
+    return fields[key][field]
+  end
+  local function setField(key, field, value)
+    fields[key] = fields[key] or {}
+    fields[key][field] = value
+  end
+
+  -- The number in a text as both Lua and Redis read it, or nil.
+  local function finite(text)
+    if #text > LONGEST_NUMBER or string.find(text, '[^%d.eE+-]') then
+      return nil
+    end
+    local number = tonumber(text)
+    if not number or math.abs(number) == math.huge then
+      return nil
+    end
+    -- A number too small for a double reads as 0, one too small for Redis as an error.
+    if number == 0 and string.find(string.match(text, '^[^eE]*'), '[1-9]') then
+      return nil
+    end
+    return number
+  end
+  local function addWhole(current, delta)
+    local number = whole(current or '0')
     if not number then
-      return 'the value there is not a whole number'
+      return nil, 'the value there is not a whole number'
     end
     if math.abs(number) + math.abs(tonumber(delta)) > LIMIT then
-      return 'the sum would not fit 64 bits'
+      return nil, 'the sum would not fit 64 bits'
     end
-    values[slot] = string.format('%.0f', number + tonumber(delta))
+    return string.format('%.0f', number + tonumber(delta))
   end
-  local function addFloat(slot, current, delta)
-    local number = current == false and 0 or tonumber(current)
-    if not number or number ~= number or math.abs(number) == math.huge or string.find(tostring(current), '%s') then
-      return 'the value there is not a finite number'
+  local function addFloat(current, delta)
+    local number = finite(current or '0')
+    if not number then
+      return nil, 'the value there is not a finite number'
     end
-    if math.abs(number + tonumber(delta)) == math.huge then
-      return 'the sum would not be finite'
+    local sum = number + tonumber(delta)
+    if math.abs(sum) == math.huge then
+      return nil, 'the sum would not be finite'
     end
-    values[slot] = string.format('%.17g', number + tonumber(delta))
+    -- Redis adds with more digits: what is whole here may have a fraction there, so it must not read as whole.
+    local text = string.format('%.17g', sum)
+    return whole(text) and text .. '.0' or text
   end
-  local function forget(key)
-    dropped[key] = true
-    for slot in pairs(values) do
-      if slot == key or string.sub(slot, 1, #key + 1) == key .. '\n' then
-        values[slot] = nil
+
+  local play = {
+    SET = function(key, first) replace(key, 'string', ARGV[first]) end,
+    DEL = function(key) replace(key, 'none') end,
+    SETNX = function(key, first)
+      if emptied[key] then
+        return 'an earlier write may have emptied the key, so whether it exists is open'
       end
-    end
-  end
+      if types[key] == 'none' then
+        replace(key, 'string', ARGV[first])
+      end
+    end,
+    INCRBY = function(key, first)
+      local text, reason = addWhole(textOf(key), ARGV[first])
+      if reason then return reason end
+      setText(key, text)
+    end,
+    INCRBYFLOAT = function(key, first)
+      local text, reason = addFloat(textOf(key), ARGV[first])
+      if reason then return reason end
+      setText(key, text)
+    end,
+    APPEND = function(key, first)
+      local length = lengthOf(key) + #ARGV[first]
+      if length > LONGEST_STRING then
+        return 'the string would pass 512 MB'
+      end
+      -- Only the beginning matters: a text that is too long for a number stays so.
+      texts[key], lengths[key] = string.sub((textOf(key) or '') .. ARGV[first], 1, LONGEST_NUMBER + 1), length
+    end,
+    HSET = function(key, first, last)
+      for i = first, last, 2 do
+        setField(key, ARGV[i], ARGV[i + 1])
+      end
+    end,
+    HSETNX = function(key, first)
+      if not fieldOf(key, ARGV[first]) then
+        setField(key, ARGV[first], ARGV[first + 1])
+      end
+    end,
+    HDEL = function(key, first, last)
+      for i = first, last do
+        setField(key, ARGV[i], false)
+      end
+    end,
+    HINCRBY = function(key, first)
+      local text, reason = addWhole(fieldOf(key, ARGV[first]), ARGV[first + 1])
+      if reason then return reason end
+      setField(key, ARGV[first], text)
+    end,
+    HINCRBYFLOAT = function(key, first)
+      local text, reason = addFloat(fieldOf(key, ARGV[first]), ARGV[first + 1])
+      if reason then return reason end
+      setField(key, ARGV[first], text)
+    end,
+  }
 
   local index = 0
   while at <= #ARGV do
     index = index + 1
-    local words = tonumber(ARGV[at])
+    local last = at + tonumber(ARGV[at])
     local command, key = ARGV[at + 1], ARGV[at + 2]
     local need = needs[command]
     if not need then
@@ -76,68 +174,15 @@ local function checkEffects(at)
     if need ~= 'any' and now ~= 'none' and now ~= need then
       return index, 'the key holds a ' .. now .. ', the command needs a ' .. need
     end
-    local reason
-    if command == 'SET' then
-      forget(key)
-      types[key], values[key] = 'string', ARGV[at + 3]
-    elseif command == 'SETNX' then
-      if now == 'none' then
-        types[key], values[key] = 'string', ARGV[at + 3]
-      end
-    elseif command == 'DEL' then
-      forget(key)
-      types[key] = 'none'
-    elseif command == 'INCRBY' then
-      reason = addWhole(key, stringOf(key), ARGV[at + 3])
-    elseif command == 'INCRBYFLOAT' then
-      reason = addFloat(key, stringOf(key), ARGV[at + 3])
-    elseif command == 'APPEND' then
-      values[key] = (stringOf(key) or '') .. ARGV[at + 3]
-      if #values[key] > 536870912 then
-        reason = 'the string would pass 512 MB'
-      end
-    elseif command == 'HSET' then
-      for i = at + 3, at + words - 1, 2 do
-        values[key .. '\n' .. ARGV[i]] = ARGV[i + 1]
-      end
-    elseif command == 'HSETNX' then
-      local slot = key .. '\n' .. ARGV[at + 3]
-      if valueOf(slot, key, 'HGET', ARGV[at + 3]) == false then
-        values[slot] = ARGV[at + 4]
-      end
-    elseif command == 'HDEL' then
-      for i = at + 3, at + words do
-        values[key .. '\n' .. ARGV[i]] = false
-      end
-    elseif command == 'HINCRBY' then
-      local slot = key .. '\n' .. ARGV[at + 3]
-      reason = addWhole(slot, valueOf(slot, key, 'HGET', ARGV[at + 3]), ARGV[at + 4])
-    elseif command == 'HINCRBYFLOAT' then
-      local slot = key .. '\n' .. ARGV[at + 3]
-      reason = addFloat(slot, valueOf(slot, key, 'HGET', ARGV[at + 3]), ARGV[at + 4])
-    elseif command == 'ZADD' then
-      for i = at + 3, at + words - 1, 2 do
-        values[key .. '\n' .. ARGV[i + 1]] = ARGV[i]
-      end
-    elseif command == 'ZREM' then
-      for i = at + 3, at + words do
-        values[key .. '\n' .. ARGV[i]] = false
-      end
-    elseif command == 'ZINCRBY' then
-      -- Only two infinities of opposite sign fail; a score is always a number.
-      local slot = key .. '\n' .. ARGV[at + 4]
-      local score = tonumber(valueOf(slot, key, 'ZSCORE', ARGV[at + 4]) or 0) + tonumber(ARGV[at + 3])
-      if score ~= score then
-        reason = 'the score would not be a number'
-      end
-      values[slot] = tostring(score)
-    end
+    local reason = play[command] and play[command](key, at + 3, last)
     if reason then
       return index, reason
     end
-    if types[key] == 'none' and need ~= 'any' and need ~= nil then
-      types[key] = need
+    if removes[command] then
+      emptied[key] = now ~= 'none' or nil
+    elseif need ~= 'any' then
+      types[key], emptied[key] = need, nil
     end
-    at = at + words + 1
+    at = last + 1
   end
 end

@@ -123,17 +123,12 @@ export class Effects {
   #stage(command: string, key: string, words: readonly Text[]): void {
     if (this.#closed) this.#reject(command, key, 'the attempt has ended; stage writes before the handler returns')
     this.#checkKey(command, key)
-    let characters = key.length
-    for (const word of words) {
-      if (typeof word !== 'string' && !(typeof word === 'number' && Number.isFinite(word))) {
-        this.#reject(command, key, `a value is ${word === null ? 'null' : typeof word}; use strings and finite numbers`)
-      }
-      characters += String(word).length
-    }
+    // Text from here on: what was counted is what is sent, as JavaScript writes the number.
+    const texts = words.map((word) => this.#text(command, key, word))
     if (words.length + 2 > MAX_WORDS)
       this.#reject(command, key, `${words.length} words in one write; at most ${MAX_WORDS - 2}`)
-    this.#characters += characters
-    this.#writes.push([command, key, ...words])
+    this.#characters += texts.reduce((sum, text) => sum + text.length, key.length)
+    this.#writes.push([command, key, ...texts])
     if (this.#writes.length > MAX_EFFECTS) this.#exceed('writes', this.#writes.length, MAX_EFFECTS)
     if (this.#characters > MAX_EFFECT_CHARACTERS) this.#exceed('characters', this.#characters, MAX_EFFECT_CHARACTERS)
   }
@@ -154,6 +149,12 @@ export class Effects {
     }
   }
 
+  #text(command: string, key: string, word: unknown): string {
+    if (typeof word === 'string') return word
+    if (typeof word === 'number' && Number.isFinite(word)) return String(word)
+    const got = word === null ? 'null' : typeof word === 'number' ? String(word) : typeof word
+    return this.#reject(command, key, `a value is ${got}; use strings and finite numbers`)
+  }
   #whole(command: string, key: string, value: number, minimum = Number.MIN_SAFE_INTEGER): number {
     if (!Number.isSafeInteger(value) || value < minimum) this.#reject(command, key, 'a whole number in range is needed')
     return value === 0 ? 0 : value
