@@ -1,7 +1,8 @@
 // The four kinds of Redis client, for one server, sentinels and a cluster: they differ in who may wait for Redis.
 // settings.ts says where Redis is; mask-error.ts says what goes wrong in Drover's words.
-import { Cluster, type CommonRedisOptions, Redis } from 'ioredis'
+import { Cluster, type CommonRedisOptions, type Redis } from 'ioredis'
 import { RedisUnavailableError, RedisUrlError } from '../job/index.js'
+import { GatheringRedis } from './gathering-redis.js'
 import { bareRedisError, refusedSettings } from './mask-error.js'
 import { describeRedis, type RedisSettings } from './settings.js'
 
@@ -157,9 +158,9 @@ function openRedis(
   }
   if (settings.kind === 'single') {
     const { path, host, port } = settings
-    return new Redis({ ...shared, ...(path === undefined ? { host, port } : { path }) })
+    return new GatheringRedis({ ...shared, ...(path === undefined ? { host, port } : { path }) })
   }
-  return new Redis({
+  return new GatheringRedis({
     ...shared,
     sentinels: [...settings.sentinels],
     name: settings.masterName,
