@@ -1,0 +1,168 @@
+// bull-board, the browser of queues and jobs, below BOARD_PATH: which queues it has, how it looks, how it fails. Sign-in,
+// same-origin and read-only mode stand before it, in create-app.ts.
+import { createRequire } from 'node:module'
+import { dirname } from 'node:path'
+import { createBullBoard } from '@bull-board/api'
+import { BullMQAdapter } from '@bull-board/api/bullMQAdapter'
+import type { AppViewRoute, UIConfig } from '@bull-board/api/typings/app'
+import { ExpressAdapter } from '@bull-board/express'
+import { Queue } from 'bullmq'
+import express, { type RequestHandler, Router } from 'express'
+import type { Logger } from 'pino'
+import { queueTag, type RedisClient } from '../redis/index.js'
+import { cutLargeTexts, cutValue, refuseCutValues } from './bull-board-cut.js'
+import { fillBoardPage, readBoardPage } from './bull-board-page.js'
+import { untilConnected } from './connection.js'
+import { MAX_QUEUES, readQueueNames } from './overview-data.js'
+import { answerProblem } from './problems.js'
+import { boardHeaders } from './security.js'
+import { BOARD_PATH, visitOf } from './visit.js'
+
+export interface BoardOptions {
+  readonly client: RedisClient
+  readonly prefix: string
+  readonly readOnly: boolean
+  readonly logger: Logger | undefined
+}
+
+export interface Board {
+  readonly router: Router
+  close(): Promise<void>
+}
+
+/** How often the set of queues is looked at, at most, and only while somebody uses the board. */
+const QUEUES_FRESH_MS = 3_000
+const POLLING_SECONDS = 5
+/** The largest input a contract allows by default is 256 KB; a job that is added here has options around it. */
+const MAX_BODY_BYTES = 512 * 1024
+
+const SYSTEM_FONTS = {
+  'font-sans': 'system-ui, -apple-system, "Segoe UI", Roboto, sans-serif',
+  'font-mono': 'ui-monospace, SFMono-Regular, Menlo, Consolas, monospace',
+}
+const UI_CONFIG: UIConfig = {
+  boardTitle: 'Drover',
+  hideDocsLink: true,
+  hideRedisDetails: true,
+  // It would ask Redis for a list of all its clients per queue, at every poll.
+  showWorkers: false,
+  pollingInterval: { showSetting: false, forceInterval: POLLING_SECONDS },
+  sortQueues: true,
+  theme: { light: SYSTEM_FONTS, dark: SYSTEM_FONTS },
+}
+
+export function createBoard(options: BoardOptions): Board {
+  const uiPath = dirname(createRequire(import.meta.url).resolve('@bull-board/ui/package.json'))
+  const adapter = new BoardAdapter(readBoardPage(uiPath))
+  const board = createBullBoard({
+    queues: [],
+    serverAdapter: adapter,
+    options: {
+      uiBasePath: uiPath,
+      uiConfig: UI_CONFIG,
+      handlerHooks: { before: refuseCutValues, after: cutLargeTexts },
+    },
+  })
+  const queues = new Map<string, Queue>()
+  let freshUntil = 0
+
+  async function refreshQueues(): Promise<void> {
+    if (performance.now() < freshUntil) return
+    await untilConnected(options.client)
+    const names = (await readQueueNames(options.client, options.prefix)).slice(0, MAX_QUEUES)
+    for (const name of names) {
+      if (queues.has(name)) continue
+      const queue = openQueue(name, options)
+      queues.set(name, queue)
+      board.addQueue(showQueue(queue, options.readOnly))
+    }
+    for (const [name, queue] of queues) {
+      if (names.includes(name)) continue
+      queues.delete(name)
+      board.removeQueue(name)
+      await queue.close()
+    }
+    freshUntil = performance.now() + QUEUES_FRESH_MS
+  }
+
+  const router = Router()
+  router.use(boardHeaders)
+  router.use('/static', cacheStatics)
+  router.use('/api', onlyJson, express.json({ limit: MAX_BODY_BYTES }), (_request, _response, next) => {
+    refreshQueues().then(() => next(), next)
+  })
+  router.use(adapter.getRouter() as RequestHandler)
+  return {
+    router,
+    close: async () => {
+      await Promise.all([...queues.values()].map((queue) => queue.close()))
+    },
+  }
+}
+
+// The settings that let BullMQ's calls fail while Redis is down, and work again once it is back.
+function openQueue(name: string, { client, prefix, logger }: BoardOptions): Queue {
+  const queue = new Queue(name, {
+    connection: client,
+    prefix: queueTag(prefix, name),
+    skipMetasUpdate: true,
+    skipVersionCheck: true,
+    skipWaitingForReady: true,
+  })
+  queue.on('error', (error) => logger?.debug({ queue: name, err: error }, 'bull-board lost Redis'))
+  return queue
+}
+
+function showQueue(queue: Queue, readOnlyMode: boolean): BullMQAdapter {
+  const shown = new BullMQAdapter(queue, { readOnlyMode })
+  for (const field of ['data', 'returnValue', 'progress'] as const) shown.setFormatter(field, cutValue)
+  return shown
+}
+
+// A form of another site can post text, but not JSON, without asking first.
+const onlyJson: RequestHandler = (request, response, next) => {
+  if (request.is('application/json') !== false) return next()
+  const message = 'Send the body as JSON, with Content-Type: application/json.'
+  answerProblem(request, response, { status: 415, code: 'NOT_JSON', message })
+}
+
+const cacheStatics: RequestHandler = (_request, response, next) => {
+  response.setHeader('Cache-Control', 'private, max-age=3600')
+  next()
+}
+
+/** bull-board's own adapter for express, with our page and our way of failing in place of its own. */
+class BoardAdapter extends ExpressAdapter {
+  readonly #template: string
+
+  constructor(template: string) {
+    super()
+    this.#template = template
+    this.app.disable('x-powered-by')
+  }
+
+  override setEntryRoute(route: AppViewRoute): this {
+    this.app.get(route.route, (_request, response) => {
+      const { base } = visitOf(response)
+      const links = [{ text: 'Drover overview', url: `${base}/` }]
+      const icon = `${base}/assets/drover.svg`
+      const page = fillBoardPage(this.#template, {
+        basePath: `${base}${BOARD_PATH}/`,
+        title: 'Queues · Drover',
+        uiConfig: { ...this.uiConfig, miscLinks: links, boardLogo: { path: icon, width: 22, height: 22 } },
+        favIconDefault: icon,
+        favIconAlternative: icon,
+      })
+      response.type('html').send(page)
+    })
+    return this
+  }
+
+  // Its own handler would send the text of whatever was thrown; thrown again, it reaches answerError of problems.ts.
+  override setErrorHandler(): this {
+    this.errorHandler = (error) => {
+      throw error
+    }
+    return this
+  }
+}

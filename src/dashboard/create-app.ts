@@ -1,0 +1,48 @@
+// The express application of the dashboard: what every request passes on its way to a page, in order.
+import express, { type Express } from 'express'
+import type { Board } from './bull-board.js'
+import { methodNotAllowed, notFound, refuseChanges, requireSignIn } from './gates.js'
+import type { CheckedOptions } from './options.js'
+import { answerError } from './problems.js'
+import { requestLog } from './request-log.js'
+import { ROUTES, type Route } from './routes.js'
+import { onlySameOrigin, pageHeaders } from './security.js'
+import type { Shared } from './shared.js'
+import { BOARD_PATH, startVisit } from './visit.js'
+
+const MAX_FORM_BYTES = 4_096
+const MAX_FORM_FIELDS = 10
+
+export function createApp(options: CheckedOptions, shared: Shared, board: Board): Express {
+  const app = express()
+  app.disable('x-powered-by')
+  // Paths match exactly: `/LIVEZ` and `/livez/` are other paths, which need a sign-in.
+  app.enable('case sensitive routing')
+  app.enable('strict routing')
+  app.disable('etag')
+  // Left alone otherwise: below another app, express takes what that one trusts.
+  if (options.trustProxy > 0) app.set('trust proxy', options.trustProxy)
+
+  app.use(requestLog(options.logger), startVisit(options.basePath), pageHeaders, onlySameOrigin)
+  for (const route of ROUTES) addRoute(app, route, options, shared)
+  for (const path of new Set(ROUTES.map((route) => route.path))) {
+    app.all(path, methodNotAllowed(ROUTES.filter((route) => route.path === path).map((route) => route.method)))
+  }
+  app.use(requireSignIn(shared.signIn))
+  app.use(BOARD_PATH, refuseChanges(options.readOnly), board.router)
+  app.use(notFound)
+  app.use(answerError)
+  return app
+}
+
+function addRoute(app: Express, route: Route, { readOnly }: CheckedOptions, shared: Shared): void {
+  const gates = [
+    ...(route.signIn === 'needed' ? [requireSignIn(shared.signIn)] : []),
+    ...(route.changes === 'jobs' ? [refuseChanges(readOnly)] : []),
+    ...(route.method === 'POST'
+      ? [express.urlencoded({ extended: false, limit: MAX_FORM_BYTES, parameterLimit: MAX_FORM_FIELDS })]
+      : []),
+  ]
+  const method = route.method === 'GET' ? 'get' : 'post'
+  app[method](route.path, ...gates, (request, response) => route.page(request, response, shared))
+}

@@ -1,0 +1,133 @@
+// One dashboard from start to end: its connections, its application, its server.
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import express, { type Express } from 'express'
+import { ClosedError, InvalidOptionError, PortInUseError } from '../job/index.js'
+import { createBoard } from './bull-board.js'
+import { openConnection } from './connection.js'
+import { createApp } from './create-app.js'
+import { notFound } from './gates.js'
+import { type CheckedOptions, checkOptions, type DashboardOptions } from './options.js'
+import { OverviewSource } from './overview-source.js'
+import { READ_TIMEOUT_MS } from './problems.js'
+import { requestLog } from './request-log.js'
+import { pageHeaders } from './security.js'
+import { SignIn } from './sign-in.js'
+import { startVisit } from './visit.js'
+
+export interface Dashboard {
+  /** The application, for `app.use('/admin/jobs', dashboard.app)` in another express application. */
+  readonly app: Express
+  /**
+   * Serves the dashboard on `host` and `port`. A second call gives the same answer.
+   * @throws PortInUseError, InvalidOptionError when the host or port cannot be bound; nothing listens then
+   * @throws ClosedError after `close`
+   */
+  listen(): Promise<Listening>
+  /** Ends requests, server and connections; the second call waits for the first. */
+  close(): Promise<void>
+}
+
+export interface Listening {
+  /** Where a browser on this machine finds it, without a slash at the end. */
+  readonly url: string
+  readonly port: number
+}
+
+// A delete of many jobs in bull-board is one command that takes its time.
+const BOARD_TIMEOUT_MS = 15_000
+/** How long a request that is being answered may go on after `close`. */
+const CLOSE_GRACE_MS = 2_000
+/** How long a client may take to send a request. */
+const REQUEST_TIMEOUT_MS = 30_000
+
+/**
+ * A dashboard over the queues, results and counters of one prefix. It connects to Redis at once, and goes on trying while
+ * Redis is down: its pages stay up and say so.
+ * @throws UnknownOptionError, InvalidOptionError, InvalidPrefixError, RedisUrlError for wrong options, and
+ *   TokenRequiredError for a host that other machines reach without a token; nothing is opened then
+ */
+export function createDashboard(given: DashboardOptions = {}): Dashboard {
+  const options = checkOptions(given)
+  const { redis, prefix, readOnly, logger } = options
+  const client = openConnection(redis, READ_TIMEOUT_MS, logger)
+  const boardClient = openConnection(redis, BOARD_TIMEOUT_MS, undefined)
+  const board = createBoard({ client: boardClient, prefix, readOnly, logger })
+  const overview = new OverviewSource(client, prefix, redis)
+  const app = createApp(options, { client, overview, signIn: new SignIn(options.token) }, board)
+  const server = createServer({ requestTimeout: REQUEST_TIMEOUT_MS }, serveBelow(options, app))
+  let listening: Promise<Listening> | undefined
+  let closing: Promise<void> | undefined
+
+  async function listen(): Promise<Listening> {
+    if (closing !== undefined) throw new ClosedError('dashboard')
+    listening ??= bind(server, options).catch((error: unknown) => {
+      listening = undefined
+      throw error
+    })
+    return listening
+  }
+
+  async function close(): Promise<void> {
+    // A server that is just being bound is there only then; one that could not be bound has told whoever called.
+    await listening?.catch(() => undefined)
+    await endServer(server)
+    await board.close()
+    for (const connection of [client, boardClient]) connection.disconnect()
+  }
+
+  return {
+    app,
+    listen,
+    close: () => {
+      closing ??= close()
+      return closing
+    },
+  }
+}
+
+// Everything outside the base path is not ours, and still answered in our words.
+function serveBelow(options: CheckedOptions, app: Express): Express {
+  if (options.basePath === '') return app
+  const outer = express()
+  outer.disable('x-powered-by')
+  outer.use(options.basePath, app)
+  outer.use(requestLog(options.logger), startVisit(options.basePath), pageHeaders, notFound)
+  return outer
+}
+
+async function bind(server: Server, { host, port, basePath }: CheckedOptions): Promise<Listening> {
+  await new Promise<void>((resolve, reject) => {
+    const refuse = (error: NodeJS.ErrnoException) => reject(bindError(error, host, port))
+    server.once('error', refuse)
+    server.listen(port, host, () => {
+      server.off('error', refuse)
+      resolve()
+    })
+  })
+  const bound = server.address() as AddressInfo
+  const name = host === '0.0.0.0' || host === '::' ? 'localhost' : host.includes(':') ? `[${host}]` : host
+  return { url: `http://${name}:${bound.port}${basePath}`, port: bound.port }
+}
+
+function bindError(error: NodeJS.ErrnoException, host: string, port: number): Error {
+  if (error.code === 'EADDRINUSE') return new PortInUseError(port, { cause: error })
+  if (error.code === 'EACCES') {
+    return new InvalidOptionError('port', 'a port that this user may listen on, such as 3000', port, { cause: error })
+  }
+  if (error.code === 'EADDRNOTAVAIL' || error.code === 'ENOTFOUND' || error.code === 'EAI_AGAIN') {
+    return new InvalidOptionError('host', 'an address of this machine, such as 127.0.0.1', host, { cause: error })
+  }
+  return error
+}
+
+async function endServer(server: Server): Promise<void> {
+  if (!server.listening) return
+  await new Promise<void>((resolve) => {
+    const timer = setTimeout(() => server.closeAllConnections(), CLOSE_GRACE_MS)
+    server.close(() => {
+      clearTimeout(timer)
+      resolve()
+    })
+  })
+}

@@ -1,0 +1,132 @@
+// The options of createDashboard: what each means, and the check of every one before anything is opened.
+import type { Logger } from 'pino'
+import { InvalidOptionError, suggest, TokenRequiredError, UnknownOptionError } from '../job/index.js'
+import { checkPrefix, DEFAULT_REDIS, parseRedisUrl, type RedisSettings } from '../redis/index.js'
+import { isLoopbackHost } from './addresses.js'
+
+export interface DashboardOptions {
+  /** Redis to read from: a URL or settings. Default `redis://127.0.0.1:6379/0`. */
+  readonly redis?: string | RedisSettings | undefined
+  /** First part of every key, as given to producer and worker. Default `drover`. */
+  readonly prefix?: string | undefined
+  /** Address that `listen` binds. Default `127.0.0.1`; one that other machines reach needs a `token`. */
+  readonly host?: string | undefined
+  /** Port that `listen` binds, 0 to 65535. Default 3000; 0 takes a free one, which `listen` then returns. */
+  readonly port?: number | undefined
+  /**
+   * Path under which browsers see the dashboard, such as `/admin/jobs`. Default: the root for `listen`, and for
+   * `app.use(path, dashboard.app)` that path.
+   */
+  readonly basePath?: string | undefined
+  /**
+   * What people sign in with, and programs send as `Authorization: Bearer`: 8 to 512 visible ASCII characters. Default
+   * none: then only requests from this machine are answered.
+   */
+  readonly token?: string | undefined
+  /**
+   * How many reverse proxies stand in front and may say by `X-Forwarded-*` who asked, and over https: 0 to 10. Default 0,
+   * which believes none of them; too high a number lets anyone evade the limit on failed sign-ins.
+   */
+  readonly trustProxy?: number | undefined
+  /** Pino logger for requests and for what goes wrong. Default: nothing is logged. */
+  readonly logger?: Logger | undefined
+  /** True: no page changes a job or a queue, bull-board's included. Default false. */
+  readonly readOnly?: boolean | undefined
+}
+
+export interface CheckedOptions {
+  readonly redis: RedisSettings
+  readonly prefix: string
+  readonly host: string
+  readonly port: number
+  /** Empty or `/path`, without a slash at its end. */
+  readonly basePath: string
+  readonly token: string | undefined
+  readonly trustProxy: number
+  readonly logger: Logger | undefined
+  readonly readOnly: boolean
+}
+
+const OPTION_NAMES = [
+  'redis',
+  'prefix',
+  'host',
+  'port',
+  'basePath',
+  'token',
+  'trustProxy',
+  'logger',
+  'readOnly',
+] as const satisfies readonly (keyof DashboardOptions)[]
+
+const MAX_PORT = 65_535
+const MAX_PROXIES = 10
+const TOKEN = /^[\x21-\x7e]{8,512}$/
+const HOST = /^[A-Za-z0-9._:-]{1,253}$/
+const BASE_PATH = /^(\/[A-Za-z0-9._~-]+)*\/?$/
+
+/**
+ * The options with their defaults.
+ * @throws UnknownOptionError, InvalidOptionError, InvalidPrefixError, RedisUrlError
+ * @throws TokenRequiredError when other machines could reach the host and there is no token
+ */
+export function checkOptions(options: DashboardOptions): CheckedOptions {
+  for (const name of Object.keys(options)) {
+    if (!OPTION_NAMES.some((known) => known === name)) {
+      throw new UnknownOptionError(name, suggest(name, OPTION_NAMES), 'createDashboard')
+    }
+  }
+  const { redis = DEFAULT_REDIS, prefix = 'drover', host = '127.0.0.1', port = 3000, readOnly = false } = options
+  const checked = {
+    redis: typeof redis === 'string' ? parseRedisUrl(redis) : checkSettings(redis),
+    prefix: checkPrefix(prefix),
+    host: checkHost(host),
+    port: checkNumber('port', port, MAX_PORT),
+    basePath: checkBasePath(options.basePath ?? ''),
+    token: checkToken(options.token),
+    trustProxy: checkNumber('trustProxy', options.trustProxy ?? 0, MAX_PROXIES),
+    logger: checkLogger(options.logger),
+    readOnly: checkFlag('readOnly', readOnly),
+  }
+  if (checked.token === undefined && !isLoopbackHost(checked.host)) throw new TokenRequiredError(checked.host)
+  return checked
+}
+
+function checkSettings(redis: unknown): RedisSettings {
+  const kind = typeof redis === 'object' && redis !== null && 'kind' in redis ? redis.kind : undefined
+  if (kind === 'single' || kind === 'sentinel' || kind === 'cluster') return redis as RedisSettings
+  throw new InvalidOptionError('redis', 'a Redis URL or Redis settings', redis)
+}
+
+function checkHost(host: unknown): string {
+  if (typeof host === 'string' && HOST.test(host)) return host
+  throw new InvalidOptionError('host', 'an address or host name, such as 127.0.0.1 or ::1', host)
+}
+
+function checkNumber(option: string, value: unknown, maximum: number): number {
+  if (typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= maximum) return value
+  throw new InvalidOptionError(option, `a whole number from 0 to ${maximum}`, value)
+}
+
+function checkBasePath(path: unknown): string {
+  if (typeof path === 'string' && BASE_PATH.test(path)) return path.replace(/\/$/, '')
+  throw new InvalidOptionError('basePath', 'a path such as /admin/jobs', path)
+}
+
+// An empty token is refused rather than taken for none: it is most often a variable that should have been set.
+function checkToken(token: unknown): string | undefined {
+  if (token === undefined || (typeof token === 'string' && TOKEN.test(token))) return token
+  const got = typeof token === 'string' ? token.length : token
+  throw new InvalidOptionError('token', '8 to 512 visible ASCII characters (shown is only their number)', got)
+}
+
+function checkLogger(logger: unknown): Logger | undefined {
+  if (logger === undefined) return undefined
+  if (typeof logger === 'object' && logger !== null && 'child' in logger) return logger as Logger
+  throw new InvalidOptionError('logger', 'a pino logger', logger)
+}
+
+function checkFlag(option: string, value: unknown): boolean {
+  if (typeof value === 'boolean') return value
+  throw new InvalidOptionError(option, 'true or false', value)
+}

@@ -1,0 +1,62 @@
+// The sign-in page, and the form it sends.
+import type { Request, Response } from 'express'
+import { answerThrottled } from '../gates.js'
+import { type Html, html } from '../html.js'
+import { page } from '../layout.js'
+import { answerProblem, wantsPage } from '../problems.js'
+import type { Shared } from '../shared.js'
+import { visitOf } from '../visit.js'
+
+// A path of ours and nothing that a browser could read as another host: no second slash, no backslash, no control.
+const OWN_PATH = /^\/(?![/\\])[\x21-\x5b\x5d-\x7e]*$/
+const MAX_NEXT_LENGTH = 2_000
+
+export function showSignIn(request: Request, response: Response, { signIn }: Shared): void {
+  const next = ownPath(request.query.next)
+  const isIn = !signIn.isNeeded || signIn.hasSession(request)
+  if (isIn) response.redirect(303, `${visitOf(response).base}${next}`)
+  else sendForm(response, next)
+}
+
+export function takeSignIn(request: Request, response: Response, { signIn }: Shared): void {
+  const { base } = visitOf(response)
+  const { token, next } = (request.body ?? {}) as { token?: unknown; next?: unknown }
+  const outcome = signIn.isNeeded ? signIn.tryToken(request, typeof token === 'string' ? token : '') : 'not needed'
+  if (outcome === 'not needed') {
+    response.redirect(303, `${base}/`)
+  } else if (outcome === 'right') {
+    response.setHeader('Set-Cookie', signIn.startCookie(request, base))
+    response.redirect(303, `${base}${ownPath(next)}`)
+  } else if (outcome !== 'wrong') {
+    answerThrottled(request, response, outcome)
+  } else if (wantsPage(request)) {
+    response.status(401)
+    sendForm(response, ownPath(next), 'That is not the token. Look for typing errors and spaces around it.')
+  } else {
+    answerProblem(request, response, { status: 401, code: 'WRONG_TOKEN', message: 'That is not the token.' })
+  }
+}
+
+function ownPath(next: unknown): string {
+  return typeof next === 'string' && next.length <= MAX_NEXT_LENGTH && OWN_PATH.test(next) ? next : '/'
+}
+
+function sendForm(response: Response, next: string, complaint?: string): void {
+  const visit = visitOf(response)
+  response.type('html').send(String(page(visit, { title: 'Sign in', main: form(visit.base, next, complaint) })))
+}
+
+function form(base: string, next: string, complaint: string | undefined): Html {
+  return html`<section class="card narrow">
+<h1>Sign in</h1>
+${complaint && html`<p class="complaint" role="alert">${complaint}</p>`}
+<form method="post" action="${base}/sign-in">
+<input type="hidden" name="next" value="${next}">
+<input type="text" name="username" value="drover" autocomplete="username" hidden>
+<label for="token">Token</label>
+<input id="token" name="token" type="password" autocomplete="current-password" required autofocus>
+<button type="submit" class="primary">Sign in</button>
+</form>
+<p class="muted">The token that <code>drover serve</code> was started with (<code>DROVER_TOKEN</code>).</p>
+</section>`
+}

@@ -1,0 +1,105 @@
+// What a request that cannot be served is answered: a page for browsers, JSON for programs, of one shape everywhere. No
+// stack, no text of a parser or of Redis goes out; the log has them under the request's id.
+import type { ErrorRequestHandler, Request, Response } from 'express'
+import { DroverError } from '../job/index.js'
+import { bareRedisError, maskRedisError } from '../redis/index.js'
+import { problemPage } from './layout.js'
+import { visitOf } from './visit.js'
+
+export interface Problem {
+  readonly status: number
+  /** Stable, for programs. */
+  readonly code: string
+  /** What was expected, and what to do next. */
+  readonly message: string
+}
+
+/** How long one read may take before Redis counts as down. */
+export const READ_TIMEOUT_MS = 2_000
+
+export function answerProblem(request: Request, response: Response, problem: Problem): void {
+  response.status(problem.status)
+  if (request.method === 'HEAD') response.end()
+  else if (wantsPage(request)) response.type('html').send(String(problemPage(visitOf(response), problem)))
+  else response.json(problemBody(response, problem))
+}
+
+// `{ error: { code, message, requestId } }`; bull-board's script shows the text of `key` as title and `message` below it.
+function problemBody(response: Response, { status, code, message }: Problem): object {
+  const { isBoard, requestId } = visitOf(response)
+  if (!isBoard) return { error: { code, message, requestId } }
+  return { error: { key: BOARD_TITLES[status] ?? BOARD_TITLE, code, message, requestId }, message }
+}
+
+const BOARD_TITLE = 'ERRORS.INTERNAL_SERVER_ERROR'
+const BOARD_TITLES: Readonly<Record<number, string>> = {
+  401: 'ERRORS.FORBIDDEN',
+  403: 'ERRORS.FORBIDDEN',
+  404: 'ERRORS.JOB_NOT_FOUND',
+  503: 'ERRORS.REDIS_UNAVAILABLE',
+}
+
+/** True for a browser that shows what it gets; a script or a program gets JSON unless it asks for HTML. */
+export function wantsPage(request: Request): boolean {
+  return /\btext\/html\b/.test(request.headers.accept ?? '')
+}
+
+/** Express's last handler: whatever was thrown becomes a problem, and what is our fault is logged. */
+export const answerError: ErrorRequestHandler = (error: unknown, request, response, next) => {
+  const problem = problemOf(error)
+  // pino-http logs `err` with the request; a raw error may carry a command's arguments or the body that was sent.
+  if (problem.status >= 500) response.err = bareRedisError(error)
+  if (response.headersSent) return next(error)
+  answerProblem(request, response, problem)
+}
+
+/** The problem behind anything that was thrown while a request was served. */
+export function problemOf(error: unknown): Problem {
+  return bodyProblem(error) ?? jobProblem(error) ?? redisProblem(error) ?? INTERNAL
+}
+
+const INTERNAL: Problem = {
+  status: 500,
+  code: 'INTERNAL',
+  message: 'Something went wrong here. The log of the dashboard has the details under this request id.',
+}
+
+// body-parser names what it refuses by `type`; express refuses a path it cannot decode with a URIError of status 400.
+const BODY_PROBLEMS: Readonly<Record<string, Problem>> = {
+  'entity.too.large': { status: 413, code: 'BODY_TOO_LARGE', message: 'The body is larger than this route takes.' },
+  'entity.parse.failed': { status: 400, code: 'INVALID_JSON', message: 'The body is not JSON.' },
+  'parameters.too.many': { status: 413, code: 'BODY_TOO_LARGE', message: 'The form has more fields than expected.' },
+  'encoding.unsupported': { status: 415, code: 'BODY_ENCODING', message: 'Send the body without compression.' },
+  'charset.unsupported': { status: 415, code: 'BODY_ENCODING', message: 'Send the body as UTF-8.' },
+}
+const BAD_BODY: Problem = { status: 400, code: 'BAD_REQUEST', message: 'The body did not arrive as it was announced.' }
+const BAD_URL: Problem = { status: 400, code: 'BAD_URL', message: 'The URL has a "%" that starts no percent-encoding.' }
+
+function bodyProblem(error: unknown): Problem | undefined {
+  if (error instanceof URIError) return BAD_URL
+  const { type, status } = (error ?? {}) as { type?: unknown; status?: unknown }
+  if (typeof type === 'string' && Object.hasOwn(BODY_PROBLEMS, type)) return BODY_PROBLEMS[type]
+  return typeof type === 'string' && status === 400 ? BAD_BODY : undefined
+}
+
+// BullMQ's errors carry the number that its script returned.
+const JOB_GONE = -1
+const JOB_LOCKED = 'could not be removed because it is locked'
+
+function jobProblem(error: unknown): Problem | undefined {
+  if (!(error instanceof Error)) return undefined
+  const { code } = error as { code?: unknown }
+  if (code === JOB_GONE) return { status: 404, code: 'JOB_NOT_FOUND', message: 'The job does not exist any more.' }
+  if ((typeof code === 'number' && code < 0) || error.message.includes(JOB_LOCKED)) {
+    const message = 'The job is in another state by now: look at it again before you repeat this.'
+    return { status: 409, code: 'JOB_STATE_CHANGED', message }
+  }
+  return undefined
+}
+
+/** The problem when Redis is down, refuses us or has no such database; undefined for any other error. */
+export function redisProblem(error: unknown): Problem | undefined {
+  const masked = maskRedisError(error, { operation: 'the dashboard', timeoutMs: READ_TIMEOUT_MS })
+  if (!(masked instanceof DroverError)) return undefined
+  return { status: 503, code: masked.code, message: masked.message }
+}
