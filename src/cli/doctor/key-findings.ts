@@ -1,0 +1,91 @@
+// What `drover doctor` says about our keys: each has the type it should have, the contract's version is ours, and every
+// counter is an integer. A key of another type stops each job that commits to it.
+
+import { isQueueName } from '../../job/index.js'
+import { listCounters, RESULT_VERSION } from '../../ledger/index.js'
+import { contractKey, type KeysOfQueue, queueKeys, queuesKey, type RedisClient } from '../../redis/index.js'
+import { type Finding, ok } from './finding.js'
+
+interface ExpectedKey {
+  readonly key: string
+  readonly type: string
+  readonly what: string
+}
+
+export async function findKeys(client: RedisClient, prefix: string): Promise<Finding[]> {
+  const registry = { key: queuesKey(prefix), type: 'set', what: 'the list of queues' }
+  const contract = { key: contractKey(prefix), type: 'hash', what: 'the version of the keys' }
+  const wrong = await findWrongTypes(client, [registry, contract])
+  const isReadable = (expected: ExpectedKey) => !wrong.some(({ evidence }) => evidence.includes(expected.key))
+  const queues = isReadable(registry) ? (await client.smembers(registry.key)).sort() : []
+  const perQueue = await Promise.all(
+    queues.filter(isQueueName).map((queue) => findInQueue(client, queueKeys(prefix, queue))),
+  )
+  return [
+    ...wrong,
+    ...(isReadable(contract) ? await findContract(client, contract.key) : []),
+    ...queues.filter((queue) => !isQueueName(queue)).map((queue) => strangeQueue(registry.key, queue)),
+    ...perQueue.flat(),
+    ...(wrong.length === 0 && perQueue.flat().length === 0 ? [ok('KEYS', describeKeys(queues, prefix))] : []),
+  ]
+}
+
+async function findInQueue(client: RedisClient, keys: KeysOfQueue): Promise<Finding[]> {
+  const registry = { key: keys.counterNames, type: 'set', what: 'the list of counters' }
+  const totals = { key: keys.totals, type: 'hash', what: 'the totals' }
+  const meta = { key: `${keys.bullBase}meta`, type: 'hash', what: "BullMQ's settings of the queue" }
+  const wrong = await findWrongTypes(client, [totals, registry, meta])
+  if (wrong.some(({ evidence }) => evidence.includes(registry.key))) return wrong
+  const names = await client.smembers(registry.key)
+  const wrongCounters = await findWrongTypes(
+    client,
+    names.map((name) => ({ key: keys.counter(name), type: 'string', what: `the counter ${name}` })),
+  )
+  const counters = await listCounters(client, keys)
+  const notIntegers = counters.filter(({ value }) => value === null)
+  return [...wrong, ...wrongCounters, ...notIntegers.map(({ name }) => notInteger(keys.counter(name)))]
+}
+
+async function findWrongTypes(client: RedisClient, expected: readonly ExpectedKey[]): Promise<Finding[]> {
+  const types = await Promise.all(expected.map(({ key }) => client.type(key)))
+  return expected.flatMap(({ key, type, what }, index) => {
+    const found = types[index]
+    if (found === type || found === 'none') return []
+    const evidence = `${key} (${what}) is a ${found} and not a ${type}: another program wrote it`
+    const remedy = `look at it, then rename or delete it: redis-cli RENAME '${key}' '${key}.old'`
+    return [{ level: 'error', code: 'WRONG_TYPE', evidence, remedy } as const]
+  })
+}
+
+async function findContract(client: RedisClient, key: string): Promise<Finding[]> {
+  const version = await client.hget(key, 'version')
+  if (version === null) return [ok('KEY_VERSION', 'no worker has run on this Redis yet')]
+  if (version === String(RESULT_VERSION))
+    return [ok('KEY_VERSION', `the keys are of version ${version}, which this Drover writes`)]
+  const evidence = `${key} says that the keys are of version ${version}, this Drover writes ${RESULT_VERSION}`
+  const remedy = 'run one version of Drover everywhere, or give this one another prefix'
+  return [{ level: 'error', code: 'KEY_VERSION', evidence, remedy }]
+}
+
+function notInteger(key: string): Finding {
+  return {
+    level: 'error',
+    code: 'COUNTER_NOT_INTEGER',
+    evidence: `${key} is not an integer: jobs that add to it fail`,
+    remedy: `correct it: redis-cli SET '${key}' 0`,
+  }
+}
+
+function strangeQueue(key: string, queue: string): Finding {
+  return {
+    level: 'warning',
+    code: 'STRANGE_QUEUE',
+    evidence: `${key} has the entry ${JSON.stringify(queue.slice(0, 100))}, which is no name of a queue`,
+    remedy: 'another program wrote it: remove the entry with SREM',
+  }
+}
+
+function describeKeys(queues: readonly string[], prefix: string): string {
+  if (queues.length === 0) return `no queue has been used under the prefix ${prefix} yet`
+  return `the keys of ${queues.length === 1 ? 'queue' : 'queues'} ${queues.join(', ')} are as they should be`
+}

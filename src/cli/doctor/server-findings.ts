@@ -1,0 +1,104 @@
+// What `drover doctor` says about the server: version, memory, eviction, persistence, cluster and clock.
+import { isDroverError } from '../../job/index.js'
+import {
+  judgeDurability,
+  MINIMUM_REDIS_VERSION,
+  type RedisClient,
+  type RedisSettings,
+  requireSupportedVersion,
+  type ServerInfo,
+} from '../../redis/index.js'
+import { type Finding, ok } from './finding.js'
+
+const MEBIBYTE = 1_048_576
+const CLOCK_SAMPLES = 3
+/** Delays and times of results are off by as much; a second is what people begin to notice. */
+const SKEW_WARNING_MS = 1_000
+/** A minute is the step of the stats: beyond it, work is counted in minutes when it did not happen. */
+const SKEW_ERROR_MS = 60_000
+
+/** Findings about what INFO and CONFIG tell. */
+export function findServer(info: ServerInfo, redis: RedisSettings): Finding[] {
+  const found = judgeDurability(info).map(({ level, code, message, remedy }) => ({
+    level,
+    code,
+    evidence: message,
+    remedy,
+  }))
+  const isFine = (...codes: string[]) => !found.some(({ code }) => codes.includes(code))
+  return [
+    findVersion(info),
+    ...found,
+    ...(isFine('EVICTION_POLICY', 'EVICTION_UNKNOWN')
+      ? [ok('EVICTION_POLICY', `maxmemory-policy is ${info.evictionPolicy}: Redis drops no keys to free memory`)]
+      : []),
+    ...(info.aofEnabled && isFine('AOF_WRITE_FAILED', 'APPENDFSYNC_NO')
+      ? [ok('PERSISTENCE', `append-only file, appendfsync ${info.appendfsync ?? 'unknown'}: ${canLose(info)}`)]
+      : []),
+    ...(isFine('MEMORY_NEARLY_FULL') ? [ok('MEMORY', describeMemory(info))] : []),
+    ...findCluster(info, redis),
+  ]
+}
+
+function findVersion(info: ServerInfo): Finding {
+  const name = `${info.flavour} ${info.version || 'of an unknown version'}`
+  try {
+    requireSupportedVersion(info)
+    return ok('VERSION', `${name}, at least ${MINIMUM_REDIS_VERSION} is needed`)
+  } catch (error) {
+    if (!isDroverError(error)) throw error
+    const remedy = `upgrade to ${MINIMUM_REDIS_VERSION} or later`
+    return { level: 'error', code: 'VERSION_TOO_OLD', evidence: `${name} lacks commands that jobs need`, remedy }
+  }
+}
+
+function canLose({ appendfsync }: ServerInfo): string {
+  if (appendfsync === 'always') return 'a crash loses nothing that was accepted'
+  return 'a crash of Redis loses nothing, one of its machine up to the last second'
+}
+
+function describeMemory({ usedMemoryBytes, maxmemoryBytes }: ServerInfo): string {
+  const used = usedMemoryBytes === null ? 'an unknown amount' : `${(usedMemoryBytes / MEBIBYTE).toFixed(1)} MiB`
+  if (maxmemoryBytes === null) return `${used} used, the limit is not told`
+  if (maxmemoryBytes === 0) return `${used} used, no limit is set (maxmemory 0)`
+  return `${used} of ${(maxmemoryBytes / MEBIBYTE).toFixed(1)} MiB used`
+}
+
+// Every key of a queue carries the queue's hash tag, so all that is left to go wrong is the way to connect.
+function findCluster({ clusterEnabled }: ServerInfo, redis: RedisSettings): Finding[] {
+  if (clusterEnabled !== true) return [ok('CLUSTER', 'a single server: queues need no hash slots')]
+  if (redis.kind === 'cluster')
+    return [ok('CLUSTER', 'a cluster; each queue lives in one hash slot, by the tag in its keys')]
+  return [
+    {
+      level: 'error',
+      code: 'CLUSTER_URL_NEEDED',
+      evidence:
+        'this server is part of a cluster, and the URL is one of a single server: keys of other nodes are refused',
+      remedy: 'use redis+cluster://host:port in REDIS_URL',
+    },
+  ]
+}
+
+/** Compares this machine's clock with Redis's; of a few samples, the one with the shortest way counts. */
+export async function findClockSkew(client: RedisClient): Promise<Finding> {
+  const samples: { skewMs: number; roundTripMs: number }[] = []
+  for (let sample = 0; sample < CLOCK_SAMPLES; sample++) {
+    const startedAt = performance.now()
+    const startedMs = Date.now()
+    const [seconds, microseconds] = await client.time()
+    const roundTripMs = performance.now() - startedAt
+    const redisMs = Number(seconds) * 1_000 + Number(microseconds) / 1_000
+    samples.push({ skewMs: startedMs + roundTripMs / 2 - redisMs, roundTripMs })
+  }
+  const { skewMs } = samples.reduce((best, sample) => (sample.roundTripMs < best.roundTripMs ? sample : best))
+  const aheadMs = Math.round(skewMs)
+  const evidence = `this machine's clock is ${Math.abs(aheadMs)} ms ${aheadMs < 0 ? 'behind' : 'ahead of'} that of Redis`
+  if (Math.abs(aheadMs) < SKEW_WARNING_MS) return ok('CLOCK_SKEW', evidence)
+  return {
+    level: Math.abs(aheadMs) < SKEW_ERROR_MS ? 'warning' : 'error',
+    code: 'CLOCK_SKEW',
+    evidence: `${evidence}: delayed jobs start, and times are shown, that much off`,
+    remedy: 'synchronize the clocks of both machines (NTP)',
+  }
+}

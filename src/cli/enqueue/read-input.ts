@@ -1,0 +1,65 @@
+// The input of one job as `drover enqueue` is given it: JSON on the command line, in a file, or on standard input.
+import { readFileSync } from 'node:fs'
+import { decodeJson, isDroverError, type JsonValue, UsageError } from '../../job/index.js'
+
+const HOW = `--input '{"name":"Ada"}', --input @file.json, or --input - for standard input`
+
+/** @throws UsageError when there is none, it cannot be read, or it is not JSON */
+export async function readInput(given: unknown): Promise<JsonValue> {
+  if (typeof given !== 'string') throw new UsageError(`expected an input for the job: ${HOW}`)
+  if (given === '-') return parse(await readStandardInput(), 'standard input')
+  if (!given.startsWith('@')) return parse(given, '--input')
+  return parse(readBytes(given.slice(1)), given.slice(1))
+}
+
+/** The reason that a file cannot be read, in words. */
+export function fileProblem(file: string, error: unknown): UsageError {
+  const { code } = error as NodeJS.ErrnoException
+  const reasons: Record<string, string> = {
+    ENOENT: 'there is no such file',
+    EISDIR: 'it is a directory',
+    EACCES: 'this user may not read it',
+  }
+  return new UsageError(`${file} cannot be read: ${reasons[code ?? ''] ?? code ?? 'unknown reason'}`, { cause: error })
+}
+
+/** The text of UTF-8 bytes without a byte order mark. @throws TypeError for bytes that are not UTF-8 */
+export function decodeText(bytes: Uint8Array): string {
+  return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+}
+
+function readBytes(file: string): Uint8Array {
+  try {
+    return readFileSync(file)
+  } catch (error) {
+    throw fileProblem(file, error)
+  }
+}
+
+async function readStandardInput(): Promise<Uint8Array> {
+  if (process.stdin.isTTY) {
+    throw new UsageError(
+      '--input - reads standard input, which is this terminal: pipe the JSON in, or use --input @file',
+    )
+  }
+  const chunks: Uint8Array[] = []
+  for await (const chunk of process.stdin) chunks.push(chunk as Uint8Array)
+  return Buffer.concat(chunks)
+}
+
+function parse(given: string | Uint8Array, source: string): JsonValue {
+  let text: string
+  try {
+    text = typeof given === 'string' ? given : decodeText(given)
+  } catch (error) {
+    throw new UsageError(`${source} is not UTF-8 text`, { cause: error })
+  }
+  if (text.trim() === '')
+    throw new UsageError(`${source} is empty: expected the job's input as JSON, such as {} or null`)
+  try {
+    return decodeJson(text)
+  } catch (error) {
+    if (!isDroverError(error)) throw error
+    throw new UsageError(`${source}: ${error.message}`, { cause: error })
+  }
+}

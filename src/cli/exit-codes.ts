@@ -1,0 +1,58 @@
+// The exit codes of the `drover` command, in one table, and which error ends it with which.
+import { constants } from 'node:os'
+import { InterruptedError, isDroverError } from '../job/index.js'
+
+/** Every exit code with its meaning; `drover --help` shows this table. */
+export const EXIT_CODES = {
+  ok: { code: 0, meaning: 'done' },
+  failed: { code: 1, meaning: 'failed: the job failed, doctor found an error, the server is not healthy' },
+  usage: { code: 2, meaning: 'a command, option, setting, file or input is wrong' },
+  notFound: { code: 3, meaning: 'no such job, result or queue, or it has expired' },
+  timeout: { code: 4, meaning: 'the job has not finished, or not in time; it goes on' },
+  redisUnreachable: { code: 69, meaning: 'Redis cannot be reached' },
+  redisAuth: { code: 77, meaning: 'Redis refused the sign-in' },
+  interrupted: { code: 130, meaning: 'interrupted by Ctrl-C (143 by SIGTERM, 129 by SIGHUP)' },
+} as const
+
+type ExitName = keyof typeof EXIT_CODES
+
+const BY_ERROR_CODE: Readonly<Record<string, ExitName>> = {
+  USAGE: 'usage',
+  CONFIG_INVALID: 'usage',
+  CONTRACT_INVALID: 'usage',
+  JOB_FILE_INVALID: 'usage',
+  INVALID_OPTION: 'usage',
+  UNKNOWN_OPTION: 'usage',
+  UNKNOWN_JOB: 'usage',
+  INVALID_INPUT: 'usage',
+  NOT_JSON: 'usage',
+  TOO_LARGE: 'usage',
+  EMPTY_BULK: 'usage',
+  BULK_ITEM_INVALID: 'usage',
+  INVALID_JOB_ID: 'usage',
+  INVALID_QUEUE_NAME: 'usage',
+  INVALID_COUNTER_NAME: 'usage',
+  INVALID_PREFIX: 'usage',
+  REDIS_URL_INVALID: 'usage',
+  TOKEN_REQUIRED: 'usage',
+  RESULT_NOT_FOUND: 'notFound',
+  QUEUE_NOT_FOUND: 'notFound',
+  RESULT_WAIT_TIMEOUT: 'timeout',
+  JOB_NOT_FINISHED: 'timeout',
+  REDIS_UNAVAILABLE: 'redisUnreachable',
+  REDIS_BINARY_MISSING: 'redisUnreachable',
+  REDIS_START_FAILED: 'redisUnreachable',
+  REDIS_AUTH: 'redisAuth',
+}
+
+/** The exit code for an error that ends a command; 1 for one that is not in the table above. */
+export function exitCodeOf(error: unknown): number {
+  if (error instanceof InterruptedError) return exitCodeOfSignal(error.signal)
+  const name = isDroverError(error) ? BY_ERROR_CODE[error.code] : undefined
+  return EXIT_CODES[name ?? 'failed'].code
+}
+
+/** The exit code of a process that a signal ended, as shells count it. */
+export function exitCodeOfSignal(signal: NodeJS.Signals): number {
+  return 128 + constants.signals[signal]
+}

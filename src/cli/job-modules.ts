@@ -1,0 +1,87 @@
+// What job files export: the handlers a worker runs, and the contracts that jobs are enqueued by.
+import { type LoadedModule, loadModules } from '../config/index.js'
+import { type AnyJobContract, isJobContract, suggest, UnknownJobError, UsageError } from '../job/index.js'
+import { type Handler, isHandler } from '../worker/index.js'
+
+interface Found<Kind> {
+  readonly value: Kind
+  readonly file: string
+}
+
+/**
+ * Every export, named or default, that `handle` returned.
+ * @throws UsageError when there is none, or two for one job; ConfigError, JobFileError when the files cannot be loaded
+ */
+export async function loadHandlers(globs: readonly string[], cwd: string): Promise<Handler[]> {
+  const modules = await loadModules(globs, cwd)
+  const found = findExports(modules, (value) => (isHandler(value) ? value : undefined))
+  if (found.length === 0) throw noneFound(modules, 'handler', 'export what handle(contract, …) returns')
+  const seen = new Map<string, Found<Handler>>()
+  for (const { value, file } of found) {
+    const { name, queue } = value.contract
+    const other = seen.get(`${queue} ${name}`)
+    if (other !== undefined) {
+      const files = file === other.file ? `both in ${file}` : `in ${other.file} and in ${file}`
+      throw new UsageError(`two handlers for job ${name} of queue ${queue}, ${files}: keep one of them`)
+    }
+    seen.set(`${queue} ${name}`, { value, file })
+  }
+  return found.map(({ value }) => value)
+}
+
+/**
+ * The contract of this name among the exports of the job files: contracts, and those of handlers.
+ * @throws UnknownJobError, UsageError when there is no contract at all, or contracts of two queues
+ */
+export async function loadContract(job: string, globs: readonly string[], cwd: string): Promise<AnyJobContract> {
+  const modules = await loadModules(globs, cwd)
+  const found = findExports(modules, contractOf)
+  if (found.length === 0) throw noneFound(modules, 'job', 'export what defineJob({ … }) returns')
+  const matches = found.filter(({ value }) => value.name === job)
+  const [first] = matches
+  if (first === undefined) {
+    throw new UnknownJobError(
+      job,
+      suggest(
+        job,
+        found.map(({ value }) => value.name),
+      ),
+    )
+  }
+  const other = matches.find(({ value }) => value.queue !== first.value.queue)
+  if (other === undefined) return first.value
+  const places = [first, other].map(({ value, file }) => `queue ${value.queue} (${file})`).join(' and ')
+  throw new UsageError(`job ${job} is defined for ${places}: name the file to take it from with --jobs`)
+}
+
+function contractOf(value: unknown): AnyJobContract | undefined {
+  if (isHandler(value)) return value.contract
+  return isJobContract(value) ? value : undefined
+}
+
+/** Each value once, however often it is exported. */
+function findExports<Kind>(
+  modules: readonly LoadedModule[],
+  read: (value: unknown) => Kind | undefined,
+): Found<Kind>[] {
+  const found = new Map<Kind, Found<Kind>>()
+  for (const { file, exports } of modules) {
+    for (const exported of Object.values(exports)) {
+      const value = read(exported)
+      if (value !== undefined && !found.has(value)) found.set(value, { value, file })
+    }
+  }
+  return [...found.values()]
+}
+
+function noneFound(modules: readonly LoadedModule[], what: string, advice: string): UsageError {
+  const files = modules.map(({ file, exports }) => `\n- ${file} exports ${describeExports(exports)}`)
+  return new UsageError(`no ${what} is exported by the job files, ${advice}:${files.join('')}`)
+}
+
+function describeExports(exports: LoadedModule['exports']): string {
+  const names = Object.entries(exports).map(([name, value]) => {
+    return isJobContract(value) ? `${name} (a contract without its handler)` : name
+  })
+  return names.length === 0 ? 'nothing' : names.join(', ')
+}

@@ -1,0 +1,31 @@
+// The logger of the verbs that stay: JSON lines on standard output, or pino-pretty's lines where that is installed.
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { type Logger, pino } from 'pino'
+import type { Settings } from '../config/index.js'
+import type { Output } from './output.js'
+
+export async function createLogger({ logLevel, logFormat }: Settings, out: Output): Promise<Logger> {
+  const options = { level: logLevel }
+  if (logFormat === 'json' || out.json) return pino(options)
+  const pretty = await loadPretty()
+  if (pretty !== undefined) return pino(options, pretty({ sync: true, ignore: 'pid,hostname' }))
+  out.note('pino-pretty is not installed, so the log stays JSON: npm install --save-dev pino-pretty')
+  return pino(options)
+}
+
+type Pretty = (options: { sync: boolean; ignore: string }) => NodeJS.WritableStream
+
+/** From the project of the working directory; undefined when it has none. */
+async function loadPretty(): Promise<Pretty | undefined> {
+  let file: string
+  try {
+    file = createRequire(join(process.cwd(), 'package.json')).resolve('pino-pretty')
+  } catch {
+    // Not installed there.
+    return undefined
+  }
+  const { default: pretty } = (await import(pathToFileURL(file).href)) as { default: Pretty }
+  return pretty
+}

@@ -1,0 +1,62 @@
+// What a verb is, and all of them by name. A verb's file is loaded only when it is the one that was asked for.
+import type { Command } from 'commander'
+import type { Output } from './output.js'
+
+export interface VerbCall {
+  readonly args: readonly string[]
+  /** By name in camelCase, as commander gives them; undefined when not given. */
+  readonly options: Readonly<Record<string, unknown>>
+  readonly out: Output
+}
+
+export interface Verb {
+  /** Adds the arguments, options and examples. */
+  define(command: Command): void
+  /** Does it, and gives the exit code. */
+  run(call: VerbCall): Promise<number>
+}
+
+interface VerbEntry {
+  readonly summary: string
+  readonly load: () => Promise<Verb>
+}
+
+/** Every verb in the order of `drover --help`. */
+export const VERBS: Readonly<Record<string, VerbEntry>> = {
+  init: {
+    summary: 'make a new project that runs',
+    load: async () => (await import('./verbs/init.js')).init,
+  },
+  dev: {
+    summary: 'Redis, a worker that reloads and the dashboard, in one terminal',
+    load: async () => (await import('./verbs/dev.js')).dev,
+  },
+  worker: {
+    summary: 'run the handlers of the job files',
+    load: async () => (await import('./verbs/worker.js')).worker,
+  },
+  serve: {
+    summary: 'serve the dashboard',
+    load: async () => (await import('./verbs/serve.js')).serve,
+  },
+  enqueue: {
+    summary: 'enqueue one job, or one for each line of a file',
+    load: async () => (await import('./verbs/enqueue.js')).enqueue,
+  },
+  result: {
+    summary: 'show how a job ended, or wait for its end',
+    load: async () => (await import('./verbs/result.js')).result,
+  },
+  counters: {
+    summary: 'show the counters that jobs add to',
+    load: async () => (await import('./verbs/counters.js')).counters,
+  },
+  doctor: {
+    summary: 'check Redis for what could lose or delay jobs',
+    load: async () => (await import('./verbs/doctor.js')).doctor,
+  },
+  health: {
+    summary: 'ask a dashboard whether it is alive, for container health checks',
+    load: async () => (await import('./verbs/health.js')).health,
+  },
+}

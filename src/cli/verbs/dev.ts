@@ -1,0 +1,189 @@
+// `drover dev`: Redis, a worker that reloads and the dashboard, in one terminal. Ctrl-C ends all of it.
+import type { Command } from 'commander'
+import { pino } from 'pino'
+import { findJobFiles, type Settings } from '../../config/index.js'
+import { createDashboard } from '../../dashboard/index.js'
+import { describeRedis } from '../../redis/index.js'
+import { type DevRedis, openDevRedis } from '../dev/dev-redis.js'
+import { showDone } from '../dev/done-lines.js'
+import { formatDone, formatLogLine } from '../dev/log-line.js'
+import { foldersOf, watchSources } from '../dev/watch-sources.js'
+import { WorkerProcess } from '../dev/worker-process.js'
+import { EXIT_CODES } from '../exit-codes.js'
+import { formatTable, type Output } from '../output.js'
+import { addSettings, readSettings } from '../setting-options.js'
+import { untilShutdownSignal } from '../shutdown-signals.js'
+import type { Verb, VerbCall } from '../verb.js'
+
+/** A reload should not wait for a long job: it goes back to its queue and runs again on the new code. */
+const MAX_RELOAD_WAIT_MS = 5_000
+/** What a worker may take beyond that to hand jobs back, before it is killed. */
+const KILL_GRACE_MS = 5_000
+/** Options of the worker that are handed on to it as they were given. */
+const WORKER_FLAGS = {
+  prefix: '--prefix',
+  queues: '--queues',
+  concurrency: '--concurrency',
+  logLevel: '--log-level',
+  config: '--config',
+} as const
+
+type Options = VerbCall['options']
+
+export const dev: Verb = {
+  define(command: Command): void {
+    command.argument('[globs...]', 'files with handlers (default: the setting "jobs")')
+    addSettings(command, ['redis', 'prefix', 'queues', 'concurrency', 'host', 'port', 'dataDir', 'logLevel'])
+    command.addHelpText(
+      'after',
+      `
+Without a Redis in the settings it starts one of its own, on port 6379 where that is free, with its data in --data-dir.
+Other drover commands in this directory find it by themselves.
+The worker restarts when a source file below the folders of the job files changes; running jobs get up to 5 s for that.
+Ctrl-C ends everything; a second one does so at once.
+
+Examples:
+  $ drover dev                                    the handlers in jobs/
+  $ drover dev 'src/**/*.job.ts' --port 4000
+  $ REDIS_URL=redis://127.0.0.1:6379/3 drover dev  on a Redis that is there`,
+    )
+  },
+
+  async run({ args, options, out }: VerbCall): Promise<number> {
+    const settings = await readSettings({ ...options, jobs: args.length > 0 ? args : undefined })
+    await findJobFiles(settings.jobs, process.cwd())
+    const session = new Session(settings, options, out)
+    const signal = untilShutdownSignal(() => session.kill())
+    try {
+      await session.open()
+      const lost = await Promise.race([signal.then(() => undefined), session.redisLost])
+      if (lost === undefined) return EXIT_CODES.ok.code
+      out.note(`drover: the Redis server ended ${lost}: see redis.log in ${settings.dataDir}`)
+      return EXIT_CODES.failed.code
+    } finally {
+      await session.close()
+    }
+  },
+}
+
+/** All that is running, closed in the order opposite to its start. */
+class Session {
+  readonly redisLost: Promise<string>
+  readonly #settings: Settings
+  readonly #options: Options
+  readonly #out: Output
+  readonly #closers: (() => Promise<void> | void)[] = []
+  #worker: WorkerProcess | undefined
+  #loseRedis: (reason: string) => void = () => undefined
+
+  constructor(settings: Settings, options: Options, out: Output) {
+    this.#settings = settings
+    this.#options = options
+    this.#out = out
+    this.redisLost = new Promise((resolve) => {
+      this.#loseRedis = resolve
+    })
+  }
+
+  async open(): Promise<void> {
+    const redis = await openDevRedis(this.#settings, this.#loseRedis)
+    this.#closers.push(() => redis.close())
+    const url = await this.#openDashboard(redis)
+    this.#announce(redis, url)
+    if (!this.#out.json) this.#showDone(redis)
+    this.#openWorker(redis)
+  }
+
+  async close(): Promise<void> {
+    for (const close of this.#closers.splice(0).reverse()) await close()
+  }
+
+  kill(): void {
+    this.#worker?.kill()
+  }
+
+  async #openDashboard(redis: DevRedis): Promise<string> {
+    const { prefix, host, port, basePath, token } = this.#settings
+    const logger = pino({ level: 'warn' }, { write: (line: string) => this.#showLine(line.trimEnd()) })
+    const dashboard = createDashboard({ redis: redis.settings, prefix, host, port, basePath, token, logger })
+    this.#closers.push(() => dashboard.close())
+    return (await dashboard.listen()).url
+  }
+
+  #openWorker(redis: DevRedis): void {
+    const { jobs, shutdownTimeoutMs } = this.#settings
+    const waitMs = Math.min(shutdownTimeoutMs, MAX_RELOAD_WAIT_MS)
+    const worker = new WorkerProcess({
+      args: [...jobs, ...workerFlags(this.#options), '--shutdown-timeout', `${waitMs}ms`],
+      env: workerEnvironment(redis, this.#options.redis),
+      killAfterMs: waitMs + KILL_GRACE_MS,
+      onLine: (line) => this.#showLine(line),
+      onExit: (how) => this.#out.note(`the worker ended ${how}: it starts again when a source file changes`),
+    })
+    this.#worker = worker
+    const sources = watchSources({
+      folders: foldersOf(jobs, process.cwd()),
+      onChange: (file) => {
+        this.#out.note(`${file} changed: the worker restarts`)
+        worker.restart()
+      },
+      onError: (error) => this.#out.note(`changes are not noticed everywhere: ${error.message}`),
+    })
+    this.#closers.push(async () => {
+      sources.close()
+      await worker.close()
+    })
+  }
+
+  #showDone(redis: DevRedis): void {
+    const { print, paint } = this.#out
+    const lines = showDone(
+      redis.settings,
+      this.#settings.prefix,
+      (result) => print(formatDone(result, paint)),
+      (count) => print(`… and ${count} more jobs completed`),
+    )
+    this.#closers.push(() => lines.close())
+  }
+
+  #showLine(line: string): void {
+    this.#out.print(this.#out.json ? line : formatLogLine(line, this.#out.paint))
+  }
+
+  #announce({ settings, own }: DevRedis, dashboard: string): void {
+    const out = this.#out
+    const redis = describeRedis(settings)
+    if (out.json) {
+      out.printJson({ ready: true, redis, ownRedis: own !== undefined, dashboard })
+      return
+    }
+    const place = own === undefined ? '' : ` (started here, data in ${own.dir})`
+    out.print(
+      formatTable([
+        ['Redis', `${redis}${place}`],
+        ['Dashboard', dashboard],
+      ]),
+    )
+    if (own !== undefined && !own.isOnUsualPort) {
+      out.print(`Port 6379 is taken by another server. Programs of your own find this one with REDIS_URL=${own.url}`)
+    }
+    out.print('Ctrl-C ends all of it.')
+  }
+}
+
+function workerFlags(options: Options): string[] {
+  return Object.entries(WORKER_FLAGS).flatMap(([name, flag]) => {
+    const value = options[name]
+    return typeof value === 'string' ? [flag, value] : []
+  })
+}
+
+/** Handlers that enqueue further jobs read the environment, too. */
+function workerEnvironment({ own }: DevRedis, given: unknown): NodeJS.ProcessEnv {
+  const url = own?.url ?? given
+  if (typeof url !== 'string') return process.env
+  const others = Object.entries(process.env).filter(
+    ([name]) => !/^REDIS_(URL|HOST|PORT|DB|USERNAME|PASSWORD)/.test(name),
+  )
+  return { ...Object.fromEntries(others), REDIS_URL: url }
+}

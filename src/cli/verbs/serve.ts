@@ -1,0 +1,55 @@
+// `drover serve`: the dashboard, until a signal ends it. The dashboard itself is src/dashboard.
+import type { Command } from 'commander'
+import { createDashboard } from '../../dashboard/index.js'
+import { describeRedis } from '../../redis/index.js'
+import { EXIT_CODES } from '../exit-codes.js'
+import { createLogger } from '../log.js'
+import { redisOf } from '../redis-connection.js'
+import { addSettings, readSettings } from '../setting-options.js'
+import { untilShutdownSignal } from '../shutdown-signals.js'
+import type { Verb, VerbCall } from '../verb.js'
+
+export const serve: Verb = {
+  define(command: Command): void {
+    command.option('--read-only', 'let no page change a job or a queue')
+    addSettings(command, ['redis', 'prefix', 'host', 'port', 'basePath', 'token', 'logLevel', 'logFormat'])
+    command.addHelpText(
+      'after',
+      `
+Examples:
+  $ drover serve                                             on this machine only, without a sign-in
+  $ DROVER_TOKEN=… drover serve --host 0.0.0.0 --port 8080   for other machines: a token is needed
+  $ drover serve --host 0.0.0.0 --token-file /run/secrets/drover-token --base-path /admin/jobs
+
+The token is never an argument, which anyone on the machine could read.
+SIGTERM or Ctrl-C: ends the requests that are being answered, then exits with 0. A second signal exits at once.`,
+    )
+  },
+
+  async run({ options, out }: VerbCall): Promise<number> {
+    const settings = await readSettings(options)
+    const logger = await createLogger(settings, out)
+    const redis = redisOf(settings)
+    const { prefix, host, port, basePath, token } = settings
+    const dashboard = createDashboard({
+      redis,
+      prefix,
+      host,
+      port,
+      basePath,
+      token,
+      readOnly: options.readOnly === true,
+      logger,
+    })
+    try {
+      const { url } = await dashboard.listen()
+      logger.info({ url, redis: describeRedis(redis), prefix, signIn: token !== undefined }, 'dashboard ready')
+      const signal = await untilShutdownSignal(() => logger.warn('second signal, the dashboard ends now'))
+      logger.info({ signal }, 'dashboard closing')
+    } finally {
+      await dashboard.close()
+    }
+    logger.info('dashboard closed')
+    return EXIT_CODES.ok.code
+  },
+}

@@ -1,0 +1,67 @@
+// `drover worker`: runs the handlers of the job files until a signal ends it. The worker itself is src/worker.
+import { type Command, Option } from 'commander'
+import { describeRedis } from '../../redis/index.js'
+import { createWorker } from '../../worker/index.js'
+import { EXIT_CODES } from '../exit-codes.js'
+import { loadHandlers } from '../job-modules.js'
+import { createLogger } from '../log.js'
+import { redisOf } from '../redis-connection.js'
+import { addSettings, readSettings } from '../setting-options.js'
+import { untilShutdownSignal } from '../shutdown-signals.js'
+import type { Verb, VerbCall } from '../verb.js'
+
+export const worker: Verb = {
+  define(command: Command): void {
+    command.argument('[globs...]', 'files with handlers (default: the setting "jobs")')
+    addSettings(command, ['redis', 'prefix', 'queues', 'concurrency', 'shutdownTimeout', 'logLevel', 'logFormat'])
+    // For drover dev, whose worker must not outlive it however it ends.
+    command.addOption(new Option('--with-parent').hideHelp())
+    command.addHelpText(
+      'after',
+      `
+Examples:
+  $ drover worker                                  the handlers in jobs/
+  $ drover worker 'src/**/*.job.ts'                those of other files; TypeScript needs no build
+  $ drover worker --queues media:8,mail:2          two queues only, 8 and 2 jobs at once
+  $ REDIS_URL=redis://:secret@redis.internal:6379 drover worker --concurrency 50
+
+SIGTERM or Ctrl-C: takes no more jobs, waits for the running ones up to --shutdown-timeout, hands the rest back and
+exits with 0. A second signal exits at once; the jobs it was running are handed out again after 15 s.`,
+    )
+  },
+
+  async run({ args, options, out }: VerbCall): Promise<number> {
+    if (options.withParent === true) followParent()
+    const jobs = args.length > 0 ? args : undefined
+    const settings = await readSettings({ ...options, jobs })
+    const logger = await createLogger(settings, out)
+    const handlers = await loadHandlers(settings.jobs, process.cwd())
+    const redis = redisOf(settings)
+    const { prefix, queues, concurrency, shutdownTimeoutMs } = settings
+    const running = await createWorker({
+      redis,
+      prefix,
+      handlers,
+      concurrency,
+      ...(Object.keys(queues).length === 0 ? {} : { queues }),
+      shutdownTimeout: shutdownTimeoutMs,
+      logger,
+    })
+    process.on('uncaughtExceptionMonitor', (error) => logger.fatal({ err: error }, 'uncaught error, the worker ends'))
+    const names = handlers.map(({ contract }) => contract.name).sort()
+    logger.info({ redis: describeRedis(redis), prefix, queues: running.queues, jobs: names }, 'worker ready')
+    process.send?.({ ready: true })
+
+    const signal = await untilShutdownSignal(() => logger.warn('second signal, the worker ends now'))
+    logger.info({ signal, running: running.running, waitUpToMs: shutdownTimeoutMs }, 'worker closing')
+    const outcome = await running.close()
+    logger.info(outcome, 'worker closed')
+    return EXIT_CODES.ok.code
+  },
+}
+
+/** The channel to the parent closes when the parent ends, also when it is killed. */
+function followParent(): void {
+  process.on('disconnect', () => process.exit(EXIT_CODES.failed.code))
+  if (!process.connected) process.exit(EXIT_CODES.failed.code)
+}

@@ -1,0 +1,26 @@
+// The --wait option of `enqueue` and `result`, and showing how a job ended.
+import { parseDuration } from '../job/index.js'
+import type { JobResult } from '../ledger/index.js'
+import { EXIT_CODES } from './exit-codes.js'
+import type { Output } from './output.js'
+
+export const DEFAULT_WAIT = '60s'
+const DAY_MS = 86_400_000
+
+/** The milliseconds to wait, undefined without --wait. @throws InvalidOptionError */
+export function readWaitMs(value: unknown): number | undefined {
+  if (value === undefined) return undefined
+  return parseDuration(value === true ? DEFAULT_WAIT : value, { option: '--wait', minMs: 1, maxMs: DAY_MS })
+}
+
+/** Prints the value, or the error with exit code 1. With --json the whole record, either way. */
+export function showResult(out: Output, result: JobResult<unknown>): number {
+  if (out.json) out.printJson(result)
+  else if (result.status === 'completed') out.print(JSON.stringify(result.value, null, 2))
+  else {
+    const { name, message } = result.error
+    const tries = result.attempts === 1 ? '1 attempt' : `${result.attempts} attempts`
+    out.note(`drover: job ${result.id} failed after ${tries}: ${name}: ${message}`)
+  }
+  return result.status === 'completed' ? EXIT_CODES.ok.code : EXIT_CODES.failed.code
+}
