@@ -1,18 +1,12 @@
 // BullMQ's Redis backend with the ledger in it: each move to completed or failed carries what the attempt left to commit.
 // The scripts are wrapped in bullmq-scripts.ts; what is committed is built in commit.ts.
-import {
-  type BackendFactory,
-  type MinimalJob,
-  QueueKeys,
-  RedisConnection,
-  RedisQueueBackend,
-  raw2NextJobData,
-} from 'bullmq'
+import { type BackendFactory, type MinimalJob, QueueKeys, RedisConnection, RedisQueueBackend } from 'bullmq'
 import { Cluster, type Redis } from 'ioredis'
 import { EffectRejectedError, JobStalledError } from '../job/index.js'
 import { type KeysOfQueue, queueKeys } from '../redis/index.js'
 import { COMMIT_COMMAND } from './bullmq-scripts.js'
 import { commitArguments, type Outcome } from './commit.js'
+import { createNextJobReader } from './next-job.js'
 
 /** How many of the arguments BullMQ builds are keys; the rest go to the commit as they are. */
 const BULLMQ_KEYS = 14
@@ -29,6 +23,7 @@ export class LedgerBackend extends RedisQueueBackend {
   readonly #keys: KeysOfQueue
   readonly #queue: string
   readonly #outcomes = new WeakMap<MinimalJob, Outcome>()
+  readonly #readNextJob = createNextJobReader()
 
   constructor(keys: KeysOfQueue, queue: string, ...backend: ConstructorParameters<typeof RedisQueueBackend>) {
     super(...backend)
@@ -105,7 +100,7 @@ export class LedgerBackend extends RedisQueueBackend {
     if (typeof reply === 'number' && reply < 0) {
       throw this.finishedErrors({ code: reply, jobId: finishing.id, command: 'moveToFinished', state: 'active' })
     }
-    return { result: raw2NextJobData(reply as unknown[]), finishedOn }
+    return { result: this.#readNextJob(reply), finishedOn }
   }
 }
 
