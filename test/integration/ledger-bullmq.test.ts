@@ -1,0 +1,185 @@
+// What the kernel takes for granted about BullMQ 6.7.0, each thing held against the installed package, so that another
+// release is refused by a test (and by a worker at start) before it finishes a job.
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { type Job, RedisConnection } from 'bullmq'
+import { Redis } from 'ioredis'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { UnsupportedBullmqError } from '../../src/job/index.js'
+import { COMMIT_COMMAND, wrapScript } from '../../src/ledger/bullmq-scripts.js'
+import { attachLedger, BULLMQ_VERSION } from '../../src/ledger/index.js'
+import { type Kernel, openKernel, TOKEN } from '../support/kernel.js'
+import { startTestRedis, type TestRedis } from '../support/redis.js'
+
+interface Definition {
+  readonly lua: string
+  readonly numberOfKeys?: number
+}
+
+const KEEP = { count: 5 }
+let server: TestRedis
+let kernel: Kernel
+/** Every script BullMQ defines on a client, as it defines it. */
+const scripts = new Map<string, Definition>()
+
+beforeAll(async () => {
+  server = await startTestRedis()
+  kernel = await openKernel(server.url)
+  const client = new Redis(server.url)
+  client.defineCommand = (name: string, definition: Definition) => void scripts.set(name, definition)
+  const connection = new RedisConnection(client, { shared: true, blocking: false })
+  await connection.client
+  client.disconnect()
+})
+beforeEach(() => kernel.client.flushdb())
+afterAll(async () => {
+  await kernel.close()
+  await server.close()
+})
+
+function scriptOf(name: string): Definition {
+  const found = scripts.get(`${name}:${BULLMQ_VERSION}`)
+  if (!found) throw new Error(`BullMQ defines no ${name}:${BULLMQ_VERSION}, only ${[...scripts.keys()].join(', ')}`)
+  return found
+}
+
+describe('the pinned BullMQ', () => {
+  it('is the one that is installed, and the only one package.json allows', () => {
+    const installed = createRequire(import.meta.url)('bullmq/package.json') as { version: string }
+    const own = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
+    expect([installed.version, own.dependencies.bullmq]).toEqual([BULLMQ_VERSION, BULLMQ_VERSION])
+  })
+
+  it('defines the three wrapped scripts with the expected keys and arguments, and the rest is left as it is', () => {
+    for (const name of ['moveToFinished', 'moveToDelayed', 'retryJob']) {
+      const wrapped = wrapScript(`${name}:${BULLMQ_VERSION}`, scriptOf(name), 'PUBLISH')
+      expect(wrapped.definition.lua).toContain(scriptOf(name).lua)
+      expect(wrapped.definition.lua).not.toMatch(/--@[A-Z_]+@/)
+      expect(wrapped.definition.numberOfKeys).toBe(name === 'moveToFinished' ? 1 : 11)
+    }
+    expect(scripts.size).toBeGreaterThan(40)
+    for (const [name, definition] of scripts) {
+      if (/^(moveToFinished|moveToDelayed|retryJob):/.test(name)) continue
+      expect(wrapScript(name, definition, 'PUBLISH')).toEqual({ name, definition })
+    }
+  })
+
+  it('has no other script that ends a job, and none but these that counts a failed attempt', () => {
+    const matching = (pattern: RegExp) => [...scripts].filter(([, { lua }]) => pattern.test(lua)).map(([name]) => name)
+    const named = (...names: string[]) => names.map((name) => `${name}:${BULLMQ_VERSION}`)
+    expect(matching(/"HM?SET"[^\n]*"finishedOn"/)).toEqual(named('moveToFinished'))
+    expect(matching(/"HINCRBY"[^\n]*"atm"/).sort()).toEqual(named('moveToDelayed', 'moveToFinished', 'retryJob'))
+  })
+
+  it('finishes a job over the commit alone: its own script is not there to be called', async () => {
+    const client = kernel.client as unknown as Record<string, unknown>
+    expect(client[`moveToFinished:${BULLMQ_VERSION}`]).toBeUndefined()
+    expect(client[COMMIT_COMMAND]).toBeTypeOf('function')
+    const job = await kernel.start()
+    const args = kernel.backend.moveToCompletedArgs(job, null, KEEP, TOKEN, false)
+    await expect(kernel.backend.moveToFinished(String(job.id), args as never)).rejects.toThrow()
+    expect(await kernel.client.llen(kernel.bull('active'))).toBe(1)
+  })
+})
+
+describe('moveToFinished', () => {
+  it.each(['completed', 'failed'] as const)(
+    'gets the keys and arguments BullMQ gives it, for a %s job',
+    async (target) => {
+      const job = await kernel.start()
+      const args = finishingArgs(job, target)
+      const seen = await runStub(args)
+      expect(seen.KEYS).toEqual(args.slice(0, 14))
+      expect(seen.ARGV.slice(0, 9)).toEqual(args.slice(14).map((arg) => String(arg ?? '')))
+    },
+  )
+
+  it('is given job id, time, property, value, target, fetch flag, prefix, options and fields, in this order', async () => {
+    const job = await kernel.start()
+    const args = finishingArgs(job, 'failed').slice(14)
+    expect(args).toHaveLength(9)
+    const [id, time, property, value, target, fetchNext, prefix, options, fields] = args
+    expect([id, property, value, target, fetchNext, prefix]).toEqual([
+      ...[job.id, 'failedReason', 'broke', 'failed', 0],
+      kernel.keys.bullBase,
+    ])
+    expect(Math.abs(Number(time) - Date.now())).toBeLessThan(60_000)
+    expect(Buffer.isBuffer(options) && options.includes(TOKEN)).toBe(true)
+    expect(Buffer.isBuffer(fields) && fields.includes('a reason')).toBe(true)
+    expect(kernel.backend.moveToCompletedArgs(job, 'x', KEEP, TOKEN, true).slice(14, 20)).toEqual([
+      ...[job.id, expect.any(Number), 'returnvalue', 'x', 'completed', 1],
+    ])
+  })
+})
+
+describe('the retrying scripts', () => {
+  it('take prefix and time first, and the fields of a failed attempt where they are looked for', async () => {
+    const job = await kernel.start()
+    const id = String(job.id)
+    const delayed = kernel.backend.moveToDelayedArgs(id, 1_234, TOKEN, 5, { fieldsToUpdate: { failedReason: 'why' } })
+    expect([delayed[4], delayed[11], delayed[12]]).toEqual([kernel.bull(id), kernel.keys.bullBase, 1_234])
+    expect(String(delayed[11 + 6])).toContain('why')
+    expect(kernel.backend.moveToDelayedArgs(id, 1_234, TOKEN, 5)[11 + 6]).toBeUndefined()
+
+    const retried = kernel.backend.retryJobArgs(id, false, TOKEN, { fieldsToUpdate: { failedReason: 'why' } })
+    expect([retried[3], retried[11]]).toEqual([kernel.bull(id), kernel.keys.bullBase])
+    expect(Math.abs(Number(retried[12]) - Date.now())).toBeLessThan(60_000)
+    expect(String(retried[11 + 5])).toContain('why')
+    expect(kernel.backend.retryJobArgs(id, false, TOKEN)[11 + 5]).toBeUndefined()
+  })
+})
+
+describe('another BullMQ', () => {
+  const known = { lua: 'return ARGV[9]', numberOfKeys: 14 }
+
+  it.each<[string, string, Definition, string]>([
+    ['a later version', 'moveToFinished:6.8.0', known, 'found BullMQ 6.8.0 with 14 keys and 9 arguments'],
+    ['no version', 'moveToFinished', known, 'found BullMQ of unknown version with 14 keys and 9 arguments'],
+    ['another number of keys', `moveToFinished:${BULLMQ_VERSION}`, { ...known, numberOfKeys: 15 }, 'with 15 keys'],
+    ['no number of keys', `moveToFinished:${BULLMQ_VERSION}`, { lua: known.lua }, 'with 0 keys'],
+    ['one argument more', `moveToFinished:${BULLMQ_VERSION}`, { ...known, lua: 'return ARGV[10]' }, '10 arguments'],
+    ['one argument less', `retryJob:${BULLMQ_VERSION}`, { lua: 'return ARGV[5]', numberOfKeys: 11 }, '5 arguments'],
+    ['another delay script', `moveToDelayed:${BULLMQ_VERSION}`, { lua: 'return 1', numberOfKeys: 11 }, '0 arguments'],
+  ])('is refused, both named: %s', (_what, name, definition, found) => {
+    const refusal = catchError(() => wrapScript(name, definition, 'PUBLISH'))
+    expect(refusal).toBeInstanceOf(UnsupportedBullmqError)
+    expect(refusal).toMatchObject({ code: 'UNSUPPORTED_BULLMQ', script: name.split(':')[0] })
+    expect(refusal.message).toContain(`expected BullMQ ${BULLMQ_VERSION} with`)
+    expect(refusal.message).toContain(found)
+  })
+
+  it('cannot define its scripts on a client of a worker', () => {
+    const client = new Redis({ lazyConnect: true })
+    attachLedger(client)
+    expect(() => client.defineCommand('moveToFinished:6.8.0', known)).toThrow(UnsupportedBullmqError)
+    expect((client as unknown as Record<string, unknown>)['moveToFinished:6.8.0']).toBeUndefined()
+  })
+})
+
+function finishingArgs(job: Job, target: 'completed' | 'failed'): unknown[] {
+  const { backend } = kernel
+  if (target === 'completed') return backend.moveToCompletedArgs(job, '"value"', KEEP, TOKEN, false)
+  return backend.moveToFailedArgs(job, 'broke', KEEP, TOKEN, false, { failedReason: 'a reason' })
+}
+
+/** The keys and arguments BullMQ's script gets inside of the commit: a stub in its place sends back what it was given. */
+async function runStub(args: readonly unknown[]): Promise<{ KEYS: string[]; ARGV: string[] }> {
+  const stub = 'local all = {} for i = 1, 9 do all[i] = ARGV[i] end local ninth = ARGV[9] return {KEYS, all}'
+  const name = `moveToFinished:${BULLMQ_VERSION}`
+  const { definition } = wrapScript(name, { lua: stub, numberOfKeys: 14 }, 'PUBLISH')
+  const ours = [kernel.keys.base, '{}', 60, 'resize:completed', 1, 'resize|c|0|0', 0]
+  const sent = [args[11], ...args.slice(14), ...ours].map((arg) =>
+    Buffer.isBuffer(arg) ? arg.toString() : `${arg ?? ''}`,
+  )
+  const [keys, argv] = (await kernel.client.eval(definition.lua, 1, ...sent)) as [string[], string[]]
+  return { KEYS: keys, ARGV: argv }
+}
+
+function catchError(run: () => unknown): Error {
+  try {
+    run()
+  } catch (error) {
+    return error as Error
+  }
+  throw new Error('nothing was thrown')
+}
