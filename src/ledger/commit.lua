@@ -96,5 +96,7 @@ while at <= #ARGV do
   at = last + 1
 end
 -- A waiter reads the result from the message; a large one it fetches, so that a publish stays small.
-redis.call('--@PUBLISH@', base .. 'done:' .. ARGV[1], #ARGV[11] <= 8192 and ARGV[11] or '')
+-- pcall: all is written, and a server that refuses the message (rights of the user, no sharded channels) must not make
+-- the finish look failed, and lose the next job that it hands over.
+redis.pcall('--@PUBLISH@', base .. 'done:' .. ARGV[1], #ARGV[11] <= 8192 and ARGV[11] or '')
 return outcome
