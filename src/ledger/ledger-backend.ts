@@ -2,7 +2,7 @@
 // The scripts are wrapped in bullmq-scripts.ts; what is committed is built in commit.ts.
 import { type BackendFactory, type MinimalJob, QueueKeys, RedisConnection, RedisQueueBackend } from 'bullmq'
 import { Cluster, type Redis } from 'ioredis'
-import { EffectRejectedError, JobStalledError } from '../job/index.js'
+import { EffectRejectedError, JobStalledError, serializeError } from '../job/index.js'
 import { type KeysOfQueue, queueKeys } from '../redis/index.js'
 import { COMMIT_COMMAND } from './bullmq-scripts.js'
 import { commitArguments, type Outcome } from './commit.js'
@@ -12,12 +12,14 @@ import { createNextJobReader } from './next-job.js'
 const BULLMQ_KEYS = 14
 const JOB_KEY = 11
 const DEFAULT_KEEP_RESULT_MS = 86_400_000
+/** The reason BullMQ leaves with a job that stalled too often. */
+const STALLED_REASON = 'job stalled more than allowable limit'
 
 type RunCommand = { runCommand(name: string, args: unknown[]): Promise<unknown> }
 
 /**
  * A backend whose every finish commits. The worker stages an attempt's outcome before BullMQ moves the job; a job that
- * BullMQ fails by itself (stalled too often) is committed as failed with that reason.
+ * BullMQ fails by itself (stalled too often, a failed child) is committed as failed with that reason.
  */
 export class LedgerBackend extends RedisQueueBackend {
   readonly #keys: KeysOfQueue
@@ -68,9 +70,12 @@ export class LedgerBackend extends RedisQueueBackend {
         ? staged
         : {
             status: 'failed',
-            error: { name: JobStalledError.name, code: 'JOB_STALLED', message: failedReason },
-            keepResultMs: DEFAULT_KEEP_RESULT_MS,
-            runMs: 0,
+            error:
+              failedReason === STALLED_REASON
+                ? { name: JobStalledError.name, code: 'JOB_STALLED', message: failedReason }
+                : { name: 'Error', message: failedReason },
+            keepResultMs: staged?.keepResultMs ?? DEFAULT_KEEP_RESULT_MS,
+            runMs: staged?.runMs ?? 0,
           }
     const args = this.moveToFailedArgs(job, failedReason, removeOnFail, token, fetchNext, fieldsToUpdate)
     return this.#commit(job, args, outcome)
@@ -95,7 +100,12 @@ export class LedgerBackend extends RedisQueueBackend {
     for (const arg of commitArguments(this.#keys, finishing, outcome, finishedOn)) args.push(arg)
     const client = (await this.connection.client) as unknown as RunCommand
     const reply = await client.runCommand(COMMIT_COMMAND, args).catch((error: unknown) => {
-      throw rejectionOf(error, outcome, this.#keys) ?? error
+      const rejection = rejectionOf(error, outcome, this.#keys)
+      if (!rejection) throw error
+      // Should this have been the last attempt, BullMQ fails the job next: with this for its record.
+      const { keepResultMs, runMs } = outcome
+      this.stage(job, { status: 'failed', error: serializeError(rejection), keepResultMs, runMs })
+      throw rejection
     })
     if (typeof reply === 'number' && reply < 0) {
       throw this.finishedErrors({ code: reply, jobId: finishing.id, command: 'moveToFinished', state: 'active' })
