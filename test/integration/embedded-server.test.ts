@@ -58,8 +58,11 @@ function isThere(pid: number): boolean {
   }
 }
 
-async function parentOf(pid: number): Promise<number> {
-  const { stdout } = await run('ps', ['-o', 'ppid=', '-p', String(pid)])
+const parentOf = (pid: number) => askPs('ppid', pid)
+const groupOf = (pid: number) => askPs('pgid', pid)
+
+async function askPs(field: string, pid: number): Promise<number> {
+  const { stdout } = await run('ps', ['-o', `${field}=`, '-p', String(pid)])
   return Number(stdout)
 }
 
@@ -123,9 +126,12 @@ test('the server of a killed owner ends, and the next start on its folder finds 
 test('a start on a folder ends the server that a killed owner and its killed watchdog left behind', async () => {
   const { owner, server } = await startOwner()
   const watchdog = await parentOf(server.pid)
+  // Stopped, the owner cannot end the server itself when it sees the watchdog gone.
+  owner.kill('SIGSTOP')
   process.kill(watchdog, 'SIGKILL')
   owner.kill('SIGKILL')
   await waitUntilGone(watchdog)
+  await waitUntilGone(owner.pid as number)
   expect(isThere(server.pid)).toBe(true)
 
   await start()
@@ -151,6 +157,7 @@ test('a Ctrl-C in the terminal of its owner does not reach the server', async ()
   process.kill(-(owner.pid as number), 'SIGINT')
 
   expect(await interrupted).toEqual(['interrupted'])
+  expect(await groupOf(server.pid)).not.toBe(owner.pid)
   expect(await cli(server.url, 'PING')).toBe('PONG')
 })
 
