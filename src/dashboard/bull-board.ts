@@ -119,9 +119,9 @@ function showQueue(queue: Queue, readOnlyMode: boolean): BullMQAdapter {
   return shown
 }
 
-// A form of another site can post text, but not JSON, without asking first.
+// A page of another site can have text posted, but not JSON, without asking first. A body of no type is not read at all.
 const onlyJson: RequestHandler = (request, response, next) => {
-  if (request.is('application/json') !== false) return next()
+  if (request.headers['content-type'] === undefined || request.is('application/json') !== false) return next()
   const message = 'Send the body as JSON, with Content-Type: application/json.'
   answerProblem(request, response, { status: 415, code: 'NOT_JSON', message })
 }

@@ -7,6 +7,8 @@ import type { CounterRow, JobRow, Overview, QueueRow } from '../overview-data.js
 import { showAgo, showDuration, showNumber, showText } from '../show.js'
 
 const MAX_NAME_LENGTH = 128
+/** Above any that the names of queue and counter allow. */
+const MAX_COMMAND_LENGTH = 1_000
 
 export function queuesSection(base: string, { queues }: Overview): Html {
   return section('queues', 'Queues', queues.length === 0 ? noQueue() : queuesTable(base, queues))
@@ -94,7 +96,7 @@ function countersTable(counters: readonly CounterRow[]): Html {
       ({ counter, queue, value, command }) => html`<tr>
 <th scope="row">${showText(counter, MAX_NAME_LENGTH)}</th>
 ${value === null ? cell('value', 'not a whole number', 'bad') : numberCell('value', value)}${cell('queue', queue)}
-<td class="wide" data-label="read it yourself"><code class="command">${command}</code></td></tr>`,
+<td class="wide" data-label="read it yourself"><code class="command">${showText(command, MAX_COMMAND_LENGTH)}</code></td></tr>`,
     ),
   )
 }
@@ -112,7 +114,7 @@ function resultsTable(base: string, results: readonly ResultRow[], nowMs: number
     results.map((row) => {
       const link = `${base}/queues/queue/${encodeURIComponent(row.queue)}/${encodeURIComponent(row.id)}`
       return html`<tr>
-<th scope="row" class="id"><a href="${link}?status=${row.status}" title="${row.id}">${showText(row.id, MAX_NAME_LENGTH)}</a></th>
+<th scope="row" class="id"><a href="${link}?status=${row.status}" title="${showText(row.id, MAX_NAME_LENGTH)}">${showText(row.id, MAX_NAME_LENGTH)}</a></th>
 ${cell('job', row.job === null ? '–' : showText(row.job, MAX_NAME_LENGTH))}${cell('queue', row.queue)}
 ${cell('status', html`<span class="badge ${row.status}">${row.status}</span>`)}
 ${cell('finished', showAgo(row.finishedAt, nowMs))}${cell('run', showDuration(row.runMs), 'number')}

@@ -1,0 +1,347 @@
+// Who may enter the dashboard, what a request of another site may do, and what the log keeps of it.
+import { pino } from 'pino'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { createDashboard, type Dashboard, type DashboardOptions } from '../../src/dashboard/index.js'
+import { type Answer, ask, BROWSER, cookieOf, form, signIn } from '../support/dashboard-http.js'
+import { startTestRedis, type TestRedis } from '../support/redis.js'
+
+const TOKEN = 'correct-horse-battery'
+const BEARER = { authorization: `Bearer ${TOKEN}` }
+
+let redis: TestRedis
+const open: Dashboard[] = []
+
+beforeAll(async () => {
+  redis = await startTestRedis()
+})
+afterEach(async () => {
+  await Promise.all(open.splice(0).map((dashboard) => dashboard.close()))
+})
+afterAll(() => redis.close())
+
+async function start(options: DashboardOptions = {}): Promise<string> {
+  const dashboard = createDashboard({ redis: redis.url, port: 0, ...options })
+  open.push(dashboard)
+  return (await dashboard.listen()).url
+}
+
+function codeOf(answer: Answer): string {
+  return answer.json<{ error: { code: string } }>().error.code
+}
+
+describe('without a token', () => {
+  it('pages are open to this machine, by each of its names', async () => {
+    const url = await start()
+    const { port } = new URL(url)
+    for (const host of [`127.0.0.1:${port}`, `localhost:${port}`, `[::1]:${port}`, 'localhost']) {
+      expect((await ask(url, '/overview.json', { headers: { host } })).status, host).toBe(200)
+    }
+  })
+
+  it.each([
+    { host: 'evil.example' },
+    { host: 'evil.example:3000' },
+    { host: 'localhost.evil.example' },
+    { host: '127.0.0.1.evil.example' },
+    { 'x-forwarded-for': '203.0.113.9' },
+    { 'x-forwarded-host': 'jobs.example' },
+    { forwarded: 'for=203.0.113.9' },
+    { 'x-real-ip': '203.0.113.9' },
+    { via: '1.1 proxy' },
+  ])('a request with %j is refused, so that neither a rebound name nor a proxy opens the door', async (headers) => {
+    const url = await start()
+    for (const path of ['/', '/overview.json', '/queues', '/queues/api/queues', '/nothing']) {
+      const answer = await ask(url, path, { headers })
+      expect([path, answer.status, codeOf(answer)]).toEqual([path, 403, 'NOT_FROM_THIS_MACHINE'])
+    }
+  })
+
+  it('there is nothing to sign in to', async () => {
+    const url = await start()
+    expect((await ask(url, '/sign-in', { headers: BROWSER })).headers.location).toBe('/')
+    const answer = await ask(url, '/sign-in', { method: 'POST', headers: form(url), body: 'token=anything' })
+    expect([answer.status, answer.headers.location, answer.headers['set-cookie']]).toEqual([303, '/', undefined])
+    expect((await ask(url, '/', { headers: BROWSER })).text).not.toContain('sign-out')
+  })
+})
+
+describe('with a token', () => {
+  it('nobody sees a page or data without it', async () => {
+    const url = await start({ token: TOKEN })
+    for (const path of [
+      '/',
+      '/overview.json',
+      '/queues',
+      '/queues/api/queues',
+      '/queues/static/favicon.ico',
+      '/nothing',
+    ]) {
+      const answer = await ask(url, path)
+      expect([path, answer.status, codeOf(answer)]).toEqual([path, 401, 'SIGN_IN_NEEDED'])
+      expect(answer.headers['www-authenticate']).toBe('Bearer realm="drover"')
+    }
+  })
+
+  it.each([
+    '/x/..%2flivez',
+    '/x/../livez',
+    '/overview.json?x=/livez',
+    '/?/livez',
+    '/livez/',
+    '/LIVEZ',
+    '/%2flivez',
+    '/livez%2f..%2foverview.json',
+    '//livez',
+    '/livez;x',
+    '/assets/../overview.json',
+    '/assets/..%2foverview.json',
+    '/assets/',
+    '/sign-in/',
+  ])('%s is no way around the sign-in', async (path) => {
+    const url = await start({ token: TOKEN })
+    expect((await ask(url, path)).status).toBe(401)
+  })
+
+  it('a browser is sent to the sign-in page and from there to where it wanted to go', async () => {
+    const url = await start({ token: TOKEN })
+    const away = await ask(url, '/queues/queue/media?status=failed', { headers: BROWSER })
+    expect([away.status, away.headers.location]).toEqual([
+      303,
+      '/sign-in?next=%2Fqueues%2Fqueue%2Fmedia%3Fstatus%3Dfailed',
+    ])
+    const page = await ask(url, away.headers.location ?? '', { headers: BROWSER })
+    expect(page.text).toContain('<input type="hidden" name="next" value="/queues/queue/media?status=failed">')
+    const body = `token=${TOKEN}&next=${encodeURIComponent('/queues/queue/media?status=failed')}`
+    const back = await ask(url, '/sign-in', { method: 'POST', headers: form(url), body })
+    expect([back.status, back.headers.location]).toEqual([303, '/queues/queue/media?status=failed'])
+  })
+
+  it.each(['//evil.example', '/\\evil.example', 'https://evil.example', '/\t/evil.example', '/a\r\nb', '', 'x'])(
+    'the sign-in leads nowhere else: next=%j',
+    async (next) => {
+      const url = await start({ token: TOKEN })
+      const body = `token=${TOKEN}&next=${encodeURIComponent(next)}`
+      const answer = await ask(url, '/sign-in', { method: 'POST', headers: form(url), body })
+      expect([answer.status, answer.headers.location]).toEqual([303, '/'])
+      const shown = await ask(url, `/sign-in?next=${encodeURIComponent(next)}`, { headers: BROWSER })
+      expect(shown.text).toContain('name="next" value="/"')
+    },
+  )
+
+  it('the right token gives a cookie that opens the pages, and signing out ends it everywhere', async () => {
+    const url = await start({ token: TOKEN })
+    const answer = await ask(url, '/sign-in', { method: 'POST', headers: form(url), body: `token=${TOKEN}` })
+    expect(answer.headers['set-cookie']?.[0]).toMatch(
+      /^drover=\d+\.[\w-]{22}\.[\w-]{43}; Max-Age=43200; Path=\/; HttpOnly; SameSite=Strict$/,
+    )
+    const cookie = cookieOf(answer)
+    expect((await ask(url, '/', { headers: { ...BROWSER, cookie } })).text).toContain('action="/sign-out"')
+    expect((await ask(url, '/sign-in', { headers: { ...BROWSER, cookie } })).headers.location).toBe('/')
+    const out = await ask(url, '/sign-out', { method: 'POST', headers: { ...form(url), cookie } })
+    expect([out.status, out.headers.location]).toEqual([303, '/sign-in'])
+    expect(out.headers['set-cookie']?.[0]).toBe('drover=; Max-Age=0; Path=/; HttpOnly; SameSite=Strict')
+    expect((await ask(url, '/overview.json', { headers: { cookie } })).status).toBe(401)
+  })
+
+  it('a cookie that was changed, or comes from another dashboard, opens nothing', async () => {
+    const url = await start({ token: TOKEN })
+    const cookie = await signIn(url, TOKEN)
+    const other = await signIn(await start({ token: TOKEN }), TOKEN)
+    const [expiresAt = '', id, signature] = cookie.slice('drover='.length).split('.')
+    for (const forged of [
+      other,
+      `drover=${Number(expiresAt) + 1}.${id}.${signature}`,
+      cookie.slice(0, -1),
+      `__Host-${cookie}`,
+      'drover=',
+    ]) {
+      expect((await ask(url, '/overview.json', { headers: { cookie: forged } })).status, forged).toBe(401)
+    }
+    expect((await ask(url, '/overview.json', { headers: { cookie } })).status).toBe(200)
+  })
+
+  it('over https, as a trusted proxy says, the cookie is bound to the host and to https', async () => {
+    const url = await start({ token: TOKEN, trustProxy: 1 })
+    const headers = {
+      ...form(url),
+      'x-forwarded-proto': 'https',
+      'x-forwarded-host': 'jobs.example',
+      origin: 'https://jobs.example',
+    }
+    const answer = await ask(url, '/sign-in', { method: 'POST', headers, body: `token=${TOKEN}` })
+    expect(answer.headers['set-cookie']?.[0]).toMatch(
+      /^__Host-drover=\S+; Max-Age=43200; Path=\/; Secure; HttpOnly; SameSite=Strict$/,
+    )
+    const cookie = cookieOf(answer)
+    expect((await ask(url, '/overview.json', { headers: { cookie, 'x-forwarded-proto': 'https' } })).status).toBe(200)
+    expect((await ask(url, '/overview.json', { headers: { cookie } })).status).toBe(401)
+  })
+
+  it('what a proxy says is not believed unless it is trusted', async () => {
+    const url = await start({ token: TOKEN })
+    const headers = { ...form(url), 'x-forwarded-proto': 'https' }
+    const answer = await ask(url, '/sign-in', { method: 'POST', headers, body: `token=${TOKEN}` })
+    expect(cookieOf(answer)).toMatch(/^drover=/)
+  })
+
+  it('a program comes in by bearer token', async () => {
+    const url = await start({ token: TOKEN })
+    expect((await ask(url, '/overview.json', { headers: BEARER })).status).toBe(200)
+    expect((await ask(url, '/overview.json', { headers: { authorization: `bearer ${TOKEN}` } })).status).toBe(200)
+    for (const authorization of [`Bearer ${TOKEN}x`, 'Bearer x', 'Bearer', `Basic ${TOKEN}`, TOKEN]) {
+      const answer = await ask(url, '/overview.json', { headers: { authorization } })
+      expect([authorization, answer.status]).toEqual([authorization, 401])
+    }
+  })
+
+  it('a link from another site reaches the page of who is signed in, by way of a page that repeats it', async () => {
+    const url = await start({ token: TOKEN })
+    const answer = await ask(url, '/queues', { headers: { ...BROWSER, 'sec-fetch-site': 'cross-site' } })
+    expect([answer.status, answer.headers.refresh]).toEqual([200, '0'])
+    const repeated = await ask(url, '/queues', { headers: { ...BROWSER, 'sec-fetch-site': 'same-origin' } })
+    expect(repeated.headers.location).toBe('/sign-in?next=%2Fqueues')
+  })
+})
+
+describe('wrong tokens', () => {
+  const guess = (url: string, token: string, headers: Record<string, string> = {}) =>
+    ask(url, '/sign-in', { method: 'POST', headers: { ...form(url), ...headers }, body: `token=${token}` })
+
+  it('are refused, and after five of them the address must wait, even with the right one', async () => {
+    const url = await start({ token: TOKEN })
+    const cookie = await signIn(url, TOKEN)
+    for (const token of ['', 'wrong', `${TOKEN} `, TOKEN.slice(1), 'x'.repeat(2_000)]) {
+      const answer = await guess(url, encodeURIComponent(token))
+      expect([token, answer.status, codeOf(answer)]).toEqual([token, 401, 'WRONG_TOKEN'])
+    }
+    const late = await guess(url, TOKEN)
+    expect([late.status, codeOf(late)]).toEqual([429, 'TOO_MANY_ATTEMPTS'])
+    expect(Number(late.headers['retry-after'])).toBeGreaterThan(890)
+    expect(Number(late.headers['retry-after'])).toBeLessThanOrEqual(900)
+    expect((await ask(url, '/overview.json', { headers: BEARER })).status).toBe(429)
+    expect((await ask(url, '/overview.json', { headers: { cookie } })).status).toBe(200)
+  })
+
+  it('count by bearer token too', async () => {
+    const url = await start({ token: TOKEN })
+    for (let count = 0; count < 5; count++) {
+      expect((await ask(url, '/', { headers: { authorization: 'Bearer wrong' } })).status).toBe(401)
+    }
+    expect((await guess(url, TOKEN)).status).toBe(429)
+  })
+
+  it('count for their own address only, which nobody can choose but a trusted proxy', async () => {
+    const trusting = await start({ token: TOKEN, trustProxy: 1 })
+    for (let count = 0; count < 5; count++) await guess(trusting, 'wrong', { 'x-forwarded-for': '203.0.113.9' })
+    expect((await guess(trusting, TOKEN, { 'x-forwarded-for': '203.0.113.9' })).status).toBe(429)
+    expect((await guess(trusting, TOKEN, { 'x-forwarded-for': '203.0.113.10' })).status).toBe(303)
+    const plain = await start({ token: TOKEN })
+    for (let count = 0; count < 5; count++) await guess(plain, 'wrong', { 'x-forwarded-for': `203.0.113.${count}` })
+    expect((await guess(plain, TOKEN, { 'x-forwarded-for': '203.0.113.99' })).status).toBe(429)
+  })
+
+  it('show a browser what to do next', async () => {
+    const url = await start({ token: TOKEN })
+    const answer = await guess(url, 'wrong', { accept: 'text/html' })
+    expect([answer.status, answer.headers['content-type']]).toEqual([401, 'text/html; charset=utf-8'])
+    expect(answer.text).toContain('role="alert"')
+    expect(answer.text).not.toContain('wrong')
+  })
+})
+
+describe('a change', () => {
+  const FOREIGN: readonly Record<string, string>[] = [
+    { origin: 'https://evil.example' },
+    { origin: 'null' },
+    { 'sec-fetch-site': 'cross-site' },
+    { 'sec-fetch-site': 'same-site' },
+    { 'sec-fetch-site': 'none' },
+    {},
+  ]
+  const CHANGES = [
+    ['POST', '/sign-in'],
+    ['POST', '/sign-out'],
+    ['PUT', '/queues/api/queues/pause'],
+    ['PUT', '/queues/api/queues/media/pause'],
+    ['POST', '/queues/api/queues/media/add'],
+    ['PATCH', '/queues/api/queues/media/1/update-data'],
+    ['DELETE', '/nothing'],
+    ['POST', '/livez'],
+  ] as const
+
+  it.each(FOREIGN)('that comes with %j is refused everywhere, signed in or not', async (foreign) => {
+    const url = await start({ token: TOKEN })
+    const cookie = await signIn(url, TOKEN)
+    for (const [method, path] of CHANGES) {
+      const answer = await ask(url, path, { method, headers: { cookie, ...foreign }, body: '{}' })
+      expect([path, answer.status, codeOf(answer)]).toEqual([path, 403, 'CROSS_SITE'])
+    }
+    const closed = await start()
+    expect((await ask(closed, '/queues/api/queues/pause', { method: 'PUT', headers: foreign })).status).toBe(403)
+  })
+
+  it('that contradicts itself is refused: same site by one header, another by the other', async () => {
+    const url = await start()
+    for (const headers of [
+      { 'sec-fetch-site': 'same-origin', origin: 'https://evil.example' },
+      { 'sec-fetch-site': 'cross-site', origin: url },
+    ]) {
+      expect((await ask(url, '/queues/api/queues/pause', { method: 'PUT', headers })).status).toBe(403)
+    }
+  })
+
+  it('of our own page passes, by either header alone', async () => {
+    const url = await start()
+    for (const headers of [{ 'sec-fetch-site': 'same-origin' }, { origin: url }, { origin: url.toUpperCase() }]) {
+      expect((await ask(url, '/queues/api/queues/pause', { method: 'PUT', headers })).status).toBe(200)
+    }
+  })
+
+  it('of a program passes by its bearer token, unless a cookie shows that a browser sent it', async () => {
+    const url = await start({ token: TOKEN })
+    const cookie = await signIn(url, TOKEN)
+    const pause = (headers: Record<string, string>) => ask(url, '/queues/api/queues/pause', { method: 'PUT', headers })
+    expect((await pause(BEARER)).status).toBe(200)
+    expect((await pause({ ...BEARER, cookie })).status).toBe(403)
+    expect((await pause({ authorization: 'Bearer wrong' })).status).toBe(401)
+  })
+
+  it('is never made by a foreign form: text posted to bull-board adds no job', async () => {
+    const url = await start()
+    await redis.cli('SADD', 'drover:queues', 'media')
+    const body = '{"name":"evil","data":{}}'
+    const send = (headers: Record<string, string>) =>
+      ask(url, '/queues/api/queues/media/add', { method: 'POST', headers, body })
+    expect((await send({ 'content-type': 'text/plain', origin: 'https://evil.example' })).status).toBe(403)
+    const own = await send({ 'content-type': 'text/plain', origin: url })
+    expect([own.status, codeOf(own)]).toEqual([415, 'NOT_JSON'])
+    expect(await redis.cli('EXISTS', '{drover:media}:media:1')).toBe('0')
+  })
+})
+
+describe('the log', () => {
+  it('has each request under the id that the answer names, and no token, cookie, query or body', async () => {
+    const lines: string[] = []
+    const logger = pino({ level: 'debug' }, { write: (line: string) => void lines.push(line) })
+    const url = await start({ token: TOKEN, logger })
+    const cookie = await signIn(url, TOKEN)
+    await ask(url, '/overview.json?secret=canary-query', { headers: { cookie, referer: 'http://canary-referer/' } })
+    await ask(url, '/overview.json', { headers: { authorization: 'Bearer canary-bearer' } })
+    const lost = await ask(url, '/canary%0apath\u001b'.replace('\u001b', '%1b'), { headers: BEARER })
+    const broken = await ask(url, '/queues/api/queues/media/add', {
+      method: 'POST',
+      headers: { ...BEARER, 'content-type': 'application/json' },
+      body: '{"canary-body',
+    })
+    const ids = [lost, broken].map((answer) => answer.headers['x-request-id'])
+    await expect.poll(() => lines.filter((line) => ids.some((id) => line.includes(String(id)))).length).toBe(2)
+    const text = lines.join('')
+    expect(codeOf(broken)).toBe('INVALID_JSON')
+    expect(broken.text).toContain(String(ids[1]))
+    for (const secret of [TOKEN, cookie, 'canary-query', 'canary-referer', 'canary-bearer', 'canary-body']) {
+      expect(text).not.toContain(secret)
+    }
+    for (const line of lines) expect(() => JSON.parse(line)).not.toThrow()
+    expect(text).not.toContain('\u001b')
+  })
+})

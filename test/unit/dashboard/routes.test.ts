@@ -1,0 +1,24 @@
+import { describe, expect, it } from 'vitest'
+import { ROUTES } from '../../../src/dashboard/routes.js'
+
+describe('the routes', () => {
+  it('change nothing by GET and something by POST', () => {
+    for (const { method, path, changes } of ROUTES) {
+      expect([path, changes === 'nothing']).toEqual([path, method === 'GET'])
+    }
+  })
+
+  it('are open without a sign-in only where nothing of a job shows', () => {
+    const open = ROUTES.filter(({ signIn }) => signIn === 'not needed').map(({ method, path }) => `${method} ${path}`)
+    expect(open).toEqual([
+      'GET /sign-in',
+      'POST /sign-in',
+      'POST /sign-out',
+      'GET /livez',
+      'GET /readyz',
+      'GET /assets/dashboard.css',
+      'GET /assets/live.js',
+      'GET /assets/drover.svg',
+    ])
+  })
+})
