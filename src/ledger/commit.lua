@@ -83,9 +83,10 @@ if redis.pcall('HINCRBY', stats, ARGV[15], 1) == 1 then
 end
 for i = 1, counters do
   local name, delta = ARGV[15 + 2 * i], ARGV[16 + 2 * i]
-  redis.call('INCRBY', base .. 'counter:' .. name, delta)
-  -- First change of this minute: name it, so that a list of counters needs no scan.
-  if redis.pcall('HINCRBY', stats, '#' .. name, delta) == tonumber(delta) then
+  local sum = redis.call('INCRBY', base .. 'counter:' .. name, delta)
+  local sumOfMinute = redis.pcall('HINCRBY', stats, '#' .. name, delta)
+  -- New, or first changed in this minute: name it, so that a list of counters needs no scan.
+  if sum == tonumber(delta) or sumOfMinute == tonumber(delta) then
     redis.pcall('SADD', base .. 'counters', name)
   end
 end

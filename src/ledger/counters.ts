@@ -100,7 +100,12 @@ export async function readCounterSeries(
 ): Promise<CounterPoint[]> {
   const span = { sinceMs, step: by, ...(nowMs === undefined ? {} : { nowMs }) }
   const steps = await readStatsHashes<string | null>(client, keys, span, ['hget', `#${name}`])
-  return steps.map(({ at, replies }) => ({ at, value: replies.reduce((sum, text) => sum + Number(text ?? 0), 0) }))
+  return steps.map(({ at, replies }) => ({ at, value: Number(replies.reduce(addExactly, 0n)) }))
+}
+
+// A minute may hold more than a number can add exactly.
+function addExactly(sum: bigint, text: string | null): bigint {
+  return text !== null && INTEGER.test(text) ? sum + BigInt(text) : sum
 }
 
 function parseCounter(text: string): number | null {
