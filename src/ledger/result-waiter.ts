@@ -170,17 +170,17 @@ export class ResultWaiter {
     const open = group.filter((watch) => this.#isOpen(watch))
     if (open.length === 0) return
     try {
-      // One transaction: an unfinished job beside a result then means that the result is of an earlier run.
-      const look = this.#options.reader.multi()
+      // The job first: what it finishes with later is in a message, what it finished with before is in the result.
+      const look = this.#options.reader.pipeline()
       for (const { keys, id } of open) {
         look.hmget(keys.bullBase + id, 'timestamp', 'finishedOn').get(keys.result(id))
       }
       const replies = (await look.exec()) ?? []
       this.#lookError = undefined
       for (const [index, watch] of open.entries()) {
-        const [, job] = replies[2 * index] ?? []
-        const [error, text] = replies[2 * index + 1] ?? []
-        if (error) this.#fail([watch], error)
+        const [jobError, job] = replies[2 * index] ?? []
+        const [resultError, text] = replies[2 * index + 1] ?? []
+        if (jobError ?? resultError) this.#fail([watch], jobError ?? resultError)
         else this.#judge(watch, job as (string | null)[] | undefined, text as string | null)
       }
     } catch (error) {
@@ -191,6 +191,7 @@ export class ResultWaiter {
   #judge(watch: Watch, job: readonly (string | null)[] | undefined, text: string | null): void {
     const [enqueued, finished] = job ?? []
     const isRunning = typeof enqueued === 'string' && typeof finished !== 'string'
+    // A result beside it is that of an earlier run, or its message is on the way.
     if (isRunning) return
     const result = parseResult(text)
     this.#settle(watch, result ?? undefined, new ResultNotFoundError(watch.id, watch.queue))
