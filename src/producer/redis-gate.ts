@@ -60,25 +60,43 @@ export class RedisGate {
     if (--this.#inFlight === 0) this.#drained?.()
   }
 
-  /** Runs a read, or a write that may run twice, until it succeeds or the timeout has passed. */
+  /** Waits for the connection. @throws RedisUnavailableError when the call's timeout passes, or Redis's refusal at once */
+  untilReady(call: GateCall): Promise<void> {
+    if (this.isReady) return Promise.resolve()
+    const leftMs = this.#leftMs(call)
+    if (this.#refusal) return Promise.reject(this.#refusal)
+    // Known to be away for as long as this call may take: answer now, rather than pile up calls that wait.
+    const { firstMs, lastMs } = this.#failures ?? { firstMs: 0, lastMs: 0 }
+    if (leftMs <= 0 || lastMs - firstMs >= this.timeoutMs) return Promise.reject(this.#unavailable(call))
+    return new Promise((resolve, reject) => {
+      const settle: Waiter = (error) => {
+        clearTimeout(timer)
+        this.#waiters.delete(settle)
+        if (error) reject(error)
+        else resolve()
+      }
+      const timer = setTimeout(() => settle(this.#unavailable(call)), leftMs)
+      this.#waiters.add(settle)
+    })
+  }
+
+  /** A read, or a write that may run twice: run until it succeeds or the timeout has passed. */
   async run<Value>(operation: string, command: () => Promise<Value>): Promise<Value> {
-    const call = { operation, startedMs: performance.now() }
     this.enter()
     try {
-      if (!this.isReady) return await this.repeat(call, command)
-      return await command().catch((error: unknown) => this.repeat(call, command, error))
+      return await this.attempt({ operation, startedMs: performance.now() }, command, command)
     } finally {
       this.leave()
     }
   }
 
-  /** Runs a write that must not run twice: waits for the connection, then sends it once. */
+  /** A write that must not run twice: sent once, when Redis is there. */
   async runOnce<Value>(operation: string, command: () => Promise<Value>): Promise<Value> {
     const call = { operation, startedMs: performance.now() }
     this.enter()
     try {
-      await this.#untilReady(call)
-      return await command()
+      await this.untilReady(call)
+      return await this.#withinTimeout(call, command())
     } catch (error) {
       throw this.errorOf(error, call)
     } finally {
@@ -87,24 +105,18 @@ export class RedisGate {
   }
 
   /**
-   * Runs a command until it succeeds or the call's timeout has passed, after a first one failed with `error` or could
-   * not be sent. @throws RedisUnavailableError when it has passed; any other error at once
+   * Runs `first` when Redis is there, and after a lost connection `again`, until one succeeds or the call's timeout has
+   * passed. @throws RedisUnavailableError when it has passed; an error that is not about reaching Redis at once
    */
-  async repeat<Value>(call: GateCall, command: () => Promise<Value>, error?: unknown): Promise<Value> {
-    let failure = error
-    for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, MAX_PAUSE_MS)) {
-      if (failure !== undefined) {
-        const known = this.errorOf(failure, call)
-        if (!(known instanceof RedisUnavailableError) || this.#leftMs(call) <= pauseMs) throw known
-        await sleep(pauseMs)
-      }
-      await this.#untilReady(call)
-      try {
-        return await this.#withinTimeout(call, command())
-      } catch (caught) {
-        failure = caught
-      }
+  async attempt<Value>(call: GateCall, first: () => Promise<Value>, again: () => Promise<Value>): Promise<Value> {
+    try {
+      // The client's own timeout of a command counts from when it is sent, so it will do for one that is sent at once.
+      if (this.isReady) return await first()
+    } catch (error) {
+      return this.#repeat(call, again, error)
     }
+    await this.untilReady(call)
+    return this.#withinTimeout(call, first()).catch((error: unknown) => this.#repeat(call, again, error))
   }
 
   /** The error to hand on for one that Redis or its client gave; errors of Drover's own as they are. */
@@ -132,26 +144,22 @@ export class RedisGate {
     this.client.disconnect()
   }
 
-  #untilReady(call: GateCall): Promise<void> {
-    if (this.isReady) return Promise.resolve()
-    const leftMs = this.#leftMs(call)
-    if (this.#refusal) return Promise.reject(this.#refusal)
-    // Known to be away for as long as this call may take: answer now, rather than pile up calls that wait.
-    const { firstMs, lastMs } = this.#failures ?? { firstMs: 0, lastMs: 0 }
-    if (leftMs <= 0 || lastMs - firstMs >= this.timeoutMs) return Promise.reject(this.#unavailable(call))
-    return new Promise((resolve, reject) => {
-      const settle: Waiter = (error) => {
-        clearTimeout(timer)
-        this.#waiters.delete(settle)
-        if (error) reject(error)
-        else resolve()
+  async #repeat<Value>(call: GateCall, command: () => Promise<Value>, error: unknown): Promise<Value> {
+    let failure = error
+    for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, MAX_PAUSE_MS)) {
+      const known = this.errorOf(failure, call)
+      if (!(known instanceof RedisUnavailableError) || this.#leftMs(call) <= pauseMs) throw known
+      await sleep(pauseMs)
+      await this.untilReady(call)
+      try {
+        return await this.#withinTimeout(call, command())
+      } catch (caught) {
+        failure = caught
       }
-      const timer = setTimeout(() => settle(this.#unavailable(call)), leftMs)
-      this.#waiters.add(settle)
-    })
+    }
   }
 
-  /** The command's own timeout counts from when it is sent; a repeated one has only what is left of the call's. */
+  /** A command that is sent later than its call has only what is left of the call's time. */
   async #withinTimeout<Value>(call: GateCall, running: Promise<Value>): Promise<Value> {
     let timer: NodeJS.Timeout | undefined
     const late = new Promise<never>((_, reject) => {

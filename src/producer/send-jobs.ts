@@ -9,19 +9,14 @@ import type { GateCall, RedisGate } from './redis-gate.js'
  * Sends one job. Adds nothing to BullMQ's own way while Redis is there.
  * @throws RedisUnavailableError with the job's id, RedisAuthError, RedisFullError, RedisRefusedError, ClosedError
  */
-export async function sendJob(
-  gate: RedisGate,
-  queue: BullQueue,
-  { jobId, job }: NewJob,
-  call: GateCall,
-): Promise<void> {
+export async function sendJob(gate: RedisGate, queue: BullQueue, newJob: NewJob, call: GateCall): Promise<void> {
+  const first = () => {
+    queue.list()
+    return queue.backend.addJob(newJob.job, newJob.jobId) as Promise<unknown>
+  }
   gate.enter()
   try {
-    if (!gate.isReady) return await gate.repeat(call, () => sendMissing(queue, [{ jobId, job }], call))
-    queue.list()
-    await queue.backend.addJob(job, jobId)
-  } catch (error) {
-    await gate.repeat(call, () => sendMissing(queue, [{ jobId, job }], call), error)
+    await gate.attempt(call, first, () => sendMissing(queue, [newJob], call))
   } finally {
     gate.leave()
   }
@@ -31,17 +26,18 @@ export async function sendJob(
 export async function sendJobs(gate: RedisGate, queue: BullQueue, jobs: NewJob[], call: GateCall): Promise<void> {
   gate.enter()
   try {
-    if (!gate.isReady) return await gate.repeat(call, () => sendMissing(queue, jobs, call))
-    queue.list()
-    await addAll(queue, jobs, call)
-  } catch (error) {
-    await gate.repeat(call, () => sendMissing(queue, jobs, call), error)
+    await gate.attempt(
+      call,
+      () => addAll(queue, jobs, call),
+      () => sendMissing(queue, jobs, call),
+    )
   } finally {
     gate.leave()
   }
 }
 
 async function addAll(queue: BullQueue, jobs: NewJob[], { operation }: GateCall): Promise<void> {
+  queue.list()
   const ids = await queue.backend.addJobs(jobs)
   for (const [index, { jobId }] of jobs.entries()) {
     // BullMQ hands on its script's error codes in place of ids.
@@ -54,15 +50,14 @@ async function addAll(queue: BullQueue, jobs: NewJob[], { operation }: GateCall)
  * it keeps the job; one that ran and was removed since would run a second time.
  */
 async function sendMissing(queue: BullQueue, jobs: NewJob[], call: GateCall): Promise<void> {
-  queue.list()
   const arrived = await findArrived(queue, jobs)
   const missing = jobs.filter((_, index) => !arrived[index])
   if (missing.length > 0) await addAll(queue, missing, call)
 }
 
 async function findArrived(queue: BullQueue, jobs: NewJob[]): Promise<boolean[]> {
-  // One transaction: between two reads a job could finish, be removed and so be missed by both.
-  const look = queue.client.multi()
+  // The job before its result: when it is gone by then, the result it left in the same step is there.
+  const look = queue.client.pipeline()
   for (const { jobId } of jobs) look.exists(queue.keys.bullBase + jobId).get(queue.keys.result(jobId))
   const replies = (await look.exec()) ?? []
   return jobs.map(({ job }, index) => {
