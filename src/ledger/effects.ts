@@ -1,6 +1,6 @@
 // The writes a handler stages: typed calls that are checked as they are made and only collected. commit.lua applies
 // them with the job's completion, after check-effects.lua has played them against the keys as they then are.
-import { EffectLimitError, EffectRejectedError } from '../job/index.js'
+import { describeValue, EffectLimitError, EffectRejectedError } from '../job/index.js'
 import type { KeysOfQueue } from '../redis/index.js'
 
 /** One staged write as Redis takes it: command, key, further words. */
@@ -34,8 +34,10 @@ export class Effects {
 
   /** SET; `ttlMs` lets the key expire that many milliseconds after the commit. */
   set(key: string, value: Text, options: { ttlMs?: number } = {}): void {
-    if (options.ttlMs === undefined) this.#stage('SET', key, [value])
-    else this.#stage('SET', key, [value, 'PX', this.#whole('SET', key, options.ttlMs, 1)])
+    const { ttlMs } = this.#plain('SET', key, options, 'its options')
+    for (const name of Object.keys(options)) if (name !== 'ttlMs') this.#reject('SET', key, `it has no option ${name}`)
+    if (ttlMs === undefined) this.#stage('SET', key, [value])
+    else this.#stage('SET', key, [value, 'PX', this.#whole('SET', key, ttlMs, 1)])
   }
   /** SETNX: writes only when the key does not exist. */
   setnx(key: string, value: Text): void {
@@ -97,8 +99,9 @@ export class Effects {
   }
   /** HSET of one field, or of every field of an object. */
   hset(key: string, field: Text | Readonly<Record<string, Text>>, value?: Text): void {
-    if (typeof field === 'object') this.#stage('HSET', key, this.#atLeastOne('HSET', key, Object.entries(field).flat()))
-    else this.#stage('HSET', key, [field, value as Text])
+    const fields = typeof field === 'object' ? this.#plain('HSET', key, field, 'its fields') : undefined
+    if (fields) this.#stage('HSET', key, this.#atLeastOne('HSET', key, Object.entries(fields).flat()))
+    else this.#stage('HSET', key, [field as Text, value as Text])
   }
   hsetnx(key: string, field: Text, value: Text): void {
     this.#stage('HSETNX', key, [field, value])
@@ -123,10 +126,10 @@ export class Effects {
   #stage(command: string, key: string, words: readonly Text[]): void {
     if (this.#closed) this.#reject(command, key, 'the attempt has ended; stage writes before the handler returns')
     this.#checkKey(command, key)
-    // Text from here on: what was counted is what is sent, as JavaScript writes the number.
-    const texts = words.map((word) => this.#text(command, key, word))
     if (words.length + 2 > MAX_WORDS)
       this.#reject(command, key, `${words.length} words in one write; at most ${MAX_WORDS - 2}`)
+    // Text from here on: what was counted is what is sent, as JavaScript writes the number.
+    const texts = words.map((word) => this.#text(command, key, word))
     this.#characters += texts.reduce((sum, text) => sum + text.length, key.length)
     this.#writes.push([command, key, ...texts])
     if (this.#writes.length > MAX_EFFECTS) this.#exceed('writes', this.#writes.length, MAX_EFFECTS)
@@ -134,7 +137,9 @@ export class Effects {
   }
 
   #checkKey(command: string, key: string): void {
-    if (typeof key !== 'string' || key === '') this.#reject(command, String(key), 'the key must be a non-empty string')
+    if (typeof key !== 'string' || key === '') {
+      this.#reject(command, describeValue(key), 'the key must be a string that is not empty')
+    }
     const { base, bullBase, counterNames, totals } = this.#keys
     const owned = ['result:', 'counter:', 'stats:', 'done:'].some((part) => key.startsWith(base + part))
     if (owned || key === counterNames || key === totals || key.startsWith(bullBase)) {
@@ -144,11 +149,17 @@ export class Effects {
         'the key belongs to Drover or BullMQ; use ctx.counter for counters, another name otherwise',
       )
     }
-    if (this.#cluster && !key.includes(this.#keys.tag)) {
-      this.#reject(command, key, `on a cluster the key must carry the queue's tag ${this.#keys.tag}`)
+    // Redis takes the first braces of a key for its tag, so one that only stands further behind is none.
+    const { tag } = this.#keys
+    if (this.#cluster && (!key.includes(tag) || key.indexOf('{') !== key.indexOf(tag))) {
+      this.#reject(command, key, `on a cluster the key must carry the queue's tag ${tag}, and no brace before it`)
     }
   }
 
+  #plain<Value extends object>(command: string, key: string, value: Value, what: string): Value {
+    const isPlain = typeof value === 'object' && value !== null && !Array.isArray(value)
+    return isPlain ? value : this.#reject(command, key, `${what} must be an object, not ${describeValue(value)}`)
+  }
   #text(command: string, key: string, word: unknown): string {
     if (typeof word === 'string') return word
     if (typeof word === 'number' && Number.isFinite(word)) return String(word)
