@@ -1,7 +1,7 @@
 // `npm test`: sets up what is missing, then runs the linter, the compiler and the tests, stopping at the first that fails.
 // `--fast` runs the unit tests alone; other arguments go to vitest. The last line is always `N passed, N failed`.
 
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { runChild } from './run-child.mjs'
@@ -31,6 +31,8 @@ async function run() {
 async function runVitest() {
   // The tests' TMPDIR: whatever is found in it afterwards is theirs, whoever else works on this machine.
   const folder = mkdtempSync(join(tmpdir(), 'drover-run-'))
+  // Tests that run a program as another user have their files in here.
+  chmodSync(folder, 0o755)
   const report = join(folder, 'vitest.json')
   const project = isFast ? ['--project', 'unit'] : []
   const args = [
