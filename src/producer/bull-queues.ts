@@ -95,10 +95,13 @@ function newBackend(connection: RedisConnection, name: string, prefix: string): 
   return new RedisQueueBackend(connection, name, bullKeys.getKeys(name), toKey, options, undefined, false)
 }
 
-/** The job in the shape BullMQ's `Job.asJSON` gives; `input` is JSON text already. */
-export function newJob(name: string, input: string, opts: StoredOptions, timestamp: number): NewJob {
+/**
+ * The job in the shape BullMQ's `Job.asJSON` gives; `input` is JSON text already. The id stays out of the options, where
+ * BullMQ's `Queue` leaves a copy: jobs of one contract then store the same options text, which a worker parses once.
+ */
+export function newJob(name: string, jobId: string, input: string, opts: StoredOptions, timestamp: number): NewJob {
   const job = {
-    id: opts.jobId,
+    id: jobId,
     name,
     data: input,
     opts,
@@ -110,5 +113,5 @@ export function newJob(name: string, input: string, opts: StoredOptions, timesta
     failedReason: '',
     returnvalue: 'null',
   }
-  return { jobId: opts.jobId, job }
+  return { jobId, job }
 }

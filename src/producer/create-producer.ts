@@ -111,11 +111,12 @@ class OpenProducer implements Producer {
     this.#gate.checkOpen()
     checkContract(contract)
     const timestamp = Date.now()
-    const { jobId = newJobId(), ...plan } = planOptions(contract, options, timestamp)
+    const plan = planOptions(contract, options, timestamp)
+    const jobId = options?.id ?? newJobId()
     const encoded = encodeInput(contract, input)
     const text = typeof encoded === 'string' ? encoded : await encoded
     const { name, queue } = contract
-    const job = newJob(name, text, { ...plan, jobId }, timestamp)
+    const job = newJob(name, jobId, text, plan, timestamp)
     await sendJob(this.#gate, this.#queues.get(queue), job, {
       operation: `the enqueue of job ${name}`,
       startedMs,

@@ -1,7 +1,7 @@
 // Many inputs of one job: read, checked and sent in chunks, so that memory does not grow with their number.
 import { type AnyJobContract, BulkItemError, EmptyBulkError, encodeInput, InvalidOptionError } from '../job/index.js'
 import { type BullQueue, type NewJob, newJob } from './bull-queues.js'
-import { checkWhole, type EnqueueOptions, type PlannedOptions, planOptions, refuseUnknown } from './enqueue-options.js'
+import { checkWhole, type EnqueueOptions, planOptions, refuseUnknown, type StoredOptions } from './enqueue-options.js'
 import { newJobId } from './job-id.js'
 import type { RedisGate } from './redis-gate.js'
 import { sendJobs } from './send-jobs.js'
@@ -66,7 +66,7 @@ export async function sendBulk(
       const text = await encodeItem(contract, input, ids.length, () => sending.then(() => enqueued))
       // The delay of a job with `at` counts from the start of the bulk.
       const timestamp = options.at === undefined ? Date.now() : startedAt
-      chunk.push(newJob(contract.name, text, { ...plan, jobId }, timestamp))
+      chunk.push(newJob(contract.name, jobId, text, plan, timestamp))
       ids.push(jobId)
       characters += text.length
       if (chunk.length >= chunkSize || characters >= MAX_CHUNK_CHARACTERS) await flush()
@@ -98,7 +98,7 @@ function readOptions(
   contract: AnyJobContract,
   options: EnqueueBulkOptions,
   nowMs: number,
-): { chunkSize: number; plan: PlannedOptions; onProgress: EnqueueBulkOptions['onProgress'] } {
+): { chunkSize: number; plan: StoredOptions; onProgress: EnqueueBulkOptions['onProgress'] } {
   refuseUnknown(options, OPTION_NAMES, 'enqueueBulk')
   const { chunkSize = DEFAULT_CHUNK_SIZE, onProgress, ...itemOptions } = options
   checkWhole('chunkSize', chunkSize, 1, MAX_CHUNK_SIZE)

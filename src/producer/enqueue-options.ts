@@ -35,13 +35,10 @@ export interface StoredOptions {
   readonly attempts: number
   readonly backoff: { readonly type: string }
   readonly stackTraceLimit: number
-  readonly jobId: string
   readonly delay?: number
   readonly priority?: number
   readonly lifo?: boolean
 }
-
-export type PlannedOptions = Omit<StoredOptions, 'jobId'> & { readonly jobId?: string }
 
 const NAMES = ['id', 'delay', 'at', 'priority', 'attempts', 'lifo'] as const
 const MAX_AHEAD_MS = 365 * 86_400_000
@@ -59,7 +56,7 @@ export function planOptions(
   contract: AnyJobContract,
   options: EnqueueOptions | undefined,
   nowMs: number,
-): PlannedOptions {
+): StoredOptions {
   const plan = { attempts: contract.attempts, backoff: BACKOFF, stackTraceLimit: STACK_TRACE_LIMIT }
   if (options === undefined) return plan
   refuseUnknown(options, NAMES, 'enqueue')
@@ -75,7 +72,6 @@ export function planOptions(
   return {
     ...plan,
     attempts,
-    ...(id === undefined ? {} : { jobId: id }),
     ...(delay > 0 ? { delay } : {}),
     ...(priority === undefined ? {} : { priority }),
     ...(lifo ? { lifo } : {}),

@@ -66,8 +66,8 @@ describe('enqueue', () => {
       await queue.obliterate({ force: true })
       await queue.close()
       expect({ ...ours, opts: null }).toEqual({ ...theirs, opts: null })
-      // `add` also keeps the time as an option, when it was given as one.
-      expect({ ...JSON.parse(ours.opts ?? ''), timestamp }).toEqual(JSON.parse(theirs.opts ?? ''))
+      // Among the options, `add` also keeps the id, and the time when it was given.
+      expect({ ...JSON.parse(ours.opts ?? ''), jobId: id, timestamp }).toEqual(JSON.parse(theirs.opts ?? ''))
     },
   )
 
