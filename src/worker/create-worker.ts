@@ -1,6 +1,7 @@
 // The door of the worker side: connects, checks the server, works the queues, and closes all of it in order.
 // queue-worker.ts runs one queue; attempt.ts runs one attempt.
 import { type Logger, pino } from 'pino'
+import { serializeError } from '../job/index.js'
 import { attachLedger, RESULT_VERSION, rollUpStats } from '../ledger/index.js'
 import {
   connectOnce,
@@ -16,7 +17,7 @@ import {
   redisSettingsFromEnv,
   requireSupportedVersion,
 } from '../redis/index.js'
-import { throttled } from './log-throttle.js'
+import { throttledLog } from './log-throttle.js'
 import { QueueWorker } from './queue-worker.js'
 import { type CheckedWorkerOptions, checkWorkerOptions, type WorkerOptions } from './worker-options.js'
 
@@ -55,7 +56,7 @@ export async function createWorker(options: WorkerOptions): Promise<Worker> {
       ? parseRedisUrl(options.redis)
       : (options.redis ?? redisSettingsFromEnv(process.env) ?? DEFAULT_REDIS)
   const client = createWorkerClient(settings, {
-    onError: throttled((error) => logger.warn({ err: error }, 'Redis connection lost, trying again')),
+    onError: throttledLog(logger, 'warn', 'Redis connection lost, trying again'),
   })
   attachLedger(client)
   try {
@@ -136,7 +137,8 @@ class RunningWorker implements Worker {
         await rollUpStats(this.#client, queueKeys(this.#options.prefix, queue), Date.now())
       } catch (error) {
         // The next round does the same hours; minutes are kept for 48 of them.
-        if (!this.#closing) this.#logger.warn({ queue, err: error }, 'stats were not rolled up, will retry')
+        if (!this.#closing)
+          this.#logger.warn({ queue, err: serializeError(error) }, 'stats were not rolled up, will retry')
       }
     }
   }

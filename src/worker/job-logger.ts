@@ -1,5 +1,6 @@
 // A handler's log: lines of the worker's own JSON log, and copies in the job's log that the dashboard shows.
 import type { Logger } from 'pino'
+import { serializeError } from '../job/index.js'
 import type { JobLog, JobLogger } from './context.js'
 
 /** Most characters of one line in a job's own log. */
@@ -16,7 +17,7 @@ export function createJobLogger(about: { readonly id: string }, room: Room): Job
       if (!keep) return
       room.addLog(about.id, cut(`${level} ${describeLine(first, text)}`)).catch((error: unknown) => {
         // The job may be gone already (a late line of an ended attempt), or Redis away: the worker's own log has the line.
-        logger.debug({ err: error }, 'a line was not kept in the job log')
+        logger.debug({ err: serializeError(error) }, 'a line was not kept in the job log')
       })
     }
   }

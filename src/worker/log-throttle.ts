@@ -1,9 +1,17 @@
-// Keeps an error storm from flooding the log: one line a second, the next one tells how many were left out.
+// Keeps an error storm from flooding the log, and what a connection error carries out of it: one line a second with name,
+// message, code and stack. ioredis hangs the failed command on its errors, whose arguments can be a password or an input.
+import type { Logger } from 'pino'
+import { serializeError } from '../job/index.js'
 
 const INTERVAL_MS = 1_000
 
-/** Calls `write` for the first error and then at most once a second; the number left out is in `suppressed`. */
-export function throttled(write: (error: unknown, suppressed: number) => void): (error: unknown) => void {
+/** Logs the first error at once and then at most one a second; a line's `suppressed` counts those left out before it. */
+export function throttledLog(
+  logger: Logger,
+  level: 'warn' | 'error',
+  text: string,
+  fields: object = {},
+): (error: unknown) => void {
   let quietUntil = 0
   let suppressed = 0
   return (error) => {
@@ -13,7 +21,7 @@ export function throttled(write: (error: unknown, suppressed: number) => void): 
       return
     }
     quietUntil = now + INTERVAL_MS
-    write(error, suppressed)
+    logger[level]({ ...fields, err: serializeError(error), ...(suppressed > 0 && { suppressed }) }, text)
     suppressed = 0
   }
 }

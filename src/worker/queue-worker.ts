@@ -1,13 +1,13 @@
 // One queue's consumer: a BullMQ worker on the ledger's backend, and what happens to each job that it hands over.
 import { Worker as BullWorker, type Job, UnrecoverableError, WaitingError } from 'bullmq'
 import type { Logger } from 'pino'
-import { LockLostError, NoHandlerError, ShutdownError, serializeError } from '../job/index.js'
+import { NoHandlerError, ShutdownError, serializeError } from '../job/index.js'
 import { type LedgerBackend, ledgerBackendFactory } from '../ledger/index.js'
 import { queueKeys, type RedisClient } from '../redis/index.js'
 import { Attempt, type AttemptRoom } from './attempt.js'
 import type { Handler } from './handle.js'
 import { LockKeeper } from './lock-keeper.js'
-import { throttled } from './log-throttle.js'
+import { throttledLog } from './log-throttle.js'
 import { type Decision, decide } from './retry-policy.js'
 import type { QueueSettings } from './worker-options.js'
 
@@ -72,9 +72,7 @@ export class QueueWorker {
     this.#locks = new LockKeeper({
       lockMs: settings.lockMs,
       extend: (ids, tokens, lockMs) => this.#backend.extendLocks(ids, tokens, lockMs),
-      onError: throttled((error) =>
-        logger.warn({ queue: this.queue, err: error }, 'locks were not renewed, will retry'),
-      ),
+      onError: throttledLog(logger, 'warn', 'locks were not renewed, will retry', { queue: this.queue }),
     })
     this.#logEvents()
   }
@@ -87,7 +85,9 @@ export class QueueWorker {
   start(): void {
     this.#bull
       .run()
-      .catch((error: unknown) => this.#logger.error({ queue: this.queue, err: error }, 'the worker stopped'))
+      .catch((error: unknown) =>
+        this.#logger.error({ queue: this.queue, err: serializeError(error) }, 'the worker stopped'),
+      )
   }
 
   /** Jobs whose handler is running now. */
@@ -163,12 +163,7 @@ export class QueueWorker {
   }
 
   #logEvents(): void {
-    this.#bull.on(
-      'error',
-      throttled((error) => {
-        if (!(error instanceof LockLostError)) this.#logger.error({ queue: this.queue, err: error }, 'worker error')
-      }),
-    )
+    this.#bull.on('error', throttledLog(this.#logger, 'error', 'worker error', { queue: this.queue }))
     this.#bull.on('stalled', (id) => this.#logger.warn({ queue: this.queue, id }, 'job stalled, it runs again'))
     this.#bull.on('failed', (job, error) => {
       if (job?.deferredFailure) this.#logger.error({ ...this.#fields(job), err: serializeError(error) }, 'job failed')
