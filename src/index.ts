@@ -32,6 +32,7 @@ export {
   isJobContract,
   type JobContract,
   JobFileError,
+  JobNotFinishedError,
   type JobOptions,
   JobStalledError,
   JobTimeoutError,
