@@ -1,11 +1,9 @@
-// One finish of one job: what it writes, that it writes all of it in one atomic step, and that a refused one writes nothing.
+// One finish of one job that completes: what it writes, and that all of it is written in one atomic step.
 import type { Job } from 'bullmq'
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { EffectRejectedError } from '../../src/job/index.js'
-import { parseResult } from '../../src/ledger/index.js'
+import { readResult } from '../../src/ledger/index.js'
 import { readSteps, stepsOn } from '../support/append-only-file.js'
-import { differences, dumpDb } from '../support/dump-db.js'
 import { type Kernel, openKernel } from '../support/kernel.js'
 import { startTestRedis, type TestRedis } from '../support/redis.js'
 
@@ -24,16 +22,7 @@ afterAll(async () => {
   await server.close()
 })
 
-const resultOf = async (job: Job) => parseResult(await redis.get(kernel.keys.result(String(job.id))))
-
-async function errorOf(work: Promise<unknown>): Promise<Error> {
-  try {
-    await work
-  } catch (error) {
-    return error as Error
-  }
-  throw new Error('it did not reject')
-}
+const resultOf = (job: Job) => readResult(redis, kernel.keys, String(job.id))
 
 describe('a completed job', () => {
   it('leaves its result record, kept as long as its contract says, rounded up to seconds', async () => {
@@ -164,63 +153,6 @@ describe('the message of a commit', () => {
   })
 })
 
-describe('a failed job', () => {
-  it('leaves its error as its result, and counts as failed', async () => {
-    const job = await kernel.start()
-    const error = { name: 'TypeError', message: 'no "such" thing', code: 'E_NONE', stack: 'TypeError: …' }
-    const { finishedOn } = (await kernel.fail(job, { error, runMs: 3, keepResultMs: 5_000 })) as { finishedOn: number }
-    expect(await resultOf(job)).toMatchObject({ v: 1, status: 'failed', error, attempts: 1, runMs: 3 })
-    expect(await resultOf(job)).not.toHaveProperty('value')
-    expect(await redis.ttl(kernel.keys.result(String(job.id)))).toBe(5)
-    expect(await redis.hgetall(kernel.keys.totals)).toEqual({ 'resize:failed': '1' })
-    const [field] = await redis.hkeys(kernel.keys.stats(Math.floor(finishedOn / 60_000)))
-    expect(field).toMatch(/^resize\|f\|2\|\d+$/)
-  })
-
-  it('that stalled too often leaves JOB_STALLED', async () => {
-    await kernel.start({ jobId: 'lost' })
-    await redis.del(`${kernel.bull('lost')}:lock`)
-    Object.assign((kernel.backend as unknown as { queue: { opts: object } }).queue.opts, {
-      maxStalledCount: 0,
-      stalledInterval: 1,
-    })
-    await kernel.backend.moveStalledJobsToWait()
-    await expect.poll(() => redis.exists(kernel.bull('stalled-check'))).toBe(0)
-    expect(await kernel.backend.moveStalledJobsToWait()).toEqual(['lost'])
-    const job = await kernel.take()
-    expect(job.deferredFailure).toBeTruthy()
-    await kernel.failAttempt(job, new Error(job.deferredFailure))
-    expect(await resultOf(job)).toMatchObject({
-      status: 'failed',
-      error: { name: 'JobStalledError', code: 'JOB_STALLED', message: job.deferredFailure },
-    })
-  })
-
-  it('that BullMQ failed for another reason leaves that one', async () => {
-    const job = await kernel.start()
-    await kernel.failAttempt(job, new Error('child x failed'))
-    expect(await resultOf(job)).toMatchObject({ error: { name: 'Error', message: 'child x failed' } })
-    expect(await resultOf(job)).not.toHaveProperty('error.code')
-  })
-
-  it('whose last commit was refused leaves why, kept as its contract says', async () => {
-    await redis.set('text', 'abc')
-    const job = await kernel.start()
-    const refusal = await errorOf(
-      kernel.complete(job, { effects: [['INCRBY', 'text', 1]], keepResultMs: 7_000, runMs: 60 }),
-    )
-    expect(refusal).toBeInstanceOf(EffectRejectedError)
-    await kernel.failAttempt(job, refusal)
-    expect(await resultOf(job)).toMatchObject({
-      status: 'failed',
-      runMs: 60,
-      error: { name: 'EffectRejectedError', code: 'EFFECT_REJECTED', message: refusal.message },
-    })
-    expect(await redis.ttl(kernel.keys.result(String(job.id)))).toBe(7)
-    expect(await redis.hgetall(kernel.keys.totals)).toEqual({ 'resize:failed': '1' })
-  })
-})
-
 describe('one atomic step', () => {
   it('holds the end of the job, its result, every count and every staged write, by the append-only file', async () => {
     const job = await kernel.start()
@@ -249,166 +181,12 @@ describe('one atomic step', () => {
     await redis.set('text', 'abc')
     const job = await kernel.start()
     const before = readSteps(server).length
-    await errorOf(
-      kernel.complete(job, {
-        effects: [
-          ['SET', 'first', '1'],
-          ['INCRBY', 'text', 1],
-        ],
-      }),
-    )
+    const effects = [
+      ['SET', 'first', '1'],
+      ['INCRBY', 'text', 1],
+    ]
+    await expect(kernel.complete(job, { effects })).rejects.toMatchObject({ code: 'EFFECT_REJECTED' })
     await redis.set('marker-of-test', '1')
     expect(readSteps(server).slice(before)).toEqual([[['set', 'marker-of-test', '1']]])
   })
 })
-
-describe('a finish that BullMQ refuses', () => {
-  const cases: [string, number, (id: string) => Promise<unknown>, RegExp][] = [
-    ['the job was removed', -1, (id) => redis.del(kernel.bull(id)), /Missing key for job/],
-    ['the lock has expired', -2, (id) => redis.del(`${kernel.bull(id)}:lock`), /Missing lock for job/],
-    [
-      'another run has the lock',
-      -6,
-      (id) => redis.set(`${kernel.bull(id)}:lock`, 'worker-2:0'),
-      /Lock mismatch for job/,
-    ],
-    [
-      'the job is not active',
-      -3,
-      (id) => redis.lrem(kernel.bull('active'), 0, id),
-      /not in the active state|is not in/,
-    ],
-  ]
-  const onlyCompleted: typeof cases = [
-    ['children are pending', -4, (id) => redis.sadd(`${kernel.bull(id)}:dependencies`, 'x'), /pending dependencies/],
-    [
-      'children have failed',
-      -9,
-      (id) => redis.zadd(`${kernel.bull(id)}:unsuccessful`, 1, 'x'),
-      /at least one failed child/,
-    ],
-  ]
-  // What BullMQ itself does to a job before it finds that it is not active.
-  const ofBullmq = (id: string, code: number) => (code === -3 ? [`${kernel.bull(id)}:lock`, kernel.bull(id)] : [])
-
-  it.each([...cases, ...onlyCompleted])(
-    'writes nothing when %s (%i), for a completed job',
-    async (_what, code, spoil, text) => {
-      const job = await kernel.start()
-      await spoil(String(job.id))
-      const before = await dumpDb(redis)
-      const effects = [['SADD', 'own', 'a']] as const
-      const error = await errorOf(kernel.complete(job, { counters: new Map([['bytes', 1]]), effects }))
-      expect(error).toMatchObject({ code, message: expect.stringMatching(text) })
-      expectOnly(differences(before, await dumpDb(redis)), ofBullmq(String(job.id), code))
-    },
-  )
-
-  it.each(cases)('writes nothing when %s (%i), for a failed job', async (_what, code, spoil) => {
-    const job = await kernel.start()
-    await spoil(String(job.id))
-    const before = await dumpDb(redis)
-    expect(await errorOf(kernel.fail(job))).toMatchObject({ code })
-    expectOnly(differences(before, await dumpDb(redis)), ofBullmq(String(job.id), code))
-  })
-
-  it('is also the second finish of the same job, which counts it once', async () => {
-    const job = await kernel.start()
-    await kernel.complete(job, { counters: new Map([['bytes', 1]]) })
-    const before = await dumpDb(redis)
-    for (const again of [() => kernel.complete(job, { valueJson: '2' }), () => kernel.fail(job)]) {
-      expect(await errorOf(again())).toMatchObject({ code: -2 })
-    }
-    expect(differences(before, await dumpDb(redis))).toEqual({})
-    await redis.del(kernel.bull(String(job.id)))
-    expect(await errorOf(kernel.complete(job))).toMatchObject({ code: -1 })
-    expect(await redis.hgetall(kernel.keys.totals)).toEqual({ 'resize:completed': '1' })
-  })
-
-  it('is that of a stale run: the run with the lock commits, whichever comes first', async () => {
-    const stale = await kernel.start({ jobId: 'shared' })
-    await redis.set(`${kernel.bull('shared')}:lock`, 'worker-2:0')
-    expect(await errorOf(kernel.complete(stale, { valueJson: '"stale"' }))).toMatchObject({ code: -6 })
-    await kernel.complete(stale, { valueJson: '"live"' }, 'worker-2:0')
-    expect(await errorOf(kernel.complete(stale, { valueJson: '"stale"' }))).toMatchObject({ code: -2 })
-    expect(await resultOf(stale)).toMatchObject({ value: 'live' })
-    expect(await redis.hgetall(kernel.keys.totals)).toEqual({ 'resize:completed': '1' })
-  })
-})
-
-describe('a manual retry', () => {
-  it.each(['failed', 'completed'] as const)(
-    'of a %s job runs it again, commits again and replaces the result',
-    async (state) => {
-      const job = await kernel.start({ jobId: 'again' })
-      if (state === 'failed') await kernel.fail(job)
-      else await kernel.complete(job, { valueJson: '"first"', counters: new Map([['bytes', 2]]) })
-      await job.retry(state)
-      const second = await kernel.take()
-      await kernel.complete(second, { valueJson: '"second"', counters: new Map([['bytes', 3]]) })
-      expect(await resultOf(second)).toMatchObject({ id: 'again', status: 'completed', value: 'second', attempts: 2 })
-      const ends = state === 'failed' ? { 'resize:failed': '1', 'resize:completed': '1' } : { 'resize:completed': '2' }
-      expect(await redis.hgetall(kernel.keys.totals)).toEqual(ends)
-      expect(await redis.get(kernel.keys.counter('bytes'))).toBe(state === 'failed' ? '3' : '5')
-    },
-  )
-})
-
-describe('keys that a stranger broke', () => {
-  it('are left as they are, and the job commits what is its own', async () => {
-    const minute = Math.floor(Date.now() / 60_000)
-    const spoiled = [
-      kernel.keys.totals,
-      kernel.keys.counterNames,
-      kernel.keys.stats(minute),
-      kernel.keys.stats(minute + 1),
-    ]
-    await redis.mset(...spoiled.flatMap((key) => [key, 'text']))
-    const job = await kernel.start()
-    await redis.hset(kernel.keys.result(String(job.id)), 'f', 'v')
-    await kernel.complete(job, { counters: new Map([['bytes', 1]]), effects: [['SADD', 'own', 'a']] })
-    expect(await redis.mget(...spoiled)).toEqual(['text', 'text', 'text', 'text'])
-    expect(await resultOf(job)).toMatchObject({ status: 'completed' })
-    expect([await redis.get(kernel.keys.counter('bytes')), await redis.scard('own')]).toEqual(['1', 1])
-  })
-
-  it.each<[string, string | string[], RegExp]>([
-    ['a text', 'abc', /does not hold a whole number/],
-    ['an empty text', '', /does not hold a whole number/],
-    ['leading zeros', '007', /does not hold a whole number/],
-    ['a plus sign', '+5', /does not hold a whole number/],
-    ['spaces', ' 5', /does not hold a whole number/],
-    ['a fraction', '1.5', /does not hold a whole number/],
-    ['an exponent', '1e3', /does not hold a whole number/],
-    ['minus zero', '-0', /does not hold a whole number/],
-    ['a NUL', '5\0', /does not hold a whole number/],
-    ['infinity', 'inf', /does not hold a whole number/],
-    ['a number too large', '9223372036854775807', /would not fit 64 bits/],
-    ['a number too small', '-9223372036854775808', /would not fit 64 bits/],
-    ['a number beyond 64 bits', '9'.repeat(400), /would not fit 64 bits/],
-    ['a list', ['RPUSH', '1'], /does not hold a string/],
-    ['a set', ['SADD', '1'], /does not hold a string/],
-    ['a hash', ['HSET', 'f', '1'], /does not hold a string/],
-    ['a sorted set', ['ZADD', '1', 'm'], /does not hold a string/],
-    ['a stream', ['XADD', '*', 'f', '1'], /does not hold a string/],
-  ])('refuse a counter whole: %s', async (_what, content, reason) => {
-    const key = kernel.keys.counter('bad')
-    if (typeof content === 'string') await redis.set(key, content)
-    else await redis.call(content[0] as string, key, ...content.slice(1))
-    const job = await kernel.start()
-    const before = await dumpDb(redis)
-    const counters = new Map([
-      ['good', 1],
-      ['bad', 1],
-    ])
-    const refusal = await errorOf(kernel.complete(job, { counters, effects: [['SADD', 'own', 'a']] }))
-    expect(refusal).toBeInstanceOf(EffectRejectedError)
-    expect(refusal).toMatchObject({ command: 'INCRBY', key, reason: expect.stringMatching(reason) })
-    expect(differences(before, await dumpDb(redis))).toEqual({})
-  })
-})
-
-/** Nothing but these keys changed. */
-function expectOnly(changed: Record<string, unknown>, allowed: readonly string[]): void {
-  expect(Object.keys(changed).filter((key) => !allowed.includes(key))).toEqual([])
-}

@@ -10,7 +10,7 @@ import { type Kernel, openKernel } from '../support/kernel.js'
 import { createRandom, type Random, testSeed } from '../support/random.js'
 import { startTestRedis, type TestRedis } from '../support/redis.js'
 
-const CASES = 800
+const CASES = 600
 // A key that is another one with a field behind it: what tells them apart must not be a separator.
 const KEYS = ['k', 'k\nf', 'q']
 const FIELDS = ['f', 'g', 'x\nf']
