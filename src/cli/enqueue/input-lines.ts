@@ -9,7 +9,7 @@ import {
   type JsonValue,
   UsageError,
 } from '../../job/index.js'
-import { decodeText, fileProblem } from './read-input.js'
+import { decodeText, fileProblem, jsonProblem } from './read-input.js'
 
 const LINE_FEED = 0x0a
 /** The largest maxInputBytes that a contract can have. */
@@ -73,7 +73,7 @@ export async function checkLine(
     await encodeInput(contract, input)
   } catch (error) {
     if (!isDroverError(error)) throw error
-    throw badLine(file, number, error)
+    throw new UsageError(`line ${number} of ${file.name}: ${error.message}`, { cause: error })
   }
 }
 
@@ -81,8 +81,7 @@ function parseLine(file: InputFile, number: number, text: string): JsonValue {
   try {
     return decodeJson(text)
   } catch (error) {
-    if (!isDroverError(error)) throw error
-    throw badLine(file, number, error)
+    throw jsonProblem(`line ${number} of ${file.name}`, error)
   }
 }
 
@@ -92,10 +91,6 @@ function decodeLine(file: InputFile, number: number, line: Uint8Array): string {
   } catch (error) {
     throw new UsageError(`line ${number} of ${file.name} is not UTF-8 text`, { cause: error })
   }
-}
-
-function badLine(file: InputFile, number: number, error: Error): UsageError {
-  return new UsageError(`line ${number} of ${file.name}: ${error.message}`, { cause: error })
 }
 
 async function* splitLines(file: InputFile, signal: AbortSignal): AsyncGenerator<{ line: Uint8Array; end: boolean }> {

@@ -1,6 +1,6 @@
 // The input of one job as `drover enqueue` is given it: JSON on the command line, in a file, or on standard input.
 import { readFileSync } from 'node:fs'
-import { decodeJson, isDroverError, type JsonValue, UsageError } from '../../job/index.js'
+import { decodeJson, type JsonValue, NotJsonError, UsageError } from '../../job/index.js'
 
 const HOW = `--input '{"name":"Ada"}', --input @file.json, or --input - for standard input`
 
@@ -59,7 +59,18 @@ function parse(given: string | Uint8Array, source: string): JsonValue {
   try {
     return decodeJson(text)
   } catch (error) {
-    if (!isDroverError(error)) throw error
-    throw new UsageError(`${source}: ${error.message}`, { cause: error })
+    throw jsonProblem(source, error)
   }
+}
+
+/** The usage error for what `decodeJson` threw about a text from `source`. Never with the text itself. */
+export function jsonProblem(source: string, error: unknown): unknown {
+  if (!(error instanceof NotJsonError)) return error
+  // The text as a whole; else it is JSON with a key that is not taken, and the path says where.
+  const position = /at character \d+/.exec(error.what)
+  if (error.path === '$') {
+    const place = position === null ? '' : ` (${position[0]})`
+    return new UsageError(`${source} is not JSON${place}: expected a value such as {"name":"Ada"}`, { cause: error })
+  }
+  return new UsageError(`${source}: ${error.message}`, { cause: error })
 }
