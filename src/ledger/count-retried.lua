@@ -20,9 +20,9 @@ end
 local base = string.match(ARGV[1], '^({[^}]*}:)')
 local job = redis.call('HGET', KEYS[--@JOB@], 'name')
 if base and job then
-  redis.pcall('HINCRBY', base .. 'totals', job .. ':retried', 1)
+  redis.pcall('HINCRBY', base .. 'totals', job .. ':retried', '1')
   local stats = base .. 'stats:' .. string.format('%.0f', math.floor(tonumber(ARGV[2]) / 60000))
-  if redis.pcall('HINCRBY', stats, job .. '|r', 1) == 1 then
+  if redis.pcall('HINCRBY', stats, job .. '|r', '1') == 1 then
     redis.call('EXPIRE', stats, 172800)
   end
 end
