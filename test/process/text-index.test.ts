@@ -6,13 +6,14 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { buildDrover, type Finished, until } from '../support/drover-cli.js'
+import { createRandom, testSeed } from '../support/random.js'
 import { startTestRedis, type TestRedis } from '../support/redis.js'
-import { extensionOf, factsOf, findTextFiles, makeCorpus, recountWords, seededRandom } from '../support/text-corpus.js'
+import { extensionOf, factsOf, findTextFiles, makeCorpus, recountWords } from '../support/text-corpus.js'
 import { numbersOf, startTextIndex } from '../support/text-index-run.js'
 
 /** Several hundred real files, some with more words than one job may count. */
 const PACKAGE = fileURLToPath(new URL('../../node_modules/zod', import.meta.url))
-const SEED = Number(process.env.DROVER_TEST_SEED ?? Date.now() % 1_000_000)
+const SEED = testSeed()
 
 let folder: string
 let corpus: string
@@ -118,7 +119,7 @@ test('hundreds of real files are counted as the other programs count them', asyn
 })
 
 test('every number is exact with the worker process killed several times on the way', async () => {
-  const random = seededRandom(SEED)
+  const random = createRandom(SEED)
   const files = findTextFiles(PACKAGE).length
   const server = redis
   redis = await startTestRedis()
@@ -127,7 +128,7 @@ test('every number is exact with the worker process killed several times on the 
     let kills = 0
     let running = 0
     for (const share of [0.05, 0.25, 0.45, 0.65]) {
-      const killAt = Math.floor(files * (share + 0.15 * random()))
+      const killAt = Math.floor(files * share) + random.below(files / 8)
       const [, pid] = await started.until(new RegExp(`(?:Worker process (\\d+) works[^]*){${kills + 1}}`))
       await until(`${killAt} of ${files} files are done`, async () => (await completed()) >= killAt)
       process.kill(Number(pid), 'SIGKILL')

@@ -3,6 +3,7 @@
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join, relative } from 'node:path'
+import { createRandom } from './random.js'
 
 export interface FileFacts {
   readonly sha256: string
@@ -13,26 +14,14 @@ export interface FileFacts {
 
 const MAX_OUTPUT = 64 * 1024 * 1024
 
-/** Numbers from 0 up to 1, the same for the same seed (mulberry32). */
-export function seededRandom(seed: number): () => number {
-  let state = seed >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
-}
-
 /** Writes a directory of ordinary and odd files; gives how many of them are text files. */
 export function makeCorpus(root: string, seed: number): number {
-  const random = seededRandom(seed)
-  const pick = (from: readonly string[]) => from[Math.floor(random() * from.length)] ?? ''
+  const { below, chance, pick } = createRandom(seed)
   const spaces = [' ', ' ', ' ', '  ', '\t', '\v', '\f', '\u00a0', '\u2003', '\u3000']
   const breaks = ['\n', '\r\n', '\r', '\n\n']
   const text = (words: number) => {
     let made = ''
-    for (let at = 0; at < words; at += 1) made += pick(WORDS) + (random() < 0.12 ? pick(breaks) : pick(spaces))
+    for (let at = 0; at < words; at += 1) made += pick(WORDS) + (chance(0.12) ? pick(breaks) : pick(spaces))
     return made
   }
   const files: Record<string, string | Buffer> = {
@@ -53,7 +42,7 @@ export function makeCorpus(root: string, seed: number): number {
     '.git/config': 'the the the\n',
   }
   for (let at = 0; at < 60; at += 1) {
-    files[`random/${at % 7}/file-${at}.${pick(['ts', 'js', 'md', 'd.ts', ''])}`] = text(Math.floor(random() * 400))
+    files[`random/${at % 7}/file-${at}.${pick(['ts', 'js', 'md', 'd.ts', ''])}`] = text(below(400))
   }
   for (const [path, content] of Object.entries(files)) {
     mkdirSync(join(root, dirname(path)), { recursive: true })
