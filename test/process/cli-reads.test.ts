@@ -1,0 +1,260 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import {
+  buildDrover,
+  type Finished,
+  makeProject,
+  runDrover,
+  runDroverBatch,
+  startDrover,
+} from '../support/drover-cli.js'
+import { GREETING_FILES } from '../support/greeting-jobs.js'
+import { startTestRedis, type TestRedis } from '../support/redis.js'
+
+let redis: TestRedis
+let cwd: string
+let env: Record<string, string>
+
+beforeAll(async () => {
+  await buildDrover()
+  redis = await startTestRedis()
+  cwd = makeProject(GREETING_FILES)
+  env = { REDIS_URL: redis.url, DROVER_JOBS: 'contracts.ts' }
+  const worker = startDrover(['worker', '--queues', 'greetings'], { cwd, env: { REDIS_URL: redis.url } })
+  await worker.until(/worker ready/)
+  await run(
+    ['enqueue', 'greet', '--input', '{"name":"Ada"}', '--id', 'ada', '--wait'],
+    ['enqueue', 'greet', '--input', '{"name":"Bob"}', '--id', 'bob', '--wait'],
+    ['enqueue', 'fail', '--input', '{"why":"no such cat"}', '--id', 'cat', '--wait'],
+    ['enqueue', 'sleep', '--input', '{"file":"x"}', '--id', 'nap'],
+  )
+})
+afterAll(() => redis.close())
+
+function run(...commands: string[][]): Promise<Finished[]> {
+  return runDroverBatch(commands, { cwd, env })
+}
+
+async function runOne(...words: string[]): Promise<Finished> {
+  const [outcome] = await run(words)
+  return outcome as Finished
+}
+
+describe('drover result', () => {
+  it('prints the value of a completed job', async () => {
+    const { code, stdout, stderr } = await runOne('result', 'greetings', 'ada')
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+    expect(JSON.parse(stdout)).toEqual({ text: 'Hello, Ada!' })
+  })
+
+  it('prints with --raw what Redis holds, and with --json the record', async () => {
+    const stored = await redis.cli('GET', '{drover:greetings}:result:ada')
+    const [raw, json] = await run(['result', 'greetings', 'ada', '--raw'], ['result', 'greetings', 'ada', '--json'])
+    expect(raw?.stdout).toBe(`${stored}\n`)
+    expect(JSON.parse(json?.stdout ?? '')).toEqual(JSON.parse(stored))
+  })
+
+  it('exits with 1 for a job that failed, and tells its error', async () => {
+    const [plain, raw] = await run(['result', 'greetings', 'cat'], ['result', 'greetings', 'cat', '--raw'])
+    expect(plain).toMatchObject({ code: 1, stdout: '' })
+    expect(plain?.stderr).toBe('drover: job cat failed after 1 attempt: PermanentError: no such cat\n')
+    expect(raw).toMatchObject({ code: 1, stderr: '' })
+  })
+
+  it('exits with 3 for a job that is not there, and with 4 for one that has not finished', async () => {
+    const [gone, unfinished, late] = await run(
+      ['result', 'greetings', 'nobody'],
+      ['result', 'naps', 'nap'],
+      ['result', 'naps', 'nap', '--wait', '200ms'],
+    )
+    expect(gone).toMatchObject({ code: 3, stdout: '' })
+    expect(gone?.stderr).toMatch(/^drover: no result for job nobody in queue greetings: it never existed/)
+    expect(unfinished).toMatchObject({ code: 4, stdout: '' })
+    expect(unfinished?.stderr).toBe('drover: job nap in queue naps has not finished yet: wait for it with --wait\n')
+    expect(late).toMatchObject({ code: 4, stdout: '' })
+    expect(late?.stderr).toMatch(/did not finish within 200ms/)
+  })
+
+  it('waits with --wait for a job that is still to run', async () => {
+    await runOne('enqueue', 'greet', '--input', '{"name":"Cyd"}', '--id', 'cyd', '--delay', '2s')
+    const { code, stdout } = await runOne('result', 'greetings', 'cyd', '--wait')
+    expect(code).toBe(0)
+    expect(JSON.parse(stdout)).toEqual({ text: 'Hello, Cyd!' })
+  })
+})
+
+describe('drover counters', () => {
+  it('lists the counters of all queues, and those of one', async () => {
+    await redis.cli('SET', '{drover:naps}:counter:naps', '7')
+    await redis.cli('SADD', '{drover:naps}:counters', 'naps')
+    const greeted = await redis.cli('GET', '{drover:greetings}:counter:greeted')
+    const [all, one, json] = await run(['counters'], ['counters', 'naps'], ['counters', '--json'])
+    const rows = (outcome: Finished | undefined) =>
+      outcome?.stdout
+        .trim()
+        .split('\n')
+        .map((line) => line.split(/ +/))
+    expect(rows(all)).toEqual([
+      ['QUEUE', 'COUNTER', 'VALUE'],
+      ['greetings', 'greeted', greeted],
+      ['naps', 'naps', '7'],
+    ])
+    expect(rows(one)).toEqual([
+      ['QUEUE', 'COUNTER', 'VALUE'],
+      ['naps', 'naps', '7'],
+    ])
+    expect(JSON.parse(json?.stdout ?? '')).toEqual({
+      queues: [
+        { queue: 'greetings', counters: [{ name: 'greeted', value: Number(greeted) }] },
+        { queue: 'naps', counters: [{ name: 'naps', value: 7 }] },
+      ],
+    })
+  })
+
+  it('prints one counter as a number alone, as it is in Redis', async () => {
+    const [plain, json] = await run(
+      ['counters', 'greetings', 'greeted'],
+      ['counters', 'greetings', 'greeted', '--json'],
+    )
+    const value = await redis.cli('GET', '{drover:greetings}:counter:greeted')
+    expect(plain).toMatchObject({ code: 0, stdout: `${value}\n`, stderr: '' })
+    expect(JSON.parse(json?.stdout ?? '')).toEqual({ queue: 'greetings', name: 'greeted', value: Number(value) })
+  })
+
+  it('prints 0 for a counter that does not exist, and suggests the nearest that does', async () => {
+    const { code, stdout, stderr } = await runOne('counters', 'greetings', 'greetd')
+    expect({ code, stdout }).toEqual({ code: 0, stdout: '0\n' })
+    expect(stderr).toBe('queue greetings has no counter greetd yet, so it reads as 0: did you mean greeted?\n')
+  })
+
+  it('prints what was added in each minute or hour', async () => {
+    const total = Number(await redis.cli('GET', '{drover:greetings}:counter:greeted'))
+    const [minutes, hours, plain] = await run(
+      ['counters', 'greetings', 'greeted', '--since', '10m', '--json'],
+      ['counters', 'greetings', '--since', '2d', '--json'],
+      ['counters', 'greetings', '--since', '1h'],
+    )
+    type Counter = { points: { at: number; value: number }[] }
+    const byMinute = JSON.parse(minutes?.stdout ?? '') as Counter & { by: string }
+    expect(byMinute.by).toBe('minute')
+    expect(byMinute.points).toHaveLength(11)
+    expect(byMinute.points.reduce((sum, { value }) => sum + value, 0)).toBe(total)
+    const byHour = JSON.parse(hours?.stdout ?? '') as { by: string; queues: { counters: Counter[] }[] }
+    expect(byHour.by).toBe('hour')
+    expect(byHour.queues[0]?.counters[0]?.points).toHaveLength(49)
+    expect(plain?.stdout).toMatch(
+      /^MINUTE +QUEUE +COUNTER +ADDED\n\d{4}-\d\d-\d\dT\d\d:\d\dZ +greetings +greeted +\d+\n/,
+    )
+  })
+
+  it('exits with 3 for a queue that nobody has used, and suggests the nearest', async () => {
+    const { code, stdout, stderr } = await runOne('counters', 'greeting')
+    expect({ code, stdout }).toEqual({ code: 3, stdout: '' })
+    expect(stderr).toBe('drover: no job was ever in queue greeting under the prefix drover: did you mean greetings?\n')
+  })
+
+  it('exits with 2 for a time longer ago than it is kept', async () => {
+    const [minutes, hours] = await run(['counters', '--since', '3d', '--by', 'minute'], ['counters', '--since', '100d'])
+    expect(minutes).toMatchObject({ code: 2, stdout: '', stderr: expect.stringMatching(/since: .*at most 48 hours/) })
+    expect(hours).toMatchObject({ code: 2, stdout: '' })
+  })
+
+  it('says how to count when there are no counters yet', async () => {
+    const { code, stdout, stderr } = await runOne('counters', '--prefix', 'other')
+    expect({ code, stdout }).toEqual({ code: 0, stdout: '' })
+    expect(stderr).toBe('no counters yet: a job adds to one with ctx.counter(name).add(number)\n')
+  })
+})
+
+describe('drover doctor', () => {
+  type Report = {
+    errors: number
+    warnings: number
+    findings: { level: string; code: string; evidence: string; remedy?: string }[]
+  }
+
+  async function report(server: TestRedis, words: string[] = []): Promise<{ code: number | null; report: Report }> {
+    const { code, stdout } = await runDrover(['doctor', '--json', ...words], { env: { REDIS_URL: server.url } })
+    return { code, report: JSON.parse(stdout) as Report }
+  }
+
+  it('finds nothing wrong with an append-only server that evicts nothing', async () => {
+    const sound = await startTestRedis({ appendonly: true, args: ['--maxmemory-policy', 'noeviction'] })
+    try {
+      const { code, report: found } = await report(sound)
+      expect(code).toBe(0)
+      expect(found).toMatchObject({ errors: 0, warnings: 0 })
+      const codes = found.findings.map((finding) => finding.code)
+      for (const checked of ['VERSION', 'EVICTION_POLICY', 'PERSISTENCE', 'MEMORY', 'CLUSTER', 'CLOCK_SKEW', 'KEYS']) {
+        expect(codes).toContain(checked)
+      }
+    } finally {
+      await sound.close()
+    }
+  })
+
+  it('names each planted damage with its evidence and a remedy, and exits with 1', async () => {
+    const ill = await startTestRedis({ args: ['--maxmemory', '2gb', '--maxmemory-policy', 'allkeys-lru'] })
+    try {
+      await ill.cli('SADD', 'drover:queues', 'media', 'mail', 'no queue')
+      await ill.cli('SET', '{drover:media}:totals', 'mine')
+      await ill.cli('SET', '{drover:mail}:counters', 'mine')
+      await ill.cli('SADD', '{drover:media}:counters', 'bytes', 'tags')
+      await ill.cli('SET', '{drover:media}:counter:bytes', 'many')
+      await ill.cli('LPUSH', '{drover:media}:counter:tags', 'a')
+      await ill.cli('HSET', 'drover:contract', 'version', '99')
+      const { code, report: found } = await report(ill)
+      expect(code).toBe(1)
+      const errors = found.findings.filter(({ level }) => level === 'error')
+      expect(found.errors).toBe(errors.length)
+      const seen = errors.map((finding) => `${finding.code} ${finding.evidence}`).join('\n')
+      expect(seen).toMatch(/EVICTION_POLICY .*allkeys-lru/)
+      expect(seen).toMatch(/NO_PERSISTENCE /)
+      expect(seen).toMatch(/WRONG_TYPE \{drover:media\}:totals .* is a string and not a hash/)
+      expect(seen).toMatch(/WRONG_TYPE \{drover:mail\}:counters .* is a string and not a set/)
+      expect(seen).toMatch(/WRONG_TYPE \{drover:media\}:counter:tags .* is a list and not a string/)
+      expect(seen).toMatch(/COUNTER_NOT_INTEGER \{drover:media\}:counter:bytes/)
+      expect(seen).toMatch(/KEY_VERSION .* 99, this Drover writes 1/)
+      expect(found.findings).toContainEqual(expect.objectContaining({ level: 'warning', code: 'STRANGE_QUEUE' }))
+      for (const { level, remedy } of found.findings) expect(remedy === undefined).toBe(level === 'ok')
+    } finally {
+      await ill.close()
+    }
+  })
+
+  it('reads a list of queues of the wrong type without falling over it', async () => {
+    await redis.cli('SET', 'sick:queues', 'mine')
+    const { code, report: found } = await report(redis, ['--prefix', 'sick'])
+    expect(code).toBe(1)
+    expect(found.findings.map(({ evidence }) => evidence).join('\n')).toMatch(
+      /sick:queues .* is a string and not a set/,
+    )
+  })
+
+  it('shows a line for each finding to people, and changes nothing', async () => {
+    const before = await redis.cli('DBSIZE')
+    const { stdout, stderr } = await runOne('doctor')
+    expect(stderr).toBe('')
+    const lines = stdout.trimEnd().split('\n')
+    expect(lines[0]).toBe(`${redis.url}/0`)
+    expect(stdout).toMatch(/^error {4}NO_PERSISTENCE: nothing is written to disk.*\n {9}remedy: set appendonly yes/m)
+    expect(stdout).toMatch(/^ok {7}VERSION: (redis|valkey) \d/m)
+    expect(lines.at(-1)).toMatch(/^\d+ errors?, \d+ warnings?$/)
+    expect(await redis.cli('DBSIZE')).toBe(before)
+  })
+
+  it('exits with 69 when Redis is down and with 77 when it refuses the password', async () => {
+    const guarded = await startTestRedis({ password: 'open-sesame' })
+    try {
+      const down = await runDrover(['doctor'], { env: { REDIS_URL: 'redis://127.0.0.1:1', DROVER_TIMEOUT: '200ms' } })
+      const refused = await runDrover(['doctor'], { env: { REDIS_URL: `redis://127.0.0.1:${guarded.port}` } })
+      expect(down).toMatchObject({ code: 69, stdout: '', stderr: expect.stringMatching(/cause: connect ECONNREFUSED/) })
+      expect(refused).toMatchObject({
+        code: 77,
+        stdout: '',
+        stderr: expect.stringMatching(/refused the sign-in \(NOAUTH/),
+      })
+    } finally {
+      await guarded.close()
+    }
+  })
+})
