@@ -21,6 +21,7 @@ WORKDIR /app
 COPY --from=packages /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist
 COPY package.json LICENSE ./
+COPY deploy ./deploy
 COPY examples/text-index ./examples/text-index
 # A number, so that a host which allows no root user can tell that this is none.
 USER 10001:10001

@@ -26,6 +26,7 @@ const service = z.strictObject({
   environment: z.record(z.string().regex(/^[A-Z][A-Z0-9_]*$/), z.string()).optional(),
   depends_on: z.record(name, dependency).optional(),
   healthcheck: healthcheck.optional(),
+  profiles: z.array(name).optional(),
   restart: z.enum(['no', 'always', 'on-failure', 'unless-stopped']),
   stop_grace_period: duration.optional(),
   ports: z.array(z.string().regex(/^([\d.]+:)?\d+:\d+$/)).optional(),
