@@ -28,7 +28,8 @@ export const ROUTES: readonly Route[] = [
   { method: 'GET', path: '/livez', page: showLive, signIn: 'not needed', changes: 'nothing' },
   { method: 'GET', path: '/readyz', page: showReady, signIn: 'not needed', changes: 'nothing' },
   ...[
-    ['dashboard.css', 'text/css'] as const,
+    ['page.css', 'text/css'] as const,
+    ['tables.css', 'text/css'] as const,
     ['live.js', 'text/javascript'] as const,
     ['drover.svg', 'image/svg+xml'] as const,
   ].map(

@@ -1,33 +1,11 @@
-// Who may enter the dashboard, what a request of another site may do, and what the log keeps of it.
-import { pino } from 'pino'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { createDashboard, type Dashboard, type DashboardOptions } from '../../src/dashboard/index.js'
-import { type Answer, ask, BROWSER, cookieOf, form, signIn } from '../support/dashboard-http.js'
-import { startTestRedis, type TestRedis } from '../support/redis.js'
+// Who may enter the dashboard: this machine, who signed in, a program with the token; and nobody by guessing.
+import { describe, expect, it } from 'vitest'
+import { ask, BROWSER, cookieOf, form, signIn } from '../support/dashboard-http.js'
+import { problemOf, useDashboards } from '../support/dashboards.js'
 
 const TOKEN = 'correct-horse-battery'
 const BEARER = { authorization: `Bearer ${TOKEN}` }
-
-let redis: TestRedis
-const open: Dashboard[] = []
-
-beforeAll(async () => {
-  redis = await startTestRedis()
-})
-afterEach(async () => {
-  await Promise.all(open.splice(0).map((dashboard) => dashboard.close()))
-})
-afterAll(() => redis.close())
-
-async function start(options: DashboardOptions = {}): Promise<string> {
-  const dashboard = createDashboard({ redis: redis.url, port: 0, ...options })
-  open.push(dashboard)
-  return (await dashboard.listen()).url
-}
-
-function codeOf(answer: Answer): string {
-  return answer.json<{ error: { code: string } }>().error.code
-}
+const { start } = useDashboards()
 
 describe('without a token', () => {
   it('pages are open to this machine, by each of its names', async () => {
@@ -52,7 +30,7 @@ describe('without a token', () => {
     const url = await start()
     for (const path of ['/', '/overview.json', '/queues', '/queues/api/queues', '/nothing']) {
       const answer = await ask(url, path, { headers })
-      expect([path, answer.status, codeOf(answer)]).toEqual([path, 403, 'NOT_FROM_THIS_MACHINE'])
+      expect([path, answer.status, problemOf(answer).code]).toEqual([path, 403, 'NOT_FROM_THIS_MACHINE'])
     }
   })
 
@@ -77,7 +55,7 @@ describe('with a token', () => {
       '/nothing',
     ]) {
       const answer = await ask(url, path)
-      expect([path, answer.status, codeOf(answer)]).toEqual([path, 401, 'SIGN_IN_NEEDED'])
+      expect([path, answer.status, problemOf(answer).code]).toEqual([path, 401, 'SIGN_IN_NEEDED'])
       expect(answer.headers['www-authenticate']).toBe('Bearer realm="drover"')
     }
   })
@@ -212,10 +190,10 @@ describe('wrong tokens', () => {
     const cookie = await signIn(url, TOKEN)
     for (const token of ['', 'wrong', `${TOKEN} `, TOKEN.slice(1), 'x'.repeat(2_000)]) {
       const answer = await guess(url, encodeURIComponent(token))
-      expect([token, answer.status, codeOf(answer)]).toEqual([token, 401, 'WRONG_TOKEN'])
+      expect([token, answer.status, problemOf(answer).code]).toEqual([token, 401, 'WRONG_TOKEN'])
     }
     const late = await guess(url, TOKEN)
-    expect([late.status, codeOf(late)]).toEqual([429, 'TOO_MANY_ATTEMPTS'])
+    expect([late.status, problemOf(late).code]).toEqual([429, 'TOO_MANY_ATTEMPTS'])
     expect(Number(late.headers['retry-after'])).toBeGreaterThan(890)
     expect(Number(late.headers['retry-after'])).toBeLessThanOrEqual(900)
     expect((await ask(url, '/overview.json', { headers: BEARER })).status).toBe(429)
@@ -246,102 +224,5 @@ describe('wrong tokens', () => {
     expect([answer.status, answer.headers['content-type']]).toEqual([401, 'text/html; charset=utf-8'])
     expect(answer.text).toContain('role="alert"')
     expect(answer.text).not.toContain('wrong')
-  })
-})
-
-describe('a change', () => {
-  const FOREIGN: readonly Record<string, string>[] = [
-    { origin: 'https://evil.example' },
-    { origin: 'null' },
-    { 'sec-fetch-site': 'cross-site' },
-    { 'sec-fetch-site': 'same-site' },
-    { 'sec-fetch-site': 'none' },
-    {},
-  ]
-  const CHANGES = [
-    ['POST', '/sign-in'],
-    ['POST', '/sign-out'],
-    ['PUT', '/queues/api/queues/pause'],
-    ['PUT', '/queues/api/queues/media/pause'],
-    ['POST', '/queues/api/queues/media/add'],
-    ['PATCH', '/queues/api/queues/media/1/update-data'],
-    ['DELETE', '/nothing'],
-    ['POST', '/livez'],
-  ] as const
-
-  it.each(FOREIGN)('that comes with %j is refused everywhere, signed in or not', async (foreign) => {
-    const url = await start({ token: TOKEN })
-    const cookie = await signIn(url, TOKEN)
-    for (const [method, path] of CHANGES) {
-      const answer = await ask(url, path, { method, headers: { cookie, ...foreign }, body: '{}' })
-      expect([path, answer.status, codeOf(answer)]).toEqual([path, 403, 'CROSS_SITE'])
-    }
-    const closed = await start()
-    expect((await ask(closed, '/queues/api/queues/pause', { method: 'PUT', headers: foreign })).status).toBe(403)
-  })
-
-  it('that contradicts itself is refused: same site by one header, another by the other', async () => {
-    const url = await start()
-    for (const headers of [
-      { 'sec-fetch-site': 'same-origin', origin: 'https://evil.example' },
-      { 'sec-fetch-site': 'cross-site', origin: url },
-    ]) {
-      expect((await ask(url, '/queues/api/queues/pause', { method: 'PUT', headers })).status).toBe(403)
-    }
-  })
-
-  it('of our own page passes, by either header alone', async () => {
-    const url = await start()
-    for (const headers of [{ 'sec-fetch-site': 'same-origin' }, { origin: url }, { origin: url.toUpperCase() }]) {
-      expect((await ask(url, '/queues/api/queues/pause', { method: 'PUT', headers })).status).toBe(200)
-    }
-  })
-
-  it('of a program passes by its bearer token, unless a cookie shows that a browser sent it', async () => {
-    const url = await start({ token: TOKEN })
-    const cookie = await signIn(url, TOKEN)
-    const pause = (headers: Record<string, string>) => ask(url, '/queues/api/queues/pause', { method: 'PUT', headers })
-    expect((await pause(BEARER)).status).toBe(200)
-    expect((await pause({ ...BEARER, cookie })).status).toBe(403)
-    expect((await pause({ authorization: 'Bearer wrong' })).status).toBe(401)
-  })
-
-  it('is never made by a foreign form: text posted to bull-board adds no job', async () => {
-    const url = await start()
-    await redis.cli('SADD', 'drover:queues', 'media')
-    const body = '{"name":"evil","data":{}}'
-    const send = (headers: Record<string, string>) =>
-      ask(url, '/queues/api/queues/media/add', { method: 'POST', headers, body })
-    expect((await send({ 'content-type': 'text/plain', origin: 'https://evil.example' })).status).toBe(403)
-    const own = await send({ 'content-type': 'text/plain', origin: url })
-    expect([own.status, codeOf(own)]).toEqual([415, 'NOT_JSON'])
-    expect(await redis.cli('EXISTS', '{drover:media}:media:1')).toBe('0')
-  })
-})
-
-describe('the log', () => {
-  it('has each request under the id that the answer names, and no token, cookie, query or body', async () => {
-    const lines: string[] = []
-    const logger = pino({ level: 'debug' }, { write: (line: string) => void lines.push(line) })
-    const url = await start({ token: TOKEN, logger })
-    const cookie = await signIn(url, TOKEN)
-    await ask(url, '/overview.json?secret=canary-query', { headers: { cookie, referer: 'http://canary-referer/' } })
-    await ask(url, '/overview.json', { headers: { authorization: 'Bearer canary-bearer' } })
-    const lost = await ask(url, '/canary%0apath\u001b'.replace('\u001b', '%1b'), { headers: BEARER })
-    const broken = await ask(url, '/queues/api/queues/media/add', {
-      method: 'POST',
-      headers: { ...BEARER, 'content-type': 'application/json' },
-      body: '{"canary-body',
-    })
-    const ids = [lost, broken].map((answer) => answer.headers['x-request-id'])
-    await expect.poll(() => lines.filter((line) => ids.some((id) => line.includes(String(id)))).length).toBe(2)
-    const text = lines.join('')
-    expect(codeOf(broken)).toBe('INVALID_JSON')
-    expect(broken.text).toContain(String(ids[1]))
-    for (const secret of [TOKEN, cookie, 'canary-query', 'canary-referer', 'canary-bearer', 'canary-body']) {
-      expect(text).not.toContain(secret)
-    }
-    for (const line of lines) expect(() => JSON.parse(line)).not.toThrow()
-    expect(text).not.toContain('\u001b')
   })
 })

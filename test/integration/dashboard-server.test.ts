@@ -3,28 +3,14 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import express from 'express'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { createDashboard, type Dashboard, type DashboardOptions } from '../../src/dashboard/index.js'
+import { describe, expect, it } from 'vitest'
+import type { Dashboard } from '../../src/dashboard/index.js'
 import { ClosedError, InvalidOptionError, PortInUseError, TokenRequiredError } from '../../src/job/index.js'
 import { ask, BROWSER, form, signIn } from '../support/dashboard-http.js'
-import { freePort, startTestRedis, type TestRedis } from '../support/redis.js'
+import { useDashboards } from '../support/dashboards.js'
+import { freePort } from '../support/redis.js'
 
-let redis: TestRedis
-const open: { close(): Promise<void> }[] = []
-
-beforeAll(async () => {
-  redis = await startTestRedis()
-})
-afterEach(async () => {
-  for (const each of open.splice(0).reverse()) await each.close()
-})
-afterAll(() => redis.close())
-
-function create(options: DashboardOptions = {}): Dashboard {
-  const dashboard = createDashboard({ redis: redis.url, port: 0, ...options })
-  open.push(dashboard)
-  return dashboard
-}
+const { closeAfter, create, redis } = useDashboards()
 
 /** Another express application with a dashboard in it, as a user has it. */
 async function embed(path: string, dashboard: Dashboard, proxies = 0): Promise<string> {
@@ -34,7 +20,7 @@ async function embed(path: string, dashboard: Dashboard, proxies = 0): Promise<s
   app.get('/own', (_request, response) => void response.send('own page'))
   const server = createServer(app).listen(0, '127.0.0.1')
   await once(server, 'listening')
-  open.push({
+  closeAfter({
     close: async () => {
       server.closeAllConnections()
       server.close()
@@ -98,7 +84,7 @@ describe('listen', () => {
     for (const path of ['/admin/jobs', '/admin/jobs/']) {
       const { status, text } = await ask(url, path, { headers: BROWSER })
       expect([path, status]).toEqual([path, 200])
-      expect(text).toContain('href="/admin/jobs/assets/dashboard.css"')
+      expect(text).toContain('href="/admin/jobs/assets/page.css"')
     }
     expect((await ask(url, '/admin/jobs/livez')).status).toBe(200)
     expect((await ask(url, '/admin/jobs/queues', { headers: BROWSER })).text).toContain(
@@ -121,7 +107,7 @@ describe('close', () => {
     const dashboard = create()
     const { url } = await dashboard.listen()
     await ask(url, '/queues/api/queues')
-    const clients = async () => (await redis.cli('CLIENT', 'LIST')).split('\n').length
+    const clients = async () => (await redis().cli('CLIENT', 'LIST')).split('\n').length
     const before = await clients()
     await Promise.all([dashboard.close(), dashboard.close()])
     await expect(ask(url, '/livez')).rejects.toMatchObject({ code: 'ECONNREFUSED' })
@@ -175,7 +161,7 @@ describe('inside another express application', () => {
 
   it('can be told another public path, for a proxy that takes a part of it off', async () => {
     const url = await embed('/', create({ basePath: '/public' }))
-    expect((await ask(url, '/', { headers: BROWSER })).text).toContain('href="/public/assets/dashboard.css"')
+    expect((await ask(url, '/', { headers: BROWSER })).text).toContain('href="/public/assets/page.css"')
   })
 
   it('without a token answers no request that a proxy brought', async () => {

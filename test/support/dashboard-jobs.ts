@@ -12,8 +12,11 @@ export interface TestQueue {
 /** Close it in the test. */
 export async function openTestQueue(redis: TestRedis, name: string, prefix = 'drover'): Promise<TestQueue> {
   const client = new Redis({ host: redis.host, port: redis.port, password: redis.password, maxRetriesPerRequest: null })
+  // A test that ends Redis expects its errors.
+  client.on('error', () => undefined)
   await client.sadd(queuesKey(prefix), name)
   const queue = new Queue(name, { connection: client as never, prefix: queueTag(prefix, name) })
+  queue.on('error', () => undefined)
   return {
     queue,
     close: async () => {

@@ -1,4 +1,4 @@
-// The style sheet, the script and the picture of our pages: read once, sent from memory.
+// The style sheets, the script and the picture of our pages: read once, sent from memory.
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { Page } from '../shared.js'

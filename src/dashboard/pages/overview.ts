@@ -51,7 +51,7 @@ function notices({ overview, problem }: OverviewState, nowMs: number): Html {
 function downNotice(problem: Problem, overview: Overview | undefined, nowMs: number): Html {
   return html`<section class="notice down" role="alert">
 <h2>Redis does not answer</h2>
-<p>${problem.message}</p>
+<p>${problem.code === 'REDIS_UNAVAILABLE' ? 'Check that it runs and can be reached. This page goes on trying.' : problem.message}</p>
 <p>${
     overview === undefined
       ? 'This page shows your jobs as soon as it does.'

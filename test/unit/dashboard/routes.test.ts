@@ -16,7 +16,8 @@ describe('the routes', () => {
       'POST /sign-out',
       'GET /livez',
       'GET /readyz',
-      'GET /assets/dashboard.css',
+      'GET /assets/page.css',
+      'GET /assets/tables.css',
       'GET /assets/live.js',
       'GET /assets/drover.svg',
     ])

@@ -1,0 +1,174 @@
+// What bull-board may change inside the dashboard, and how it answers what it cannot do.
+import { describe, expect, it } from 'vitest'
+import { boardQueues, change } from '../support/dashboard-board.js'
+import { ask } from '../support/dashboard-http.js'
+import { problemOf, useDashboards } from '../support/dashboards.js'
+import { startLedgerWorker } from '../support/ledger-worker.js'
+
+const { closeAfter, openQueue, redis, start } = useDashboards()
+
+function deferred(): { promise: Promise<void>; resolve: () => void } {
+  let settle: (() => void) | undefined
+  const promise = new Promise<void>((resolve) => {
+    settle = resolve
+  })
+  return { promise, resolve: () => settle?.() }
+}
+
+describe('a change by the board', () => {
+  it('is made: a job is added, edited, moved up, removed; a queue paused and resumed', async () => {
+    const media = await openQueue('media')
+    const url = await start()
+    const added = await change(url, 'POST', '/media/add', {
+      name: 'resize',
+      data: { n: 1 },
+      options: { jobId: 'cat', delay: 60_000 },
+    })
+    expect(added.status).toBe(200)
+    expect((await change(url, 'PATCH', '/media/cat/update-data', { jobData: { n: 2 } })).status).toBe(200)
+    expect((await media.getJob('cat'))?.data).toEqual({ n: 2 })
+    expect((await change(url, 'PUT', '/media/cat/promote')).status).toBe(204)
+    expect(await media.getJobState('cat')).toBe('waiting')
+    expect((await change(url, 'PUT', '/media/pause')).status).toBe(200)
+    expect(await media.isPaused()).toBe(true)
+    expect((await change(url, 'PUT', '/media/resume')).status).toBe(200)
+    expect(await media.isPaused()).toBe(false)
+    expect((await change(url, 'PUT', '/media/cat/clean')).status).toBe(204)
+    expect(await media.getJob('cat')).toBeUndefined()
+  })
+
+  it('never writes back data that was shown cut', async () => {
+    const media = await openQueue('media')
+    const text = 'x'.repeat(50_000)
+    await media.add('large', { text }, { jobId: 'large' })
+    const url = await start()
+    const { data } = (await ask(url, '/queues/api/queues/media/large')).json<{ job: { data: unknown } }>().job
+    expect((await change(url, 'PATCH', '/media/large/update-data', { jobData: data })).status).toBe(409)
+    expect((await change(url, 'POST', '/media/add', { name: 'large', data, options: {} })).status).toBe(409)
+    expect((await media.getJob('large'))?.data).toEqual({ text })
+    expect(await media.getWaitingCount()).toBe(1)
+  })
+
+  it('in read-only mode is refused on every path, and changes nothing', async () => {
+    const media = await openQueue('media')
+    await media.add('resize', {}, { jobId: 'cat', delay: 60_000 })
+    closeAfter(await startLedgerWorker({ url: redis().url, queue: 'media', run: () => ({ status: 'failed' }) }))
+    await media.add('resize', {}, { jobId: 'dog' })
+    await expect.poll(() => media.getFailedCount(), { timeout: 20_000 }).toBe(1)
+    const url = await start({ readOnly: true })
+    expect((await boardQueues(url))[0]?.readOnlyMode).toBe(true)
+    for (const [method, path, body] of [
+      ['PUT', '/pause'],
+      ['PUT', '/media/pause'],
+      ['PUT', '/media/dog/retry'],
+      ['PUT', '/media/retry/failed'],
+      ['PUT', '/media/cat/promote'],
+      ['PUT', '/media/cat/clean'],
+      ['PUT', '/media/empty'],
+      ['PUT', '/media/obliterate', { force: true }],
+      ['PATCH', '/media/cat/update-data', { jobData: {} }],
+      ['POST', '/media/add', { name: 'resize', data: {} }],
+    ] as const) {
+      const answer = await change(url, method, path, body)
+      expect([path, answer.status, problemOf(answer).code]).toEqual([path, 403, 'READ_ONLY'])
+    }
+    expect(await media.getJobCounts('delayed', 'failed', 'waiting')).toEqual({ delayed: 1, failed: 1, waiting: 0 })
+    expect(await media.isPaused()).toBe(false)
+  })
+
+  it('of a failed job that was retried twice at once runs it once', async () => {
+    const media = await openQueue('media')
+    const worker = await startLedgerWorker({ url: redis().url, queue: 'media', run: () => ({ status: 'failed' }) })
+    await media.add('resize', {}, { jobId: 'cat' })
+    await expect.poll(() => media.getFailedCount(), { timeout: 20_000 }).toBe(1)
+    await worker.close()
+    const url = await start()
+    const statuses = (await Promise.all([1, 2].map(() => change(url, 'PUT', '/media/cat/retry')))).map(
+      ({ status }) => status,
+    )
+    expect(statuses).toContain(204)
+    for (const status of statuses) expect([204, 400, 409]).toContain(status)
+    expect(await media.getWaitingCount()).toBe(1)
+  })
+})
+
+describe('what the board cannot do', () => {
+  it.each([
+    ['GET', '/nothing/1', 404],
+    ['GET', '/media/nothing', 404],
+    ['PUT', '/nothing/pause', 404],
+    ['PUT', '/media/nothing/retry', 404],
+    ['PUT', '/media/nothing/clean', 404],
+    ['PUT', '/media/nothing/promote', 404],
+    ['PUT', '/media/cat/retry', 400],
+    ['PUT', '/media/retry/__proto__', 400],
+    ['GET', '?activeQueue=media&jobsPerPage=-1', 400],
+    ['GET', '?activeQueue=media&page=abc', 400],
+    ['GET', '?activeQueue=media&status=__proto__', 400],
+    ['GET', '?activeQueue=%25zz', 400],
+  ])('%s %s is a %i in JSON', async (method, path, status) => {
+    const media = await openQueue('media')
+    await media.add('resize', {}, { jobId: 'cat' })
+    const url = await start()
+    await boardQueues(url)
+    const answer = await change(url, method, path)
+    expect([answer.status, answer.headers['content-type']]).toEqual([status, 'application/json; charset=utf-8'])
+    expect(answer.json()).toHaveProperty('error')
+    expect(answer.text).not.toMatch(/node_modules|URI malformed|ReplyError/)
+    expect(await media.getWaitingCount()).toBe(1)
+  })
+
+  it('a body of 5 MB is a 413, a broken one a 400, in our words and with the request id', async () => {
+    const media = await openQueue('media')
+    const url = await start()
+    for (const [body, status, code] of [
+      [JSON.stringify({ name: 'large', data: 'x'.repeat(5_000_000) }), 413, 'BODY_TOO_LARGE'],
+      ['{"name": oops}', 400, 'INVALID_JSON'],
+      ['{"name"', 400, 'INVALID_JSON'],
+    ] as const) {
+      const answer = await change(url, 'POST', '/media/add', body)
+      const { requestId, message } = problemOf(answer)
+      expect([answer.status, problemOf(answer).code, requestId]).toEqual([status, code, answer.headers['x-request-id']])
+      expect(message).not.toMatch(/Unexpected|token|position|entity/)
+    }
+    expect(await media.getWaitingCount()).toBe(0)
+  })
+
+  it('an input as large as contracts allow is taken', async () => {
+    const media = await openQueue('media')
+    const url = await start()
+    const data = { text: 'x'.repeat(250_000) }
+    expect((await change(url, 'POST', '/media/add', { name: 'large', data, options: { jobId: 'large' } })).status).toBe(
+      200,
+    )
+    expect((await media.getJob('large'))?.data).toEqual(data)
+  })
+
+  it('removing a job that a worker runs is a 409', async () => {
+    const media = await openQueue('media')
+    const { promise: running, resolve: finish } = deferred()
+    closeAfter(
+      await startLedgerWorker({
+        url: redis().url,
+        queue: 'media',
+        run: async () => {
+          await running
+          return { status: 'completed' }
+        },
+      }),
+    )
+    await media.add('resize', {}, { jobId: 'cat' })
+    await expect.poll(() => media.getActiveCount(), { timeout: 20_000 }).toBe(1)
+    const answer = await change(await start(), 'PUT', '/media/cat/clean')
+    finish()
+    expect(answer.status).toBe(409)
+    expect(answer.json()).toHaveProperty('error')
+  })
+
+  it('a path that bull-board does not have is ours to answer', async () => {
+    const url = await start()
+    expect(problemOf(await ask(url, '/queues/api/nothing')).code).toBe('NOT_FOUND')
+    expect((await ask(url, '/queues/static/../../package.json')).status).toBe(404)
+    expect((await ask(url, '/queues/static/..%2f..%2fpackage.json')).status).toBe(404)
+  })
+})

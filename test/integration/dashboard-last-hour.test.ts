@@ -1,0 +1,75 @@
+// The sums of the last hour: which minutes are in them, and which are read again.
+import { describe, expect, it } from 'vitest'
+import { LastHour } from '../../src/dashboard/last-hour.js'
+import { createReaderClient, parseRedisUrl, queueKeys } from '../../src/redis/index.js'
+import { useDashboards } from '../support/dashboards.js'
+
+const { redis, closeAfter } = useDashboards()
+const keys = queueKeys('drover', 'media')
+const MINUTE = 29_000_000
+const NOW = MINUTE * 60_000 + 30_000
+
+async function open() {
+  const client = createReaderClient(parseRedisUrl(redis().url))
+  closeAfter({ close: async () => client.disconnect() })
+  await new Promise((resolve) => client.once('ready', resolve))
+  const lastHour = new LastHour()
+  const completed = async (nowMs: number) =>
+    (await lastHour.read(client, keys, 'media', nowMs)).get('resize')?.completed ?? 0
+  return { client, lastHour, completed }
+}
+
+async function count(minute: number, jobs: number): Promise<void> {
+  await redis().cli('HINCRBY', keys.stats(minute), 'resize|c|3|4', `${jobs}`)
+}
+
+describe('the last hour', () => {
+  it('is this minute and the 59 before it', async () => {
+    await count(MINUTE, 1)
+    await count(MINUTE - 59, 10)
+    await count(MINUTE - 60, 100)
+    await count(MINUTE + 1, 1_000)
+    const { completed } = await open()
+    expect(await completed(NOW)).toBe(11)
+  })
+
+  it('moves on with the clock: minutes leave it, later ones come in, also those that end late', async () => {
+    const { completed } = await open()
+    await count(MINUTE - 59, 1)
+    await count(MINUTE, 10)
+    expect(await completed(NOW)).toBe(11)
+    await count(MINUTE, 100)
+    await count(MINUTE + 1, 1_000)
+    expect(await completed(NOW + 60_000)).toBe(1_110)
+    await count(MINUTE, 10_000)
+    expect(await completed(NOW + 2 * 60_000)).toBe(11_110)
+  })
+
+  it('reads a minute that is long over once', async () => {
+    const { completed } = await open()
+    await completed(NOW)
+    await redis().cli('CONFIG', 'RESETSTAT')
+    await completed(NOW + 1_000)
+    const [, calls] = /cmdstat_hgetall:calls=(\d+)/.exec(await redis().cli('INFO', 'commandstats')) ?? []
+    expect(Number(calls)).toBe(3)
+  })
+
+  it('starts anew when the clock was set back, and after a long pause', async () => {
+    const { completed } = await open()
+    await count(MINUTE, 1)
+    await count(MINUTE - 90, 10)
+    await count(MINUTE + 300, 100)
+    expect(await completed(NOW)).toBe(1)
+    expect(await completed(NOW - 90 * 60_000)).toBe(10)
+    expect(await completed(NOW + 300 * 60_000)).toBe(100)
+  })
+
+  it('forgets queues that are gone', async () => {
+    const { completed, lastHour } = await open()
+    await completed(NOW)
+    lastHour.keepOnly(['mail'])
+    await redis().cli('CONFIG', 'RESETSTAT')
+    await completed(NOW)
+    expect(await redis().cli('INFO', 'commandstats')).toContain('cmdstat_hgetall:calls=60,')
+  })
+})

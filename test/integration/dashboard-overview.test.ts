@@ -1,0 +1,203 @@
+// What the overview shows of real jobs, as a page and as JSON, and what it costs Redis.
+import { describe, expect, it } from 'vitest'
+import type { Overview } from '../../src/dashboard/index.js'
+import { ask, BROWSER } from '../support/dashboard-http.js'
+import { useDashboards } from '../support/dashboards.js'
+
+const { openQueue, redis, start, work } = useDashboards()
+
+async function overview(url: string): Promise<Overview> {
+  return (await ask(url, '/overview.json')).json<Overview>()
+}
+
+describe('the overview', () => {
+  it('counts the jobs of each queue by state', async () => {
+    const media = await openQueue('media')
+    await media.add('resize', {})
+    await media.add('resize', {})
+    await media.add('resize', {}, { priority: 3 })
+    await media.add('resize', {}, { delay: 60_000 })
+    await media.pause()
+    const url = await start()
+    expect((await overview(url)).queues).toEqual([
+      {
+        queue: 'media',
+        isPaused: true,
+        waiting: 2,
+        prioritized: 1,
+        delayed: 1,
+        active: 0,
+        waitingChildren: 0,
+        completed: 0,
+        failed: 0,
+      },
+    ])
+    const page = await ask(url, '/', { headers: BROWSER })
+    expect(page.text).toContain('<span class="badge paused">paused</span>')
+    expect(page.text).toContain('<a href="/queues/queue/media?status=waiting">2</a>')
+  })
+
+  it('shows what jobs came to: totals, last hour, counters with the command that reads them, latest results', async () => {
+    const media = await openQueue('media')
+    await media.add('resize', {}, { jobId: 'cat-1' })
+    await work('media', 1, () => ({
+      status: 'completed',
+      valueJson: '{"bytes":1234}',
+      runMs: 42,
+      counters: new Map([['bytes', 1_234]]),
+    }))
+    await media.add('resize', {}, { jobId: 'cat-2' })
+    await work('media', 2, () => ({ status: 'failed', error: { name: 'TypeError', message: 'no such cat' } }))
+    const url = await start()
+    const shown = await overview(url)
+    expect(shown).toMatchObject({
+      prefix: 'drover',
+      redis: `${redis().url}/0`,
+      leftOut: { queues: 0, counters: 0, unreadable: [] },
+    })
+    expect(shown.jobs).toMatchObject([
+      { job: 'resize', queue: 'media', completed: 1, failed: 1, retried: 0, lastHour: { completed: 1, failed: 1 } },
+    ])
+    expect(shown.jobs[0]?.lastHour.run.p99).toBeLessThanOrEqual(50)
+    expect(shown.jobs[0]?.lastHour.run.p99).toBeGreaterThan(20)
+    expect(shown.counters).toEqual([
+      {
+        counter: 'bytes',
+        queue: 'media',
+        value: 1234,
+        key: '{drover:media}:counter:bytes',
+        command: `redis-cli -p ${redis().port} GET '{drover:media}:counter:bytes'`,
+      },
+    ])
+    expect(shown.results).toMatchObject([
+      { id: 'cat-2', job: 'resize', queue: 'media', status: 'failed', attempts: 1, summary: 'TypeError: no such cat' },
+      {
+        id: 'cat-1',
+        job: 'resize',
+        queue: 'media',
+        status: 'completed',
+        runMs: 42,
+        attempts: 1,
+        summary: '{"bytes":1234}',
+      },
+    ])
+    const { text } = await ask(url, '/', { headers: BROWSER })
+    expect(text).toContain('redis-cli -p')
+    expect(text).toMatch(/<time datetime="[^"]+Z" title="[^"]+ UTC" data-ago>/)
+    expect(text).toContain('href="/queues/queue/media/cat-1?status=completed"')
+  })
+
+  it('follows the jobs: a refresh shows what finished since, and what was counted by another program', async () => {
+    const media = await openQueue('media')
+    const url = await start()
+    expect((await overview(url)).results).toEqual([])
+    await media.add('resize', {}, { jobId: 'cat-1' })
+    await work('media', 1, () => ({ status: 'completed', counters: new Map([['cats', 1]]) }))
+    await redis().cli('INCRBY', '{drover:media}:counter:cats', '9')
+    await expect.poll(async () => (await overview(url)).results.map(({ id }) => id)).toEqual(['cat-1'])
+    expect((await overview(url)).counters).toMatchObject([{ counter: 'cats', value: 10 }])
+  })
+
+  it('shows the twenty results that finished last, over all queues, and says which records are gone', async () => {
+    for (const name of ['media', 'mail']) {
+      const queue = await openQueue(name)
+      await queue.addBulk(
+        Array.from({ length: 15 }, (_, index) => ({ name: 'job', data: {}, opts: { jobId: `${name}-${index}` } })),
+      )
+      await work(name, 15, () => ({ status: 'completed' }))
+    }
+    await redis().cli('DEL', '{drover:mail}:result:mail-3')
+    const { results } = await overview(await start())
+    expect(results).toHaveLength(20)
+    expect(results.filter(({ queue }) => queue === 'mail')).toHaveLength(15)
+    expect([...results].sort((left, right) => right.finishedAt - left.finishedAt)).toEqual(results)
+    expect(results.find(({ id }) => id === 'mail-3')).toMatchObject({ job: null, summary: null, attempts: null })
+  })
+
+  it('shows whatever a job wrote as text, in every field', async () => {
+    const evil = `<img src=x onerror=alert(1)>"'\u202e\u001b[31m</script>`
+    const media = await openQueue('media')
+    await media.add(evil, { evil }, { jobId: evil })
+    await work('media', 1, () => ({ status: 'completed', valueJson: JSON.stringify({ [evil]: evil }) }))
+    await media.add('fails', {}, { jobId: 'fails' })
+    await work('media', 2, () => ({ status: 'failed', error: { name: evil, message: evil } }))
+    await redis().cli('SADD', '{drover:media}:counters', evil)
+    await redis().cli('SET', `{drover:media}:counter:${evil}`, '5')
+    await redis().cli('SADD', 'drover:queues', evil)
+    const { text } = await ask(await start(), '/', { headers: BROWSER })
+    expect(text).toContain('&lt;img src=x onerror=alert(1)&gt;&quot;&#39;\\u202e\\u001b[31m&lt;/script&gt;')
+    expect(text.match(/<img /g)).toHaveLength(1)
+    expect(text).not.toContain('\u202e')
+    expect(text).not.toContain('\u001b')
+    expect(text.match(/<\/?script/g)).toHaveLength(2)
+  })
+
+  it('keeps a large result, of which it shows the beginning, from making the page large', async () => {
+    const media = await openQueue('media')
+    await media.add('resize', {}, { jobId: 'cat-1' })
+    await work('media', 1, () => ({ status: 'completed', valueJson: JSON.stringify('x'.repeat(1_000_000)) }))
+    const url = await start()
+    expect((await overview(url)).results[0]?.summary).toBe(`"${'x'.repeat(79)}…`)
+    expect((await ask(url, '/', { headers: BROWSER })).text.length).toBeLessThan(20_000)
+  })
+
+  it('shows the other queues when a program has put another type at a key of one', async () => {
+    await openQueue('media')
+    await openQueue('mail')
+    await redis().cli('SET', '{drover:mail}:totals', 'not a hash')
+    const url = await start()
+    const shown = await overview(url)
+    expect(shown.queues.map(({ queue }) => queue)).toEqual(['media'])
+    expect(shown.leftOut.unreadable).toEqual(['mail'])
+    expect((await ask(url, '/', { headers: BROWSER })).text).toContain('Cannot read queue mail')
+  })
+
+  it('is bounded: 100 queues, 200 counters, none of a queue that has over 1,000; it says what it leaves out', async () => {
+    const names = Array.from({ length: 120 }, (_, index) => `q${String(index).padStart(3, '0')}`)
+    await redis().cli('SADD', 'drover:queues', ...names)
+    const counters = (count: number) => Array.from({ length: count }, (_, index) => `c${index}`)
+    await redis().cli('SADD', '{drover:q000}:counters', ...counters(1_001))
+    await redis().cli('SADD', '{drover:q001}:counters', ...counters(250))
+    await redis().cli('MSET', ...counters(250).flatMap((name) => [`{drover:q001}:counter:${name}`, '1']))
+    const url = await start()
+    const shown = await overview(url)
+    expect([shown.queues.length, shown.counters.length]).toEqual([100, 200])
+    expect(shown.leftOut).toEqual({ queues: 20, counters: 1_001 + 50, unreadable: [] })
+    const { text } = await ask(url, '/', { headers: BROWSER })
+    expect(text).toContain('20 more queues are not shown')
+    expect(text).toContain('1,051 more counters are not shown')
+  })
+
+  it('says what to do while there is nothing', async () => {
+    const { text } = await ask(await start(), '/', { headers: BROWSER })
+    expect(text).toContain('No queue yet. Start a worker with <code>drover worker</code>')
+    for (const empty of ['No job has finished yet', 'No counter yet', 'No result yet']) expect(text).toContain(empty)
+  })
+
+  it('reads the queues of its own prefix and never scans', async () => {
+    await openQueue('media')
+    await openQueue('mail', 'shop')
+    await redis().cli('CONFIG', 'RESETSTAT')
+    expect((await overview(await start({ prefix: 'shop' }))).queues.map(({ queue }) => queue)).toEqual(['mail'])
+    expect(await redis().cli('INFO', 'commandstats')).not.toMatch(/cmdstat_(keys|scan|sscan|hscan|zscan)/)
+  })
+
+  it('costs Redis the same for one open tab and for fifty', async () => {
+    await openQueue('media')
+    const url = await start()
+    await redis().cli('CONFIG', 'RESETSTAT')
+    await Promise.all(Array.from({ length: 50 }, () => ask(url, '/', { headers: BROWSER })))
+    const [, calls] = /cmdstat_smembers:calls=(\d+)/.exec(await redis().cli('INFO', 'commandstats')) ?? []
+    expect(Number(calls)).toBeLessThanOrEqual(2)
+  })
+
+  it('answers 304 while nothing changed, and the page again when something did', async () => {
+    const media = await openQueue('media')
+    const url = await start()
+    const first = await ask(url, '/', { headers: BROWSER })
+    const headers = { ...BROWSER, 'if-none-match': String(first.headers.etag) }
+    expect(await ask(url, '/', { headers })).toMatchObject({ status: 304, text: '' })
+    await media.add('resize', {})
+    await expect.poll(async () => (await ask(url, '/', { headers })).status).toBe(200)
+  })
+})

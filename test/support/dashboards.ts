@@ -1,0 +1,81 @@
+// A Redis, dashboards and queues for the tests of one file: emptied before each test, closed after it.
+import { afterAll, afterEach, beforeAll, beforeEach, vi } from 'vitest'
+import { createDashboard, type Dashboard, type DashboardOptions } from '../../src/dashboard/index.js'
+import type { Answer } from './dashboard-http.js'
+import { openTestQueue, type TestQueue } from './dashboard-jobs.js'
+import { startLedgerWorker, type TestOutcome } from './ledger-worker.js'
+import { startTestRedis, type TestRedis, type TestRedisOptions } from './redis.js'
+
+interface Closable {
+  close(): Promise<void>
+}
+
+export interface TestDashboards {
+  readonly redis: () => TestRedis
+  /** A dashboard on a free port over the Redis of the file. */
+  create(options?: DashboardOptions): Dashboard
+  /** The address of a dashboard that listens. */
+  start(options?: DashboardOptions): Promise<string>
+  openQueue(name: string, prefix?: string): Promise<TestQueue['queue']>
+  /** Another server, for a test that ends or stops it. */
+  startRedis(options?: TestRedisOptions): Promise<TestRedis>
+  /** Lets a worker finish what waits in the queue, until so many of its jobs are completed or failed. */
+  work(name: string, finished: number, run: () => TestOutcome): Promise<void>
+  /** Closes it after the test, the last one first. */
+  closeAfter<Thing extends Closable>(thing: Thing): Thing
+}
+
+/** Call it once at the top of a test file. */
+export function useDashboards(): TestDashboards {
+  const open: Closable[] = []
+  let redis: TestRedis
+
+  beforeAll(async () => {
+    redis = await startTestRedis()
+  })
+  beforeEach(async () => {
+    await redis.cli('FLUSHALL')
+  })
+  afterEach(async () => {
+    for (const each of open.splice(0).reverse()) await each.close()
+  })
+  afterAll(() => redis.close())
+
+  function closeAfter<Thing extends Closable>(thing: Thing): Thing {
+    open.push(thing)
+    return thing
+  }
+  const create = (options: DashboardOptions = {}) =>
+    closeAfter(createDashboard({ redis: redis.url, port: 0, ...options }))
+  const countOf = async (name: string, set: string) =>
+    Number(await redis.cli('ZCARD', `{drover:${name}}:${name}:${set}`))
+  return {
+    redis: () => redis,
+    closeAfter,
+    create,
+    start: async (options) => (await create(options).listen()).url,
+    openQueue: async (name, prefix) => closeAfter(await openTestQueue(redis, name, prefix)).queue,
+    startRedis: async (options) => closeAfter(await startTestRedis(options)),
+    work: async (name, finished, run) => {
+      const worker = await startLedgerWorker({ url: redis.url, queue: name, run })
+      await vi.waitUntil(
+        async () => (await countOf(name, 'completed')) + (await countOf(name, 'failed')) === finished,
+        {
+          timeout: 20_000,
+        },
+      )
+      await worker.close()
+    },
+  }
+}
+
+export interface TestProblem {
+  readonly code: string
+  readonly message: string
+  readonly requestId: string
+}
+
+/** The problem in a JSON answer. */
+export function problemOf(answer: Answer): TestProblem {
+  return answer.json<{ error: TestProblem }>().error
+}
