@@ -21,8 +21,8 @@ let corpusSize: number
 let redis: TestRedis
 
 beforeAll(async () => {
-  await buildDrover()
   folder = mkdtempSync(join(tmpdir(), 'drover-text-index-'))
+  await buildDrover()
   corpus = join(folder, 'corpus')
   corpusSize = makeCorpus(corpus, SEED)
   redis = await startTestRedis()
