@@ -1,0 +1,37 @@
+import { expect, test } from 'vitest'
+import { Effects, MAX_EFFECT_CHARACTERS, MAX_EFFECTS } from '../../../src/ledger/index.js'
+import { codeIn, read, rows } from './documents.js'
+
+const DOCUMENT = 'docs/handlers.md'
+
+/** The name at the start of `set(key, value)`, `ctx.signal`. */
+const nameOf = (code: string) => /^(?:ctx\.)?(\w+)/.exec(code)?.[1] ?? ''
+
+test('every write that can be staged is listed, and no other', () => {
+  const listed = rows(DOCUMENT, 'effects').flatMap(([, calls]) => codeIn(calls).map(nameOf))
+  const methods = Object.getOwnPropertyNames(Effects.prototype).filter(
+    (name) => !['constructor', 'close', 'seal'].includes(name),
+  )
+  expect([...new Set(listed)].sort()).toEqual(methods.sort())
+})
+
+test('every member of the context is listed, and no other', () => {
+  const listed = rows(DOCUMENT, 'context').flatMap(([members]) => codeIn(members).map(nameOf))
+  const [, body = ''] = /interface JobContext \{\n(.*?)^\}/ms.exec(read('src/worker/context.ts')) ?? []
+  const members = [...body.matchAll(/^ {2}(?:readonly )?(\w+)[(:]/gm)].map((match) => match[1] ?? '')
+  expect(listed.sort()).toEqual(members.sort())
+})
+
+test('the limits are those of the code', () => {
+  const limits =
+    /may stage ([\d,]+) writes with ([\d,]+) characters in all, ([\d,]+) words in one write, and change ([\d,]+)/
+  const [, ...shown] = limits.exec(read(DOCUMENT).replaceAll('\n', ' ')) ?? []
+  const [writes, characters, words, counters] = shown.map((text) => Number(text.replaceAll(',', '')))
+  const constant = (file: string, name: string) => {
+    return Number(new RegExp(`${name} = ([\\d_]+)`).exec(read(file))?.[1]?.replaceAll('_', ''))
+  }
+  expect({ writes, characters }).toEqual({ writes: MAX_EFFECTS, characters: MAX_EFFECT_CHARACTERS })
+  // Command and key are words of a write too.
+  expect(words).toBe(constant('src/ledger/effects.ts', 'MAX_WORDS') - 2)
+  expect(counters).toBe(constant('src/worker/attempt.ts', 'MAX_COUNTERS'))
+})
