@@ -7,7 +7,10 @@ import { UnsupportedBullmqError } from '../job/index.js'
 /** The BullMQ release the kernel was written against; package.json pins the same one. */
 export const BULLMQ_VERSION = '6.7.0'
 
-/** Name of the command that finishes and commits. It takes one key, where BullMQ's takes 14: the script rebuilds them. */
+/**
+ * Name of the command that finishes and commits. It takes the number of keys first, and one key per job, where BullMQ's
+ * takes 14: the script rebuilds them.
+ */
 export const COMMIT_COMMAND = 'droverCommit'
 
 /** What each wrapped script of BullMQ must look like: its number of keys and the highest ARGV it reads. */
@@ -16,6 +19,9 @@ const EXPECTED = {
   moveToDelayed: { keys: 11, args: 9, jobKey: 5, fieldsArg: 7 },
   retryJob: { keys: 11, args: 6, jobKey: 4, fieldsArg: 6 },
 } as const
+
+/** The line of BullMQ's moveToFinished where its functions end and its body begins. */
+const BODY_STARTS_WITH = '\nlocal jobIdKey = KEYS[12]\n'
 
 interface ScriptDefinition {
   readonly lua: string
@@ -39,7 +45,7 @@ export function attachLedger(client: Redis | Cluster): void {
   const publish = client.isCluster ? 'SPUBLISH' : 'PUBLISH'
   client.defineCommand = (name: string, definition: ScriptDefinition) => {
     const wrapped = wrapScript(name, definition, publish)
-    define(wrapped.name, { ...definition, ...wrapped.definition })
+    define(wrapped.name, wrapped.definition)
   }
 }
 
@@ -53,12 +59,14 @@ export function wrapScript(
   if (!isWrapped(script)) return { name, definition }
   checkShape(script, version, definition)
   if (script === 'moveToFinished') {
+    const { functions, body } = splitScript(definition.lua)
     const lua = fill(commitLua, {
-      BULLMQ_SCRIPT: definition.lua,
+      BULLMQ_FUNCTIONS: functions,
+      BULLMQ_BODY: body,
       CHECK_EFFECTS: checkEffectsLua,
       PUBLISH: publish,
     })
-    return { name: COMMIT_COMMAND, definition: { lua, numberOfKeys: 1 } }
+    return { name: COMMIT_COMMAND, definition: { lua } }
   }
   const { fieldsArg, jobKey } = EXPECTED[script]
   const lua = fill(countRetriedLua, {
@@ -82,6 +90,24 @@ function checkShape(script: keyof typeof EXPECTED, version: string, definition: 
     `BullMQ ${BULLMQ_VERSION} with ${expected.keys} keys and ${expected.args} arguments`,
     `BullMQ ${version || 'of unknown version'} with ${definition.numberOfKeys ?? 0} keys and ${highestArg} arguments`,
   )
+}
+
+/**
+ * Splits BullMQ's finishing script where its functions end and its body begins. The functions see no KEYS and no ARGV of
+ * their own accord, so they can stand outside of `finish`, and are set up once for all jobs of a call.
+ */
+function splitScript(lua: string): { functions: string; body: string } {
+  const at = lua.indexOf(BODY_STARTS_WITH)
+  const functions = lua.slice(0, Math.max(0, at))
+  const code = functions.replace(/--\[\[[\s\S]*?\]\]|--.*/g, '')
+  if (at < 0 || lua.indexOf(BODY_STARTS_WITH, at + 1) >= 0 || /\b(KEYS|ARGV)\b/.test(code)) {
+    throw new UnsupportedBullmqError(
+      'moveToFinished',
+      `a body that starts with "${BODY_STARTS_WITH.trim()}"`,
+      'another one',
+    )
+  }
+  return { functions, body: lua.slice(at) }
 }
 
 function fill(template: string, parts: Record<string, string>): string {

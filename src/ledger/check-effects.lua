@@ -9,7 +9,7 @@
   - whole numbers whose sum could pass LIMIT; floats that a double cannot hold, or not written as a plain decimal;
   - adding a whole number where the job added a float before.
 ]]
-local function checkEffects(at)
+local function checkEffects(at, stop)
   local needs = {
     SET = 'any', DEL = 'any', EXPIRE = 'any', PERSIST = 'any',
     SETNX = 'any', APPEND = 'string', INCRBY = 'string', INCRBYFLOAT = 'string',
@@ -162,7 +162,7 @@ local function checkEffects(at)
   }
 
   local index = 0
-  while at <= #ARGV do
+  while at <= stop do
     index = index + 1
     local last = at + tonumber(ARGV[at])
     local command, key = ARGV[at + 1], ARGV[at + 2]

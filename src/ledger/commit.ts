@@ -1,6 +1,5 @@
-// What one attempt leaves to be committed, and its wire form: the arguments of commit.lua after BullMQ's own nine.
+// What one attempt leaves to be committed, and its wire form: the job's words for commit.lua after BullMQ's own nine.
 import type { StoredError } from '../job/index.js'
-import type { KeysOfQueue } from '../redis/index.js'
 import { bucketOf } from './buckets.js'
 import type { StagedWrite } from './effects.js'
 
@@ -40,19 +39,13 @@ export interface FinishingJob {
 /** The version of the result record, its field `v`. */
 export const RESULT_VERSION = 1
 
-/** The arguments of commit.lua from ARGV[10] on. */
-export function commitArguments(
-  keys: KeysOfQueue,
-  job: FinishingJob,
-  outcome: Outcome,
-  finishedAt: number,
-): (string | number)[] {
+/** The words of one job for commit.lua, from its tenth on. */
+export function commitWords(job: FinishingJob, outcome: Outcome, finishedAt: number): (string | number)[] {
   const waitMs = Math.max(0, job.processedOn - job.timestamp - job.delayMs)
   const letter = outcome.status === 'completed' ? 'c' : 'f'
   // A retried job waited for its backoff too, so only first attempts tell how long the queue lets jobs wait.
   const waitBucket = job.attemptsMade === 0 ? bucketOf(waitMs) : '-'
   const args: (string | number)[] = [
-    keys.base,
     resultRecord(job, outcome, finishedAt, waitMs),
     Math.max(1, Math.ceil(outcome.keepResultMs / 1000)),
     `${job.name}:${outcome.status}`,

@@ -4,8 +4,8 @@ import { type BackendFactory, type MinimalJob, QueueKeys, RedisConnection, Redis
 import { Cluster, type Redis } from 'ioredis'
 import { EffectRejectedError, JobStalledError, serializeError } from '../job/index.js'
 import { type KeysOfQueue, queueKeys } from '../redis/index.js'
-import { COMMIT_COMMAND } from './bullmq-scripts.js'
-import { commitArguments, type Outcome } from './commit.js'
+import { commitWords, type Outcome } from './commit.js'
+import { CommitBatch } from './commit-batch.js'
 import { createNextJobReader } from './next-job.js'
 
 /** How many of the arguments BullMQ builds are keys; the rest go to the commit as they are. */
@@ -15,7 +15,14 @@ const DEFAULT_KEEP_RESULT_MS = 86_400_000
 /** The reason BullMQ leaves with a job that stalled too often. */
 const STALLED_REASON = 'job stalled more than allowable limit'
 
-type RunCommand = { runCommand(name: string, args: unknown[]): Promise<unknown> }
+export interface LedgerBackendOptions {
+  readonly keys: KeysOfQueue
+  readonly queue: string
+  /** The connection of blocking reads, which nobody else has. */
+  readonly blockingClient: Redis | Cluster
+  /** How long the result of a job is kept that fails without an outcome of its own, by job name. Default 24 h. */
+  readonly keepResultMs?: ((job: string) => number | undefined) | undefined
+}
 
 /**
  * A backend whose every finish commits. The worker stages an attempt's outcome before BullMQ moves the job; a job that
@@ -24,18 +31,27 @@ type RunCommand = { runCommand(name: string, args: unknown[]): Promise<unknown> 
 export class LedgerBackend extends RedisQueueBackend {
   readonly #keys: KeysOfQueue
   readonly #queue: string
+  readonly #options: LedgerBackendOptions
   readonly #outcomes = new WeakMap<MinimalJob, Outcome>()
   readonly #readNextJob = createNextJobReader()
+  readonly #batch: CommitBatch
 
-  constructor(keys: KeysOfQueue, queue: string, ...backend: ConstructorParameters<typeof RedisQueueBackend>) {
+  constructor(options: LedgerBackendOptions, ...backend: ConstructorParameters<typeof RedisQueueBackend>) {
     super(...backend)
-    this.#keys = keys
-    this.#queue = queue
+    this.#keys = options.keys
+    this.#queue = options.queue
+    this.#options = options
+    this.#batch = new CommitBatch([options.keys.base, options.keys.bullBase], this.connection.client)
   }
 
   /** Says what the next move of this job to completed or failed commits. */
   stage(job: MinimalJob, outcome: Outcome): void {
     this.#outcomes.set(job, outcome)
+  }
+
+  /** Cuts the connection of blocking reads, which `close` waits for in vain while Redis is away. */
+  cut(): void {
+    this.#options.blockingClient.disconnect()
   }
 
   override async moveToCompleted<T, R, N extends string>(
@@ -74,7 +90,7 @@ export class LedgerBackend extends RedisQueueBackend {
               failedReason === STALLED_REASON
                 ? { name: JobStalledError.name, code: 'JOB_STALLED', message: failedReason }
                 : { name: 'Error', message: failedReason },
-            keepResultMs: staged?.keepResultMs ?? DEFAULT_KEEP_RESULT_MS,
+            keepResultMs: staged?.keepResultMs ?? this.#options.keepResultMs?.(job.name) ?? DEFAULT_KEEP_RESULT_MS,
             runMs: staged?.runMs ?? 0,
           }
     const args = this.moveToFailedArgs(job, failedReason, removeOnFail, token, fetchNext, fieldsToUpdate)
@@ -96,10 +112,9 @@ export class LedgerBackend extends RedisQueueBackend {
       processedOn: job.processedOn ?? finishedOn,
       delayMs: job.opts.delay ?? 0,
     }
-    const args = [bullmqArgs[JOB_KEY], ...bullmqArgs.slice(BULLMQ_KEYS)]
-    for (const arg of commitArguments(this.#keys, finishing, outcome, finishedOn)) args.push(arg)
-    const client = (await this.connection.client) as unknown as RunCommand
-    const reply = await client.runCommand(COMMIT_COMMAND, args).catch((error: unknown) => {
+    const words = bullmqArgs.slice(BULLMQ_KEYS)
+    for (const word of commitWords(finishing, outcome, finishedOn)) words.push(word)
+    const reply = await this.#batch.commit(bullmqArgs[JOB_KEY], words).catch((error: unknown) => {
       const rejection = rejectionOf(error, outcome, this.#keys)
       if (!rejection) throw error
       // Should this have been the last attempt, BullMQ fails the job next: with this for its record.
@@ -129,14 +144,20 @@ function rejectionOf(error: unknown, outcome: Outcome, keys: KeysOfQueue): Effec
 }
 
 /** A BullMQ backend factory for one worker: commands go over `client`, blocking reads over a copy of it. */
-export function ledgerBackendFactory(client: Redis | Cluster, prefix: string): BackendFactory<LedgerBackend> {
+export function ledgerBackendFactory(
+  client: Redis | Cluster,
+  prefix: string,
+  keepResultMs?: LedgerBackendOptions['keepResultMs'],
+): BackendFactory<LedgerBackend> {
   return (queue, options) => {
     const keys = queueKeys(prefix, queue)
+    const blockingClient = copyOf(client)
     const connection = new RedisConnection(client, { shared: true })
-    const blocking = new RedisConnection(copyOf(client), { blocking: true })
+    const blocking = new RedisConnection(blockingClient, { blocking: true })
     const bullKeys = new QueueKeys(keys.bull)
     const toKey = (type: string) => bullKeys.toKey(queue, type)
-    return new LedgerBackend(keys, queue, connection, queue, bullKeys.getKeys(queue), toKey, options, blocking)
+    const own = { keys, queue, blockingClient, keepResultMs }
+    return new LedgerBackend(own, connection, queue, bullKeys.getKeys(queue), toKey, options, blocking)
   }
 }
 

@@ -53,9 +53,13 @@ describe('the pinned BullMQ', () => {
   it('defines the three wrapped scripts with the expected keys and arguments, and the rest is left as it is', () => {
     for (const name of ['moveToFinished', 'moveToDelayed', 'retryJob']) {
       const wrapped = wrapScript(`${name}:${BULLMQ_VERSION}`, scriptOf(name), 'PUBLISH')
-      expect(wrapped.definition.lua).toContain(scriptOf(name).lua)
+      // Whole, or in two parts where the functions end: nothing of BullMQ's text is changed or left out.
+      const [functions = '', ...body] = scriptOf(name).lua.split('\nlocal jobIdKey = KEYS[12]\n')
+      expect(body).toHaveLength(name === 'moveToFinished' ? 1 : 0)
+      expect(wrapped.definition.lua).toContain(functions)
+      for (const part of body) expect(wrapped.definition.lua).toContain(`\nlocal jobIdKey = KEYS[12]\n${part}`)
       expect(wrapped.definition.lua).not.toMatch(/--@[A-Z_]+@/)
-      expect(wrapped.definition.numberOfKeys).toBe(name === 'moveToFinished' ? 1 : 11)
+      expect(wrapped.definition.numberOfKeys).toBe(name === 'moveToFinished' ? undefined : 11)
     }
     expect(scripts.size).toBeGreaterThan(40)
     for (const [name, definition] of scripts) {
@@ -148,6 +152,17 @@ describe('another BullMQ', () => {
     expect(refusal.message).toContain(found)
   })
 
+  it.each([
+    ['no body where it is looked for', 'local a = ARGV[9]'],
+    ['two of them', 'local a = 1\nlocal jobIdKey = KEYS[12]\nlocal jobIdKey = KEYS[12]\nreturn ARGV[9]'],
+    ['functions that read keys by themselves', 'local a = KEYS[1]\nlocal jobIdKey = KEYS[12]\nreturn ARGV[9]'],
+  ])('is refused when its finishing script has %s', (_what, lua) => {
+    const refusal = catchError(() =>
+      wrapScript(`moveToFinished:${BULLMQ_VERSION}`, { lua, numberOfKeys: 14 }, 'PUBLISH'),
+    )
+    expect(refusal).toBeInstanceOf(UnsupportedBullmqError)
+  })
+
   it('cannot define its scripts on a client of a worker', () => {
     const client = new Redis({ lazyConnect: true })
     attachLedger(client)
@@ -164,14 +179,17 @@ function finishingArgs(job: Job, target: 'completed' | 'failed'): unknown[] {
 
 /** The keys and arguments BullMQ's script gets inside of the commit: a stub in its place sends back what it was given. */
 async function runStub(args: readonly unknown[]): Promise<{ KEYS: string[]; ARGV: string[] }> {
-  const stub = 'local all = {} for i = 1, 9 do all[i] = ARGV[i] end local ninth = ARGV[9] return {KEYS, all}'
+  const stub = `local function copy(from, count) local to = {} for i = 1, count do to[i] = from[i] end return to end
+local jobIdKey = KEYS[12]
+local ninth = ARGV[9]
+return {copy(KEYS, 14), copy(ARGV, 9)}`
   const name = `moveToFinished:${BULLMQ_VERSION}`
   const { definition } = wrapScript(name, { lua: stub, numberOfKeys: 14 }, 'PUBLISH')
-  const ours = [kernel.keys.base, '{}', 60, 'resize:completed', 1, 'resize|c|0|0', 0]
-  const sent = [args[11], ...args.slice(14), ...ours].map((arg) =>
+  const words = [...args.slice(14), '{}', 60, 'resize:completed', 1, 'resize|c|0|0', 0]
+  const sent = [args[11], kernel.keys.base, kernel.keys.bullBase, words.length, ...words].map((arg) =>
     Buffer.isBuffer(arg) ? arg.toString() : `${arg ?? ''}`,
   )
-  const [keys, argv] = (await kernel.client.eval(definition.lua, 1, ...sent)) as [string[], string[]]
+  const [[keys, argv]] = (await kernel.client.eval(definition.lua, 1, ...sent)) as [[string[], string[]]]
   return { KEYS: keys, ARGV: argv }
 }
 
