@@ -1,22 +1,29 @@
-// A Redis client that writes the commands of one tick to its socket in one go. Each write is a system call, which on
-// loopback and in virtual machines costs more than the command itself; order and replies are as without it.
+// A Redis client that writes the commands of one tick to its socket in one go, or in a few where they are many. Each
+// write is a system call, which can cost more than the command itself; order and replies are as without it.
 import { Redis } from 'ioredis'
 
+/** Bytes that are sent before the tick is over, so that Redis begins while more commands are still being made. */
+const ENOUGH_BYTES = 8_192
+
 export class GatheringRedis extends Redis {
-  #gathering = false
+  #gathering: Redis['stream'] | undefined
 
   override sendCommand(...args: Parameters<Redis['sendCommand']>): unknown {
     if (!this.#gathering && this.stream?.writable) this.#gather(this.stream)
-    return super.sendCommand(...args)
+    const sent = super.sendCommand(...args)
+    if (this.#gathering && this.#gathering.writableLength >= ENOUGH_BYTES) this.#flush()
+    return sent
   }
 
   // Promise callbacks run to their end before the next tick, so every command that one packet of replies sets off is in.
   #gather(stream: Redis['stream']): void {
-    this.#gathering = true
     stream.cork()
-    process.nextTick(() => {
-      this.#gathering = false
-      stream.uncork()
-    })
+    this.#gathering = stream
+    process.nextTick(() => this.#flush())
+  }
+
+  #flush(): void {
+    this.#gathering?.uncork()
+    this.#gathering = undefined
   }
 }

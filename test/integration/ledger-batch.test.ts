@@ -1,0 +1,87 @@
+// Jobs that end in the same moment share script calls: that they do, and that each still stands for itself.
+import type { Redis } from 'ioredis'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { MAX_BATCH } from '../../src/ledger/commit-batch.js'
+import { readResult } from '../../src/ledger/index.js'
+import { type Kernel, openKernel, writes } from '../support/kernel.js'
+import { startTestRedis, type TestRedis } from '../support/redis.js'
+
+let server: TestRedis
+let kernel: Kernel
+let redis: Redis
+
+beforeAll(async () => {
+  server = await startTestRedis()
+  kernel = await openKernel(server.url)
+  redis = kernel.client.duplicate()
+})
+beforeEach(() => redis.flushdb())
+afterAll(async () => {
+  redis.disconnect()
+  await kernel.close()
+  await server.close()
+})
+
+const callsOfScripts = async () =>
+  Number(/cmdstat_evalsha:calls=(\d+)/.exec(await redis.info('commandstats'))?.[1] ?? 0)
+
+async function startMany(count: number) {
+  const jobs = []
+  for (let index = 0; index < count; index++) jobs.push(await kernel.start())
+  return jobs
+}
+
+describe('jobs that end together', () => {
+  it('share one script call up to the limit, and each leaves its result and its counts', async () => {
+    const jobs = await startMany(MAX_BATCH + 1)
+    // The first call carries the script itself, and is not an EVALSHA.
+    await kernel.complete(await kernel.start({ name: 'first' }))
+    const before = await callsOfScripts()
+    await Promise.all(
+      jobs.map((job, index) => kernel.complete(job, { valueJson: String(index), counters: new Map([['sum', index]]) })),
+    )
+    expect((await callsOfScripts()) - before).toBe(2)
+    for (const [index, job] of jobs.entries()) {
+      expect(await readResult(redis, kernel.keys, String(job.id))).toMatchObject({ status: 'completed', value: index })
+    }
+    expect(await redis.hget(kernel.keys.totals, 'resize:completed')).toBe(String(MAX_BATCH + 1))
+    expect(await redis.get(kernel.keys.counter('sum'))).toBe(String((MAX_BATCH * (MAX_BATCH + 1)) / 2))
+  })
+
+  it('are refused one by one: a bad counter, a bad write, a lost lock and a removed job leave the others alone', async () => {
+    await redis.set(kernel.keys.counter('text'), 'not a number')
+    const [good, badCounter, badWrite, lockLost, removed, failed] = await startMany(6)
+    if (!(good && badCounter && badWrite && lockLost && removed && failed)) throw new Error('jobs are missing')
+    await redis.del(kernel.bull(`${lockLost.id}:lock`))
+    await redis.del(kernel.bull(String(removed.id)))
+    const outcomes = await Promise.allSettled([
+      kernel.complete(badCounter, { counters: new Map([['text', 1]]) }),
+      kernel.complete(badWrite, writes(['SADD', 'set', 'a'], ['LPUSH', 'set', 'b'])),
+      kernel.complete(lockLost, { counters: new Map([['sum', 100]]) }),
+      kernel.complete(good, { counters: new Map([['sum', 1]]) }),
+      kernel.complete(removed, { counters: new Map([['sum', 100]]) }),
+      kernel.fail(failed),
+    ])
+    expect(outcomes.map(({ status }) => status)).toEqual([
+      ...['rejected', 'rejected', 'rejected', 'fulfilled', 'rejected', 'fulfilled'],
+    ])
+    expect(outcomes[0]).toMatchObject({ reason: { code: 'EFFECT_REJECTED', command: 'INCRBY' } })
+    expect(outcomes[1]).toMatchObject({ reason: { code: 'EFFECT_REJECTED', command: 'LPUSH' } })
+    expect(await redis.hgetall(kernel.keys.totals)).toEqual({ 'resize:completed': '1', 'resize:failed': '1' })
+    expect(await redis.get(kernel.keys.counter('sum'))).toBe('1')
+    expect(await redis.exists('set')).toBe(0)
+    const results = await redis.keys(`${kernel.keys.base}result:*`)
+    expect(results.sort()).toEqual([good, failed].map(({ id }) => kernel.keys.result(String(id))).sort())
+  })
+
+  it('stand for themselves when a command of one of them breaks', async () => {
+    const [good, broken] = await startMany(2)
+    if (!(good && broken)) throw new Error('jobs are missing')
+    // BullMQ's script raises when a child's dependencies are of another type.
+    await redis.set(kernel.bull(`${broken.id}:dependencies`), 'not a set')
+    const [first, second] = await Promise.allSettled([kernel.complete(broken), kernel.complete(good)])
+    expect(first).toMatchObject({ status: 'rejected', reason: { message: expect.stringContaining('WRONGTYPE') } })
+    expect(second?.status).toBe('fulfilled')
+    expect(await redis.hgetall(kernel.keys.totals)).toEqual({ 'resize:completed': '1' })
+  })
+})
