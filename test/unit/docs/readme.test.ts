@@ -30,9 +30,14 @@ test('the place for measured figures is there, once', () => {
   expect(sections('README.md', 'bench')).toHaveLength(1)
 })
 
+const { version } = JSON.parse(read('package.json')) as { version: string }
+
+test('the package that npm pack makes has the name that is given', () => {
+  expect(read('README.md').match(/drover-[\d.]+\.tgz/g)).toEqual([`drover-${version}.tgz`])
+})
+
 test('the changelog opens with what is not released, and names the version of the package', () => {
   const changelog = read('CHANGELOG.md')
-  const { version } = JSON.parse(read('package.json')) as { version: string }
   expect(changelog.match(/^## .*$/m)?.[0]).toBe('## [Unreleased]')
   expect(changelog).toContain(version)
 })
