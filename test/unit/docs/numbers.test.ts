@@ -1,0 +1,40 @@
+// Numbers in the text of the documents, each beside the code that it is taken from.
+import { expect, it } from 'vitest'
+import { read } from './documents.js'
+
+const NUMBERS: readonly [document: string, words: string, source: string, code: string][] = [
+  ['README.md', 'newest 100 completed', 'src/worker/worker-options.ts', 'keepCompleted ?? 100'],
+  ['README.md', '10,000 failed', 'src/worker/worker-options.ts', 'keepFailed ?? 10_000'],
+  ['README.md', 'Redis 6.2 or later', 'src/redis/server-info.ts', "MINIMUM_REDIS_VERSION = '6.2.0'"],
+  ['README.md', 'Node (20.19 and up, or 22.12 and up)', 'package.json', '"^20.19.0 || >=22.12.0"'],
+  ['docs/handlers.md', 'kept with the job, the newest 100', 'src/worker/queue-worker.ts', 'KEEP_LOG_LINES = 100'],
+  ['docs/handlers.md', 'could pass 9·10¹⁸', 'src/ledger/commit.lua', 'LIMIT = 9e18'],
+  ['docs/redis-keys.md', 'up to 4096 bytes', 'src/job/stored-error.ts', 'maxMessageBytes = 4096'],
+  ['docs/redis-keys.md', 'up to 8192 bytes', 'src/job/stored-error.ts', 'maxStackBytes = 8192'],
+  ['docs/redis-keys.md', 'default 24 h', 'src/job/contract-options.ts', 'DAY_MS = 86_400_000'],
+  ['docs/redis-keys.md', 'from 10 minutes after its end', 'src/ledger/rollup.ts', 'SETTLE_MS = 10 * MINUTE_MS'],
+  ['docs/errors.md', 'message of the first 20', 'src/job/errors.ts', 'MAX_ISSUES = 20'],
+  ['docs/job-lifecycle.md', 'in chunks of 500', 'src/producer/enqueue-bulk.ts', 'DEFAULT_CHUNK_SIZE = 500'],
+  ['docs/job-lifecycle.md', 'up to 8 share one call', 'src/ledger/commit-batch.ts', 'MAX_BATCH = 8'],
+  ['docs/job-lifecycle.md', 'hold 15 s (`lockDuration`)', 'src/worker/worker-options.ts', "lockDuration ?? '15s'"],
+  ['docs/job-lifecycle.md', 'are renewed every 5 s', 'src/worker/lock-keeper.ts', 'options.lockMs / 3'],
+  ['docs/job-lifecycle.md', 'every 5 s (`stalledInterval`)', 'src/worker/worker-options.ts', "stalledInterval ?? '5s'"],
+  ['docs/job-lifecycle.md', 'more than 5 stalls', 'src/worker/worker-options.ts', 'maxStalledCount ?? 5'],
+  ['docs/job-lifecycle.md', 'newest 100 completed', 'src/worker/worker-options.ts', 'keepCompleted ?? 100'],
+  ['docs/job-lifecycle.md', '10,000 failed', 'src/worker/worker-options.ts', 'keepFailed ?? 10_000'],
+  ['docs/operations.md', 'newest 100 completed', 'src/worker/worker-options.ts', 'keepCompleted ?? 100'],
+  ['docs/operations.md', '10,000 failed', 'src/worker/worker-options.ts', 'keepFailed ?? 10_000'],
+  ['docs/operations.md', '`shutdownTimeout` (25 s)', 'src/worker/worker-options.ts', "shutdownTimeout ?? '25s'"],
+  ['docs/operations.md', 'takes port 3000 unless', 'src/dashboard/options.ts', 'port = 3000'],
+  ['docs/operations.md', 'on 127.0.0.1:3768', 'src/config/settings-schema.ts', 'port: 3768'],
+  ['docs/operations.md', 'then http://127.0.0.1:3000', 'docker-compose.yml', '"127.0.0.1:3000:3000"'],
+  ['docs/operations.md', '12 hours', 'src/dashboard/session.ts', 'SESSION_MS = 12 * 60 * 60 * 1000'],
+  ['docs/operations.md', '8 to 512 visible characters', 'src/dashboard/options.ts', '{8,512}'],
+  ['docs/operations.md', 'Five wrong ones', 'src/dashboard/sign-in-limit.ts', 'MAX_FAILURES = 5'],
+  ['docs/operations.md', 'for 15 minutes', 'src/dashboard/sign-in-limit.ts', 'WINDOW_MS = 15 * 60 * 1000'],
+]
+
+it.each(NUMBERS)('%s says "%s", as %s does', (document, words, source, code) => {
+  expect(read(document).replace(/\s+/g, ' ')).toContain(words)
+  expect(read(source)).toContain(code)
+})
