@@ -118,9 +118,14 @@ export class Effects {
 
   /** What was staged, for the commit; nothing can be staged after it. @throws the first rejection, if there was one. */
   close(): readonly StagedWrite[] {
-    this.#closed = true
+    this.seal()
     if (this.#rejection) throw this.#rejection
     return this.#writes
+  }
+
+  /** Ends the staging: every further write is rejected. */
+  seal(): void {
+    this.#closed = true
   }
 
   #stage(command: string, key: string, words: readonly Text[]): void {

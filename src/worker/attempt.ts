@@ -4,10 +4,10 @@ import type { Job } from 'bullmq'
 import type { Logger } from 'pino'
 import {
   EffectLimitError,
+  EffectRejectedError,
   encodeResult,
   InvalidOptionError,
   JobTimeoutError,
-  LockLostError,
   parseInput,
 } from '../job/index.js'
 import { type CompletedOutcome, Effects } from '../ledger/index.js'
@@ -17,6 +17,8 @@ import type { Handler } from './handle.js'
 import { createJobLogger } from './job-logger.js'
 
 const MAX_COUNTERS = 1_000
+/** The longest a timer of Node can wait; it fires at once when given more. */
+const MAX_TIMER_MS = 2 ** 31 - 1
 
 /** What an attempt needs of the worker that runs it. */
 export interface AttemptRoom {
@@ -39,7 +41,8 @@ export class Attempt implements JobContext {
   #ended = false
   #abortReason: Error | undefined
   #controller: AbortController | undefined
-  #rejectRun: ((reason: Error) => void) | undefined
+  #rejectStep: ((reason: Error) => void) | undefined
+  #timer: NodeJS.Timeout | undefined
   #counters: Map<string, number> | undefined
   #effects: Effects | undefined
   #log: JobLogger | undefined
@@ -82,45 +85,45 @@ export class Attempt implements JobContext {
   }
   get effects(): Effects {
     this.#effects ??= new Effects(this.#room.keys, { cluster: this.#room.cluster })
+    if (this.#ended) this.#effects.seal()
     return this.#effects
+  }
+  // Getters, so that a handler may take the two out of its context.
+  get progress(): JobContext['progress'] {
+    return (percent, text) => this.#showProgress(percent, text)
+  }
+  get counter(): JobContext['counter'] {
+    return (name) => this.#openCounter(name)
+  }
+  /** Why the attempt was ended from outside, if it was. */
+  get abortReason(): Error | undefined {
+    return this.#abortReason
   }
   get runMs(): number {
     return performance.now() - this.startedAt
   }
 
-  async progress(percent: number, text?: string): Promise<void> {
-    if (typeof percent !== 'number' || !(percent >= 0 && percent <= 100)) {
-      throw new InvalidOptionError('progress', 'a number from 0 to 100', percent)
-    }
-    if (this.#ended) return
-    await this.#bullJob.updateProgress(text === undefined ? percent : { percent, text })
-  }
-
-  counter(name: string): StagedCounter {
-    checkCounterName(name)
-    return { add: (delta = 1) => this.#addToCounter(name, delta) }
-  }
-
-  /** Ends the attempt from outside: the handler's signal aborts, and `run` rejects with the reason at once. */
+  /** Ends the attempt from outside: the handler's signal aborts, and `run` rejects at once, with the reason if it waited. */
   abort(reason: Error): void {
     if (this.#ended || this.#abortReason) return
     this.#abortReason = reason
     this.#controller?.abort(reason)
-    this.#rejectRun?.(reason)
+    this.#rejectStep?.(reason)
   }
 
   /** Runs the handler once. Resolves with what to commit; rejects with the handler's error or the abort's reason. */
   async run(): Promise<CompletedOutcome> {
     const { contract, run } = this.#handler
     try {
+      if (this.#abortReason) throw this.#abortReason
       const parsed = parseInput(contract, this.#bullJob.data)
-      const input = parsed instanceof Promise ? await parsed : parsed
+      const input = parsed instanceof Promise ? await this.#untilEnded(parsed) : parsed
       const returned = run(input, this)
-      const value = isThenable(returned) ? await this.#untilEnded(returned, contract.timeoutMs) : returned
+      const value = isThenable(returned) ? await this.#untilEnded(returned) : returned
+      const encoded = encodeResult(contract, value)
+      const valueJson = encoded instanceof Promise ? await this.#untilEnded(encoded) : encoded
       const refused = this.#abortReason ?? this.#rejection
       if (refused) throw refused
-      const encoded = encodeResult(contract, value)
-      const valueJson = encoded instanceof Promise ? await encoded : encoded
       return {
         status: 'completed',
         valueJson,
@@ -131,36 +134,61 @@ export class Attempt implements JobContext {
       }
     } finally {
       this.#ended = true
+      this.#effects?.seal()
     }
   }
 
   // A handler that ignores its signal is left behind: its attempt is over, and what it still returns goes nowhere.
-  #untilEnded(returned: PromiseLike<unknown>, timeoutMs: number): Promise<unknown> {
+  #untilEnded<Value>(step: PromiseLike<Value>): Promise<Value> {
     return new Promise((resolve, reject) => {
-      if (this.#abortReason) reject(this.#abortReason)
-      const timer = setTimeout(() => this.abort(new JobTimeoutError(timeoutMs)), timeoutMs)
-      this.#rejectRun = (reason) => {
-        clearTimeout(timer)
-        reject(reason)
+      let isSettled = false
+      const settle = (finish: () => void) => {
+        isSettled = true
+        clearTimeout(this.#timer)
+        finish()
       }
-      returned.then(
-        (value) => {
-          clearTimeout(timer)
-          resolve(value)
-        },
-        (error) => {
-          clearTimeout(timer)
-          reject(error)
-        },
+      this.#rejectStep = (reason) => settle(() => reject(reason))
+      step.then(
+        (value) => settle(() => resolve(value)),
+        (error) => settle(() => reject(error)),
       )
+      if (this.#abortReason) this.#rejectStep(this.#abortReason)
+      else if (!isSettled) this.#watchTimeout()
     })
   }
 
+  #watchTimeout(): void {
+    const { timeoutMs } = this.#handler.contract
+    const leftMs = timeoutMs - this.runMs
+    if (leftMs <= 0) this.abort(new JobTimeoutError(timeoutMs))
+    else this.#timer = setTimeout(() => this.#watchTimeout(), Math.min(leftMs, MAX_TIMER_MS))
+  }
+
+  async #showProgress(percent: number, text: string | undefined): Promise<void> {
+    if (typeof percent !== 'number' || !(percent >= 0 && percent <= 100)) {
+      throw new InvalidOptionError('progress', 'a number from 0 to 100', percent)
+    }
+    if (this.#ended) return
+    await this.#bullJob.updateProgress(text === undefined ? percent : { percent, text })
+  }
+
   // As with effects: a count that could not be taken is not lost in a handler's catch, the attempt fails with it.
+  #openCounter(name: string): StagedCounter {
+    this.#orFail(() => checkCounterName(name))
+    return { add: (delta = 1) => this.#orFail(() => this.#addToCounter(name, delta)) }
+  }
+
   #addToCounter(name: string, delta: number): void {
+    if (this.#ended) {
+      const reason = 'the attempt has ended; count before the handler returns'
+      throw new EffectRejectedError('INCRBY', this.#room.keys.counter(name), reason)
+    }
+    this.#counters = addTo(this.#counters ?? new Map(), name, delta)
+  }
+
+  #orFail(stage: () => unknown): void {
     try {
-      this.#counters = addTo(this.#counters ?? new Map(), name, delta)
-      if (this.#ended) throw new LockLostError(this.id, { cause: new Error('the attempt has ended') })
+      stage()
     } catch (error) {
       this.#rejection ??= error as Error
       throw error
