@@ -11,9 +11,15 @@ export interface LockKeeperOptions {
   readonly onError: (error: unknown) => void
 }
 
+/** A running attempt, and the monotonic time at which its lock was last known to hold. */
+interface Held {
+  readonly attempt: Attempt
+  heldAt: number
+}
+
 export class LockKeeper {
-  /** Running attempts, by lock token and job id, with the monotonic time their lock surely held. */
-  readonly #held = new Map<Attempt, number>()
+  /** By job id: one job runs once in a process. */
+  readonly #held = new Map<string, Held>()
   readonly #options: LockKeeperOptions
   readonly #timer: NodeJS.Timeout
   #renewing = false
@@ -26,18 +32,17 @@ export class LockKeeper {
 
   /** Starts to keep an attempt's lock. An older run of the same job in this process is ended: its lock is gone. */
   add(attempt: Attempt): void {
-    for (const other of this.#held.keys()) {
-      if (other.id === attempt.id) other.abort(new LockLostError(other.id))
-    }
-    this.#held.set(attempt, attempt.startedAt)
+    const older = this.#held.get(attempt.id)
+    this.#held.set(attempt.id, { attempt, heldAt: attempt.startedAt })
+    older?.attempt.abort(new LockLostError(attempt.id))
   }
 
   remove(attempt: Attempt): void {
-    this.#held.delete(attempt)
+    if (this.#held.get(attempt.id)?.attempt === attempt) this.#held.delete(attempt.id)
   }
 
-  get attempts(): Iterable<Attempt> {
-    return this.#held.keys()
+  get attempts(): Attempt[] {
+    return Array.from(this.#held.values(), ({ attempt }) => attempt)
   }
 
   get size(): number {
@@ -52,17 +57,17 @@ export class LockKeeper {
     this.#dropExpired()
     if (this.#renewing || this.#held.size === 0) return
     this.#renewing = true
-    const attempts = [...this.#held.keys()]
+    const renewed = [...this.#held.values()]
     const sentAt = performance.now()
     try {
       const lost = await this.#options.extend(
-        attempts.map((attempt) => attempt.id),
-        attempts.map((attempt) => attempt.token),
+        renewed.map(({ attempt }) => attempt.id),
+        renewed.map(({ attempt }) => attempt.token),
         this.#options.lockMs,
       )
-      for (const attempt of attempts) {
-        if (lost.includes(attempt.id)) attempt.abort(new LockLostError(attempt.id))
-        else if (this.#held.has(attempt)) this.#held.set(attempt, sentAt)
+      for (const held of renewed) {
+        if (lost.includes(held.attempt.id)) held.attempt.abort(new LockLostError(held.attempt.id))
+        else held.heldAt = sentAt
       }
     } catch (error) {
       this.#options.onError(error)
@@ -74,7 +79,7 @@ export class LockKeeper {
   // Redis cannot be asked while it is away, but it does not keep a lock longer than agreed either.
   #dropExpired(): void {
     const expiredBefore = performance.now() - this.#options.lockMs
-    for (const [attempt, heldAt] of this.#held) {
+    for (const { attempt, heldAt } of this.#held.values()) {
       if (heldAt < expiredBefore) attempt.abort(new LockLostError(attempt.id))
     }
   }
