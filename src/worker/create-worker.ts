@@ -1,7 +1,7 @@
 // The door of the worker side: connects, checks the server, works the queues, and closes all of it in order.
 // queue-worker.ts runs one queue; attempt.ts runs one attempt.
 import { type Logger, pino } from 'pino'
-import { serializeError } from '../job/index.js'
+import { RedisUnavailableError, serializeError } from '../job/index.js'
 import { attachLedger, RESULT_VERSION, rollUpStats } from '../ledger/index.js'
 import {
   connectOnce,
@@ -22,6 +22,7 @@ import { QueueWorker } from './queue-worker.js'
 import { type CheckedWorkerOptions, checkWorkerOptions, type WorkerOptions } from './worker-options.js'
 
 const CONNECT_TIMEOUT_MS = 10_000
+const START = 'the start of the worker'
 const ROLL_UP_INTERVAL_MS = 600_000
 /** Beyond the shutdown deadline, how long handed-back jobs may take to reach Redis before the connection is cut. */
 const HAND_BACK_GRACE_MS = 2_000
@@ -60,10 +61,12 @@ export async function createWorker(options: WorkerOptions): Promise<Worker> {
   })
   attachLedger(client)
   try {
-    await connectOnce(client, CONNECT_TIMEOUT_MS, 'the start of the worker')
+    await connectOnce(client, CONNECT_TIMEOUT_MS, START)
     await checkServer(client, logger)
     await register(client, checked)
-    return new RunningWorker(client, checked, logger)
+    const worker = new RunningWorker(client, checked, logger)
+    await worker.start()
+    return worker
   } catch (error) {
     client.disconnect()
     throw error
@@ -88,7 +91,7 @@ class RunningWorker implements Worker {
   readonly #workers: readonly QueueWorker[]
   readonly #options: CheckedWorkerOptions
   readonly #logger: Logger
-  readonly #rollUpTimer: NodeJS.Timeout
+  #rollUpTimer: NodeJS.Timeout | undefined
   #closing: Promise<CloseOutcome> | undefined
 
   constructor(client: RedisClient, options: CheckedWorkerOptions, logger: Logger) {
@@ -97,6 +100,18 @@ class RunningWorker implements Worker {
     this.#logger = logger
     this.queues = options.queues.map(({ queue }) => queue)
     this.#workers = options.queues.map((settings) => new QueueWorker(settings, client, logger))
+  }
+
+  /** Starts to take jobs. When it rejects, no connection and no timer is left but those of the client. */
+  async start(): Promise<void> {
+    try {
+      const ready = Promise.all(this.#workers.map((worker) => worker.ready()))
+      if (!(await endsWithin(ready, CONNECT_TIMEOUT_MS))) throw new RedisUnavailableError(START, CONNECT_TIMEOUT_MS)
+      await ready
+    } catch (error) {
+      for (const worker of this.#workers) worker.cut()
+      throw error
+    }
     for (const worker of this.#workers) worker.start()
     this.#rollUpTimer = setInterval(() => void this.#rollUp(), ROLL_UP_INTERVAL_MS)
     void this.#rollUp()
@@ -127,6 +142,7 @@ class RunningWorker implements Worker {
       handedBack: this.#workers.reduce((sum, worker) => sum + worker.handedBack, 0),
       abandoned: this.running,
     }
+    for (const worker of this.#workers) worker.cut()
     this.#client.disconnect()
     return outcome
   }

@@ -1,14 +1,15 @@
 // One queue's consumer: a BullMQ worker on the ledger's backend, and what happens to each job that it hands over.
-import { Worker as BullWorker, type Job, UnrecoverableError, WaitingError } from 'bullmq'
+import { Worker as BullWorker, type Job, type MinimalJob, WaitingError } from 'bullmq'
 import type { Logger } from 'pino'
-import { NoHandlerError, ShutdownError, serializeError } from '../job/index.js'
+import { EffectRejectedError, NoHandlerError, ShutdownError, serializeError } from '../job/index.js'
 import { type LedgerBackend, ledgerBackendFactory } from '../ledger/index.js'
 import { queueKeys, type RedisClient } from '../redis/index.js'
 import { Attempt, type AttemptRoom } from './attempt.js'
+import { AttemptFailed, JobFailed } from './attempt-failures.js'
 import type { Handler } from './handle.js'
 import { LockKeeper } from './lock-keeper.js'
 import { throttledLog } from './log-throttle.js'
-import { type Decision, decide } from './retry-policy.js'
+import { decide } from './retry-policy.js'
 import type { QueueSettings } from './worker-options.js'
 
 /** Lines kept of one job's own log, the newest. */
@@ -17,15 +18,8 @@ const DEFAULT_KEEP_RESULT_MS = 86_400_000
 /** Wait between tries to finish a job while Redis is away; BullMQ's own default is 15 s. */
 const FINISH_RETRY_MS = 500
 
-/** Tells BullMQ that an attempt failed, and carries the wait until the next one to its backoff strategy. */
-class AttemptFailed extends Error {
-  readonly retryDelayMs: number
-  constructor(message: string, stack: string | undefined, retryDelayMs: number) {
-    super(message)
-    this.stack = stack ?? message
-    this.retryDelayMs = retryDelayMs
-  }
-}
+/** BullMQ's codes for a finish by a run that no longer has the job: removed, lock gone, not active, another's lock. */
+const STALE_RUN_CODES: readonly unknown[] = [-1, -2, -3, -6]
 
 export class QueueWorker {
   readonly queue: string
@@ -35,6 +29,7 @@ export class QueueWorker {
   readonly #locks: LockKeeper
   readonly #bull: BullWorker
   #handedBack = 0
+  #handsBack = false
 
   constructor(settings: QueueSettings, client: RedisClient, logger: Logger) {
     this.queue = settings.queue
@@ -64,10 +59,10 @@ export class QueueWorker {
         removeOnComplete: { count: settings.keepCompleted },
         removeOnFail: { count: settings.keepFailed },
         settings: {
-          backoffStrategy: (_attempts, _type, error) => (error instanceof AttemptFailed ? error.retryDelayMs : 1),
+          backoffStrategy: (_attempts, _type, error, job) => this.#retryDelayMs(error, job as MinimalJob),
         },
       },
-      ledgerBackendFactory(client, settings.prefix),
+      ledgerBackendFactory(client, settings.prefix, (job) => this.#handlers.get(job)?.contract.keepResultMs),
     )
     this.#locks = new LockKeeper({
       lockMs: settings.lockMs,
@@ -79,6 +74,11 @@ export class QueueWorker {
 
   get #backend(): LedgerBackend {
     return this.#bull.getBackend() as LedgerBackend
+  }
+
+  /** Resolves when its connections are there and BullMQ is one the ledger knows; else rejects. */
+  async ready(): Promise<void> {
+    await this.#bull.waitUntilReady()
   }
 
   /** Starts to take jobs. */
@@ -100,8 +100,15 @@ export class QueueWorker {
     return this.#bull.close().finally(() => this.#locks.close())
   }
 
-  /** Hands the running jobs back to the queue, not as failed attempts. */
+  /** Ends what `close` still waits for, and leaves no timer and no connection of its own. */
+  cut(): void {
+    this.#locks.close()
+    this.#backend.cut()
+  }
+
+  /** Hands the running jobs back to the queue, not as failed attempts, and those that BullMQ still hands over too. */
   handBack(): void {
+    this.#handsBack = true
     for (const attempt of this.#locks.attempts) attempt.abort(new ShutdownError())
   }
 
@@ -112,50 +119,66 @@ export class QueueWorker {
 
   async #process(job: Job, token: string): Promise<null> {
     const handler = this.#handlers.get(job.name)
-    if (!handler) return this.#settle(new NoHandlerError(job.name, this.queue), job, token, undefined, 0)
+    if (!handler) return this.#fail(new NoHandlerError(job.name, this.queue), job, undefined, 0)
     const attempt = new Attempt(job, token, handler, this.#room)
     this.#locks.add(attempt)
     try {
+      if (this.#handsBack) attempt.abort(new ShutdownError())
       this.#backend.stage(job, await attempt.run())
       return null
     } catch (error) {
-      return await this.#settle(error, job, token, handler, attempt.runMs)
+      return await this.#settle(attempt, error, job, handler)
     } finally {
       this.#locks.remove(attempt)
     }
   }
 
-  /** Acts on the decision about a thrown error, and throws what makes BullMQ do its part of it. */
-  async #settle(thrown: unknown, job: Job, token: string, handler: Handler | undefined, runMs: number): Promise<never> {
-    const decision = decide(thrown, job, handler?.contract)
-    if (decision.kind === 'hand-back') {
+  /** Acts on the decision about an attempt that did not complete, and throws what makes BullMQ do its part of it. */
+  async #settle(attempt: Attempt, thrown: unknown, job: Job, handler: Handler): Promise<never> {
+    const error = attempt.abortReason ?? thrown
+    const { kind } = decide(error, job, handler.contract, attempt.abortReason)
+    if (kind === 'hand-back') await this.#handBackOne(job, attempt.token)
+    if (kind === 'abandon') {
+      this.#logger.warn({ ...this.#fields(job), err: serializeError(error) }, 'lock lost, attempt abandoned')
+    }
+    // Leaves the job as it is: back in its queue, or another run's.
+    if (kind === 'hand-back' || kind === 'abandon') throw new WaitingError()
+    return this.#fail(error, job, handler, attempt.runMs)
+  }
+
+  async #handBackOne(job: Job, token: string): Promise<void> {
+    try {
       await job.moveToWait(token)
       this.#handedBack++
       this.#logger.info(this.#fields(job), 'job handed back unfinished')
-      throw new WaitingError()
+    } catch (error) {
+      // Its lock runs out, and it is handed out again then.
+      this.#logger.warn(
+        { ...this.#fields(job), err: serializeError(error) },
+        'job was not handed back, its lock must expire',
+      )
     }
-    if (decision.kind === 'abandon') {
-      this.#logger.warn({ ...this.#fields(job), err: serializeError(thrown) }, 'lock lost, attempt abandoned')
-      throw new WaitingError()
-    }
-    const error = serializeError(thrown)
-    this.#logDecision(job, decision, error)
-    if (decision.kind === 'retry') throw new AttemptFailed(error.message, error.stack, decision.delayMs)
-    this.#backend.stage(job, {
-      status: 'failed',
-      error,
-      keepResultMs: handler?.contract.keepResultMs ?? DEFAULT_KEEP_RESULT_MS,
-      runMs,
-    })
-    const unrecoverable = new UnrecoverableError(error.message)
-    unrecoverable.stack = error.stack ?? error.message
-    throw unrecoverable
   }
 
-  #logDecision(job: Job, decision: Decision, error: ReturnType<typeof serializeError>): void {
+  #fail(thrown: unknown, job: Job, handler: Handler | undefined, runMs: number): never {
+    const error = serializeError(thrown)
+    const decision = decide(thrown, job, handler?.contract)
     const fields = { ...this.#fields(job), attempts: job.opts.attempts, err: error }
-    if (decision.kind === 'retry') this.#logger.warn({ ...fields, retryInMs: decision.delayMs }, 'attempt failed')
-    else this.#logger.error(fields, 'job failed')
+    if (decision.kind === 'retry') {
+      this.#logger.warn({ ...fields, retryInMs: decision.delayMs }, 'attempt failed')
+      throw new AttemptFailed(error, decision.delayMs)
+    }
+    this.#logger.error(fields, 'job failed')
+    const keepResultMs = handler?.contract.keepResultMs ?? DEFAULT_KEEP_RESULT_MS
+    this.#backend.stage(job, { status: 'failed', error, keepResultMs, runMs })
+    throw new JobFailed(error)
+  }
+
+  // Not ours is the error of a commit that was refused, which BullMQ takes for a failed attempt.
+  #retryDelayMs(error: unknown, job: MinimalJob): number {
+    if (error instanceof AttemptFailed) return error.retryDelayMs
+    const decision = decide(error, job, this.#handlers.get(job.name)?.contract)
+    return decision.kind === 'retry' ? decision.delayMs : 1
   }
 
   #fields(job: Job): { queue: string; job: string; id: string | undefined; attempt: number } {
@@ -163,10 +186,21 @@ export class QueueWorker {
   }
 
   #logEvents(): void {
-    this.#bull.on('error', throttledLog(this.#logger, 'error', 'worker error', { queue: this.queue }))
+    const logError = throttledLog(this.#logger, 'error', 'worker error', { queue: this.queue })
+    const logStale = throttledLog(this.#logger, 'warn', 'a run without the lock ended, nothing of it counts', {
+      queue: this.queue,
+    })
+    this.#bull.on('error', (error) => {
+      if (STALE_RUN_CODES.includes((error as { code?: unknown }).code)) logStale(error)
+      else if (!(error instanceof EffectRejectedError)) logError(error)
+    })
     this.#bull.on('stalled', (id) => this.#logger.warn({ queue: this.queue, id }, 'job stalled, it runs again'))
     this.#bull.on('failed', (job, error) => {
-      if (job?.deferredFailure) this.#logger.error({ ...this.#fields(job), err: serializeError(error) }, 'job failed')
+      if (!job || error instanceof AttemptFailed || error instanceof JobFailed) return
+      // BullMQ has counted the attempt by now.
+      const fields = { ...this.#fields(job), attempt: job.attemptsMade, err: serializeError(error) }
+      if (job.finishedOn) this.#logger.error(fields, 'job failed')
+      else this.#logger.warn(fields, 'attempt failed')
     })
   }
 }

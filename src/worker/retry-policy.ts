@@ -24,13 +24,18 @@ export type Decision =
 /** Where no contract is at hand (a job without a handler here), retries follow these. */
 const DEFAULT_BACKOFF: Backoff = { type: 'exponential', delayMs: 1_000, jitter: 0.5, maxDelayMs: 3_600_000 }
 
+/**
+ * What follows from an attempt that ended with `thrown`. `abortReason` is why it was ended from outside, if it was: only
+ * then a shutdown or a lost lock is what ended it, and not an error of that class that a handler came by.
+ */
 export function decide(
   thrown: unknown,
   job: Pick<Job, 'attemptsMade' | 'opts'>,
   contract: AnyJobContract | undefined,
+  abortReason?: Error,
 ): Decision {
-  if (thrown instanceof ShutdownError) return { kind: 'hand-back' }
-  if (thrown instanceof LockLostError) return { kind: 'abandon' }
+  if (abortReason instanceof ShutdownError) return { kind: 'hand-back' }
+  if (abortReason instanceof LockLostError) return { kind: 'abandon' }
   const permanent =
     thrown instanceof PermanentError || thrown instanceof InvalidInputError || thrown instanceof CancelledError
   if (permanent || job.attemptsMade + 1 >= (job.opts.attempts ?? 0)) return { kind: 'fail' }

@@ -1,0 +1,300 @@
+// What becomes of failed attempts: how many there are, how long each waits, and what the last of them leaves.
+import { Queue } from 'bullmq'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { z } from 'zod'
+import { defineJob, PermanentError, retryIn } from '../../src/job/index.js'
+import { handle } from '../../src/worker/index.js'
+import { createGate, type LogLine, openWorkshop, type Workshop } from '../support/worker.js'
+
+let shop: Workshop
+beforeAll(async () => {
+  shop = await openWorkshop()
+})
+afterAll(() => shop.close())
+
+const input = z.object({ n: z.number() })
+const totalsOf = (queue: string) => shop.redis.hgetall(shop.keys(queue).totals)
+/** Milliseconds from the end of each attempt to the start of the next. */
+const gaps = (times: readonly [start: number, end: number][]) =>
+  times.slice(1).map(([start], index) => start - (times[index] as [number, number])[1])
+
+describe('a job whose handler throws', () => {
+  it('runs as often as its contract says, waits twice as long each time up to the cap, and fails with the last error', async () => {
+    const contract = defineJob({
+      ...{ name: 'flaky', queue: 'doubling', input, attempts: 4, keepResult: '50s' },
+      backoff: { delay: 100, jitter: 0, maxDelay: 150 },
+    })
+    const times: [number, number][] = []
+    const seen: unknown[] = []
+    const handler = handle(contract, async (_input, ctx) => {
+      const start = Date.now()
+      seen.push([ctx.attempt, ctx.attempts, ctx.fence.token])
+      ctx.counter('tries').add()
+      ctx.effects.sadd('tries', ctx.attempt)
+      times.push([start, Date.now()])
+      throw new TypeError(`attempt ${ctx.attempt}`)
+    })
+    const worker = await shop.work([handler])
+    const job = await shop.producer.enqueue(contract, { n: 1 })
+    const record = await shop.end(job)
+
+    expect(seen).toEqual([
+      ...[
+        [1, 4, 1],
+        [2, 4, 2],
+        [3, 4, 3],
+        [4, 4, 4],
+      ],
+    ])
+    expect(record).toMatchObject({ status: 'failed', attempts: 4, error: { name: 'TypeError', message: 'attempt 4' } })
+    // BullMQ starts a delayed job at most a few milliseconds early, as its clock has whole ones.
+    const [first = 0, second = 0, third = 0] = gaps(times)
+    expect(first).toBeGreaterThanOrEqual(95)
+    expect(second).toBeGreaterThanOrEqual(145)
+    expect(third).toBeGreaterThanOrEqual(145)
+    expect(await totalsOf('doubling')).toEqual({ 'flaky:retried': '3', 'flaky:failed': '1' })
+    // Nothing of any of the attempts was committed.
+    expect(await shop.redis.exists(shop.keys('doubling').counter('tries'), 'tries')).toBe(0)
+    expect(await shop.redis.ttl(shop.keys('doubling').result(job.id))).toBeLessThanOrEqual(50)
+    const logged = worker.lines.filter((line) => line.id === job.id)
+    expect(logged.map(({ msg, attempt, retryInMs }) => [msg, attempt, retryInMs])).toEqual([
+      ['attempt failed', 1, 100],
+      ['attempt failed', 2, 150],
+      ['attempt failed', 3, 150],
+      ['job failed', 4, undefined],
+    ])
+  })
+
+  it('counts as completed once, with what its good attempt staged, when a later attempt is good', async () => {
+    const contract = defineJob({ name: 'third', queue: 'third', input, backoff: { delay: 0 } })
+    const handler = handle(contract, async (_input, ctx) => {
+      ctx.counter('runs').add(ctx.attempt)
+      ctx.effects.rpush('third-runs', ctx.attempt)
+      if (ctx.attempt < 3) throw new Error('not yet')
+      return ctx.attempt
+    })
+    await shop.work([handler])
+    const job = await shop.producer.enqueue(contract, { n: 1 })
+    expect(await shop.end(job)).toMatchObject({ status: 'completed', value: 3, attempts: 3 })
+    expect(await totalsOf('third')).toEqual({ 'third:retried': '2', 'third:completed': '1' })
+    expect(await shop.producer.counters.get('third', 'runs')).toBe(3)
+    expect(await shop.redis.lrange('third-runs', 0, -1)).toEqual(['3'])
+  })
+
+  it('fails at once with PermanentError, whatever attempts are left', async () => {
+    const contract = defineJob({ name: 'hopeless', queue: 'hopeless', input, attempts: 9 })
+    const handler = handle(contract, () => {
+      throw new PermanentError('gone for good')
+    })
+    await shop.work([handler])
+    const record = await shop.end(await shop.producer.enqueue(contract, { n: 1 }))
+    expect(record).toMatchObject({
+      status: 'failed',
+      attempts: 1,
+      error: { code: 'PERMANENT', message: 'gone for good' },
+    })
+    expect(await totalsOf('hopeless')).toEqual({ 'hopeless:failed': '1' })
+  })
+
+  it('waits as long as retryIn says, in place of its backoff, and no attempt more than it has', async () => {
+    const contract = defineJob({ name: 'limited', queue: 'limited', input, attempts: 2, backoff: { delay: '1h' } })
+    const times: [number, number][] = []
+    const handler = handle(contract, async () => {
+      times.push([Date.now(), Date.now()])
+      throw retryIn(120, 'rate limited')
+    })
+    await shop.work([handler])
+    const record = await shop.end(await shop.producer.enqueue(contract, { n: 1 }))
+    expect(gaps(times)[0]).toBeGreaterThanOrEqual(115)
+    expect(record).toMatchObject({ attempts: 2, error: { code: 'RETRY_IN', message: 'rate limited' } })
+  })
+
+  it('is not put in a loop by an error that reads like one of BullMQ', async () => {
+    const contract = defineJob({ name: 'bull', queue: 'bull', input, attempts: 2, backoff: { delay: 0 } })
+    let runs = 0
+    const handler = handle(contract, async () => {
+      runs++
+      throw new Error('bullmq:rateLimitExceeded')
+    })
+    await shop.work([handler])
+    const record = await shop.end(await shop.producer.enqueue(contract, { n: 1 }))
+    expect(record).toMatchObject({ status: 'failed', attempts: 2, error: { message: 'bullmq:rateLimitExceeded' } })
+    expect(runs).toBe(2)
+  })
+
+  it.each(['ShutdownError', 'LockLostError', 'CancelledError', 'WaitingError', 'DelayedError'])(
+    'has failed an attempt like any other when it throws a %s that nobody gave it',
+    async (name) => {
+      const contract = defineJob({ name: 'forged', queue: `forged-${name}`, input, attempts: 1 })
+      const handler = handle(contract, async () => {
+        const errors = { ...(await import('../../src/job/index.js')), ...(await import('bullmq')) }
+        const Forged = (errors as unknown as Record<string, new (text: string) => Error>)[name]
+        throw Forged ? new Forged('mine') : new Error('no such class')
+      })
+      await shop.work([handler])
+      const record = await shop.end(await shop.producer.enqueue(contract, { n: 1 }))
+      expect(record).toMatchObject({ status: 'failed', error: { name, message: expect.stringContaining('mine') } })
+    },
+  )
+
+  it('is retried at once, and counted, when another program enqueued it without a backoff', async () => {
+    const contract = defineJob({ name: 'foreign', queue: 'foreign', input, backoff: { delay: '1h' } })
+    const handler = handle(contract, async (_input, ctx) => {
+      if (ctx.attempt === 1) throw new Error('not yet')
+      return 'done'
+    })
+    await shop.work([handler])
+    const queue = new Queue('foreign', { connection: { port: shop.server.port }, prefix: shop.keys('foreign').bull })
+    await queue.add('foreign', { n: 1 }, { attempts: 2, jobId: 'f1' })
+    expect(await shop.end({ queue: 'foreign', id: 'f1' })).toMatchObject({ status: 'completed', attempts: 2 })
+    expect(await totalsOf('foreign')).toEqual({ 'foreign:retried': '1', 'foreign:completed': '1' })
+    await queue.close()
+  })
+})
+
+describe('a commit that is refused', () => {
+  it('is a failed attempt: the next waits for its backoff, a good one commits, and the log says so', async () => {
+    const contract = defineJob({
+      ...{ name: 'staged', queue: 'staged', input, attempts: 3 },
+      backoff: { delay: 150, jitter: 0 },
+    })
+    const times: [number, number][] = []
+    const handler = handle(contract, async (_input, ctx) => {
+      times.push([Date.now(), Date.now()])
+      ctx.counter('good').add()
+      ctx.effects.incrby('staged-text', 1)
+      if (ctx.attempt === 2) await shop.redis.del('staged-text')
+      return ctx.attempt
+    })
+    await shop.redis.set('staged-text', 'abc')
+    const worker = await shop.work([handler])
+    const job = await shop.producer.enqueue(contract, { n: 1 })
+    expect(await shop.end(job)).toMatchObject({ status: 'completed', value: 2 })
+    expect(gaps(times)[0]).toBeGreaterThanOrEqual(145)
+    expect(await shop.redis.get('staged-text')).toBe('1')
+    expect(await shop.producer.counters.get('staged', 'good')).toBe(1)
+    expect(await totalsOf('staged')).toEqual({ 'staged:retried': '1', 'staged:completed': '1' })
+    const logged = worker.lines.filter((line) => Number(line.level) >= 40 && !isDurability(line))
+    expect(logged.map(({ msg, id, attempt, err }) => [msg, id, attempt, (err as { code?: string })?.code])).toEqual([
+      ['attempt failed', job.id, 1, 'EFFECT_REJECTED'],
+    ])
+  })
+
+  it('of the last attempt fails the job with why, kept as its contract says', async () => {
+    const contract = defineJob({ name: 'bad', queue: 'bad', input, attempts: 1, keepResult: '40s' })
+    const handler = handle(contract, async (_input, ctx) => {
+      ctx.counter('n').add()
+      ctx.effects.sadd('fine', 'a')
+      ctx.effects.lpush('bad-string', 'x')
+      return 1
+    })
+    await shop.redis.set('bad-string', 'abc')
+    const worker = await shop.work([handler])
+    const job = await shop.producer.enqueue(contract, { n: 1 })
+    expect(await shop.end(job)).toMatchObject({
+      status: 'failed',
+      error: { code: 'EFFECT_REJECTED', message: expect.stringContaining('LPUSH on key "bad-string"') },
+    })
+    expect(await shop.redis.exists('fine', shop.keys('bad').counter('n'))).toBe(0)
+    expect(await shop.redis.ttl(shop.keys('bad').result(job.id))).toBeLessThanOrEqual(40)
+    expect(worker.lines.filter(({ id }) => id === job.id).map(({ msg }) => msg)).toEqual(['job failed'])
+  })
+
+  it('is not got round by a handler that swallows a rejection, nor by staging too much', async () => {
+    const contract = defineJob({ name: 'swallow', queue: 'swallow', input, attempts: 1 })
+    const ways: ((ctx: Parameters<Parameters<typeof handle>[1]>[1]) => void)[] = [
+      (ctx) => ctx.effects.incrby('k', 1.5),
+      (ctx) => ctx.effects.del(shop.keys('swallow').totals),
+      (ctx) => {
+        for (let i = 0; i < 1_001; i++) ctx.effects.sadd('k', i)
+      },
+      (ctx) => ctx.effects.set('k', 'x'.repeat(1_048_577)),
+      (ctx) => {
+        for (let i = 0; i < 1_001; i++) ctx.counter(`c${i}`).add()
+      },
+      (ctx) => ctx.counter('c').add(0.5),
+      (ctx) => {
+        ctx.counter('c').add(Number.MAX_SAFE_INTEGER)
+        ctx.counter('c').add(1)
+      },
+      (ctx) => ctx.counter('a b').add(),
+    ]
+    const handler = handle(contract, async ({ n }, ctx) => {
+      ctx.effects.sadd('swallow-good', 1)
+      ctx.counter('good').add()
+      try {
+        ways[n]?.(ctx)
+      } catch {
+        return 'swallowed'
+      }
+      return 'accepted'
+    })
+    await shop.work([handler])
+    const codes: (string | undefined)[] = []
+    for (const n of ways.keys()) {
+      const record = await shop.end(await shop.producer.enqueue(contract, { n }))
+      codes.push(record.status === 'failed' ? record.error.code : record.status)
+    }
+    expect(codes).toEqual([
+      ...['EFFECT_REJECTED', 'EFFECT_REJECTED', 'EFFECT_LIMIT', 'EFFECT_LIMIT', 'EFFECT_LIMIT'],
+      ...['INVALID_OPTION', 'INVALID_OPTION', 'INVALID_COUNTER_NAME'],
+    ])
+    expect(await shop.redis.exists('swallow-good', 'k', shop.keys('swallow').counter('good'))).toBe(0)
+  })
+})
+
+describe('a job that cannot run', () => {
+  it('for want of a handler is retried, so that a worker that has one can take it, and fails after the last', async () => {
+    const known = defineJob({ name: 'known', queue: 'mixed', input })
+    const unknown = defineJob({ name: 'unknown', queue: 'mixed', input, attempts: 1 })
+    await shop.work([handle(known, () => 1)])
+    expect(await shop.end(await shop.producer.enqueue(unknown, { n: 1 }))).toMatchObject({
+      status: 'failed',
+      job: 'unknown',
+      error: { code: 'NO_HANDLER', message: expect.stringContaining('"unknown" of queue "mixed"') },
+    })
+    expect(await totalsOf('mixed')).toEqual({ 'unknown:failed': '1' })
+  })
+
+  it('because its input fails the schema fails for good at once, and the handler never sees it', async () => {
+    const contract = defineJob({ name: 'strict', queue: 'strict', input, attempts: 5 })
+    let runs = 0
+    await shop.work([handle(contract, () => ++runs)])
+    const loose = defineJob({ name: 'strict', queue: 'strict', input: z.any(), attempts: 5 })
+    for (const bad of [{ n: 'one' }, null, [], 'text', { n: null }]) {
+      expect(await shop.end(await shop.producer.enqueue(loose, bad))).toMatchObject({
+        status: 'failed',
+        attempts: 1,
+        error: { code: 'INVALID_INPUT' },
+      })
+    }
+    expect(runs).toBe(0)
+  })
+
+  it('because it lost its worker too often fails with JOB_STALLED, kept as its contract says', async () => {
+    const contract = defineJob({ name: 'lost', queue: 'lost', input, attempts: 5, keepResult: '30s' })
+    const started = createGate()
+    const held = createGate()
+    const handler = handle(contract, async () => {
+      started.open()
+      await held.promise
+    })
+    const worker = await shop.work([handler], { maxStalledCount: 0 })
+    const job = await shop.producer.enqueue(contract, { n: 1 })
+    await started.promise
+    await shop.redis.del(`${shop.keys('lost').bullBase}${job.id}:lock`)
+    expect(await shop.end(job)).toMatchObject({
+      status: 'failed',
+      error: { name: 'JobStalledError', code: 'JOB_STALLED' },
+    })
+    expect(await shop.redis.ttl(shop.keys('lost').result(job.id))).toBeLessThanOrEqual(30)
+    expect(await totalsOf('lost')).toEqual({ 'lost:failed': '1' })
+    await expect.poll(() => worker.lines.map(({ msg, attempt }) => [msg, attempt])).toContainEqual(['job failed', 1])
+    held.open()
+  })
+})
+
+/** What a worker says at its start about a Redis that writes nothing to disk. */
+function isDurability(line: LogLine): boolean {
+  return 'code' in line
+}
