@@ -67,9 +67,8 @@ const OPTION_NAMES = [
 
 /** Defaults filled in, handlers sorted by queue. @throws InvalidOptionError or UnknownOptionError at the first bad option. */
 export function checkWorkerOptions(options: WorkerOptions): CheckedWorkerOptions {
-  for (const name of Object.keys(options)) {
-    if (!OPTION_NAMES.includes(name)) throw new UnknownOptionError(name, suggest(name, OPTION_NAMES))
-  }
+  requireObject('options', 'an object of options for createWorker', options)
+  refuseUnknown(options, OPTION_NAMES)
   const prefix = checkPrefix(options.prefix ?? 'drover')
   const concurrency = whole('concurrency', options.concurrency ?? 10, 1, 10_000)
   const shared = {
@@ -86,14 +85,18 @@ export function checkWorkerOptions(options: WorkerOptions): CheckedWorkerOptions
   }
   const byQueue = sortHandlers(options.handlers)
   const wanted = options.queues ?? Object.fromEntries(Array.from(byQueue.keys(), (queue) => [queue, concurrency]))
+  requireObject('queues', 'an object of queues', wanted)
   const queues = Object.entries(wanted).map(([queue, value]): QueueSettings => {
     const handlers = byQueue.get(queue)
     if (!handlers)
       throw new InvalidOptionError('queues', `queues that a handler is for: ${[...byQueue.keys()].join(', ')}`, queue)
-    const own = typeof value === 'object' ? value?.concurrency : value
+    const isDetailed = typeof value === 'object' && value !== null
+    if (isDetailed) refuseUnknown(value, ['concurrency'], `queues.${queue}`)
+    const own = isDetailed ? value.concurrency : value
     return { ...shared, queue, handlers, concurrency: whole(`queues.${queue}`, own, 1, 10_000) }
   })
-  if (queues.length === 0) throw new InvalidOptionError('handlers', 'at least one handler', options.handlers)
+  if (byQueue.size === 0) throw new InvalidOptionError('handlers', 'at least one handler', options.handlers)
+  if (queues.length === 0) throw new InvalidOptionError('queues', 'at least one queue', wanted)
   const shutdownMs = parseDuration(options.shutdownTimeout ?? '25s', {
     option: 'shutdownTimeout',
     minMs: 0,
@@ -114,6 +117,18 @@ function sortHandlers(handlers: readonly Handler[]): Map<string, Map<string, Han
     byQueue.set(queue, sameQueue.set(name, handler))
   }
   return byQueue
+}
+
+function requireObject(option: string, expected: string, value: unknown): void {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new InvalidOptionError(option, expected, value)
+  }
+}
+
+function refuseUnknown(options: object, known: readonly string[], where?: string): void {
+  for (const name of Object.keys(options)) {
+    if (!known.includes(name)) throw new UnknownOptionError(name, suggest(name, known), where)
+  }
 }
 
 function whole(option: string, value: unknown, minimum: number, maximum: number): number {

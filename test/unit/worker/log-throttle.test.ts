@@ -1,0 +1,33 @@
+import { afterEach, expect, it, vi } from 'vitest'
+import { throttledLog } from '../../../src/worker/log-throttle.js'
+import { collectLog } from '../../support/worker.js'
+
+afterEach(() => {
+  vi.useRealTimers()
+})
+
+it('an error storm is one line a second, and each says how many were left out', () => {
+  vi.useFakeTimers()
+  const { logger, lines } = collectLog()
+  const log = throttledLog(logger, 'warn', 'connection lost', { queue: 'media' })
+  for (let i = 0; i < 100; i++) log(new Error(`number ${i}`))
+  vi.advanceTimersByTime(999)
+  log(new Error('still too soon'))
+  vi.advanceTimersByTime(1)
+  log(new Error('next'))
+  vi.advanceTimersByTime(1_000)
+  log(new Error('alone'))
+  expect(lines.map(({ msg, queue, suppressed, err }) => [msg, queue, suppressed, (err as Error).message])).toEqual([
+    ['connection lost', 'media', undefined, 'number 0'],
+    ['connection lost', 'media', 100, 'next'],
+    ['connection lost', 'media', undefined, 'alone'],
+  ])
+})
+
+it('a line has no more of an error than name, message, code and stack', () => {
+  const { logger, lines } = collectLog()
+  const error = Object.assign(new Error('refused'), { code: 'E', command: { name: 'AUTH', args: ['secret'] } })
+  throttledLog(logger, 'error', 'worker error')(error)
+  expect(JSON.stringify(lines)).not.toContain('secret')
+  expect(lines[0]).toMatchObject({ err: { name: 'Error', message: 'refused', code: 'E' } })
+})
