@@ -9,7 +9,7 @@ import { ExpressAdapter } from '@bull-board/express'
 import { Queue } from 'bullmq'
 import express, { type RequestHandler, Router } from 'express'
 import type { Logger } from 'pino'
-import { queueTag, type RedisClient } from '../redis/index.js'
+import { bareRedisError, queueTag, type RedisClient } from '../redis/index.js'
 import { cutLargeTexts, cutValue, refuseCutValues } from './bull-board-cut.js'
 import { fillBoardPage, readBoardPage } from './bull-board-page.js'
 import { untilConnected } from './connection.js'
@@ -109,7 +109,7 @@ function openQueue(name: string, { client, prefix, logger }: BoardOptions): Queu
     skipVersionCheck: true,
     skipWaitingForReady: true,
   })
-  queue.on('error', (error) => logger?.debug({ queue: name, err: error }, 'bull-board lost Redis'))
+  queue.on('error', (error) => logger?.debug({ queue: name, err: bareRedisError(error) }, 'bull-board lost Redis'))
   return queue
 }
 

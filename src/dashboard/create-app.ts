@@ -24,7 +24,7 @@ export function createApp(options: CheckedOptions, shared: Shared, board: Board)
   if (options.trustProxy > 0) app.set('trust proxy', options.trustProxy)
 
   app.use(requestLog(options.logger), startVisit(options.basePath), pageHeaders, onlySameOrigin)
-  for (const route of ROUTES) addRoute(app, route, options, shared)
+  for (const route of ROUTES) addRoute(app, route, shared)
   for (const path of new Set(ROUTES.map((route) => route.path))) {
     app.all(path, methodNotAllowed(ROUTES.filter((route) => route.path === path).map((route) => route.method)))
   }
@@ -35,10 +35,9 @@ export function createApp(options: CheckedOptions, shared: Shared, board: Board)
   return app
 }
 
-function addRoute(app: Express, route: Route, { readOnly }: CheckedOptions, shared: Shared): void {
+function addRoute(app: Express, route: Route, shared: Shared): void {
   const gates = [
     ...(route.signIn === 'needed' ? [requireSignIn(shared.signIn)] : []),
-    ...(route.changes === 'jobs' ? [refuseChanges(readOnly)] : []),
     ...(route.method === 'POST'
       ? [express.urlencoded({ extended: false, limit: MAX_FORM_BYTES, parameterLimit: MAX_FORM_FIELDS })]
       : []),

@@ -54,17 +54,19 @@ export function methodNotAllowed(methods: readonly string[]): RequestHandler {
 
 export const notFound: RequestHandler = (request, response) => answerProblem(request, response, NOT_FOUND)
 
-// A link in a mail or a chat arrives without the SameSite=Strict cookie; repeated from a page of ours, it brings it.
+// A link in a mail or a chat arrives without the SameSite=Strict cookie, so whoever is signed in seems not to be. A page of
+// ours leads on to the sign-in with the cookie, and that one straight back to here.
 function showSignIn(request: Request, response: Response): void {
   const { base } = visitOf(response)
-  if (request.headers['sec-fetch-site'] === 'cross-site') {
-    response.setHeader('Refresh', '0')
-    response.type('html').send('<!doctype html><title>Drover</title>')
-    return
-  }
   const here = request.originalUrl.slice(request.originalUrl.startsWith(base) ? base.length : 0)
   const next = here === '' || here === '/' ? '' : `?next=${encodeURIComponent(here)}`
-  response.redirect(303, `${base}/sign-in${next}`)
+  const signIn = `${base}/sign-in${next}`
+  if (request.headers['sec-fetch-site'] !== 'cross-site') {
+    response.redirect(303, signIn)
+    return
+  }
+  response.setHeader('Refresh', `0; url=${signIn}`)
+  response.type('html').send('<!doctype html><title>Drover</title>')
 }
 
 const NOT_FOUND: Problem = {

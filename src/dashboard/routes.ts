@@ -15,8 +15,8 @@ export interface Route {
   readonly path: string
   readonly page: Page
   readonly signIn: 'needed' | 'not needed'
-  /** `jobs`: refused in read-only mode. A route that changes anything takes POST, which must come from our own origin. */
-  readonly changes: 'nothing' | 'session' | 'jobs'
+  /** What it changes. Whatever changes anything takes POST, which must come from our own origin. */
+  readonly changes: 'nothing' | 'session'
 }
 
 export const ROUTES: readonly Route[] = [

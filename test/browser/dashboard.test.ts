@@ -41,6 +41,9 @@ describe('signing in', () => {
   it('is kept for a link from another site', async () => {
     const { server, address } = await startForeignSite('chat', `<a href="${stage.url}/queues/queue/media">alert</a>`)
     const { page } = await stage.openPage()
+    await page.goto(address)
+    await page.getByRole('link', { name: 'alert' }).click()
+    await page.getByRole('heading', { name: 'Sign in' }).waitFor()
     await stage.signIn(page)
     await page.goto(address)
     await page.getByRole('link', { name: 'alert' }).click()

@@ -172,12 +172,13 @@ describe('with a token', () => {
     }
   })
 
-  it('a link from another site reaches the page of who is signed in, by way of a page that repeats it', async () => {
+  it('a link from another site reaches the page of who is signed in, by way of our own page', async () => {
     const url = await start({ token: TOKEN })
-    const answer = await ask(url, '/queues', { headers: { ...BROWSER, 'sec-fetch-site': 'cross-site' } })
-    expect([answer.status, answer.headers.refresh]).toEqual([200, '0'])
-    const repeated = await ask(url, '/queues', { headers: { ...BROWSER, 'sec-fetch-site': 'same-origin' } })
-    expect(repeated.headers.location).toBe('/sign-in?next=%2Fqueues')
+    const cookie = await signIn(url, TOKEN)
+    const away = await ask(url, '/queues?x=1', { headers: { ...BROWSER, 'sec-fetch-site': 'cross-site' } })
+    expect([away.status, away.headers.refresh]).toEqual([200, '0; url=/sign-in?next=%2Fqueues%3Fx%3D1'])
+    const back = await ask(url, '/sign-in?next=%2Fqueues%3Fx%3D1', { headers: { ...BROWSER, cookie } })
+    expect([back.status, back.headers.location]).toEqual([303, '/queues?x=1'])
   })
 })
 
