@@ -1,5 +1,6 @@
 // The channels one subscriber connection listens to, on one server and, as sharded channels, on a cluster. Who waits for
 // a message is result-waiter.ts's business.
+import type { ChainableCommander } from 'ioredis'
 import type { RedisClient } from '../redis/index.js'
 
 export interface ChannelSetOptions {
@@ -10,38 +11,78 @@ export interface ChannelSetOptions {
   readonly onError: (error: Error) => void
 }
 
+/** How long a channel without a wait may stay subscribed: its removal then shares a round trip with others. */
+const LINGER_MS = 50
+/** What a server that speaks RESP2 answers to a read on a subscribed connection. */
+const SUBSCRIBER_ONLY = /only .*SUBSCRIBE.* allowed in this context|subscriber mode/i
+
 /** Owns its connection, from the constructor to `close`. */
 export class ChannelSet {
   readonly #client: RedisClient
   readonly #wanted = new Set<string>()
-  #leaving: string[] = []
+  readonly #leaving = new Set<string>()
+  #leaveTimer: NodeJS.Timeout | undefined
+  #mayRead: boolean
 
   constructor({ open, onMessage, onReconnect, onError }: ChannelSetOptions) {
     this.#client = open(onError)
+    this.#mayRead = !this.#client.isCluster
     this.#client.on(this.#client.isCluster ? 'smessage' : 'message', onMessage)
     this.#client.once('ready', () => this.#client.on('ready', onReconnect))
   }
 
+  get isReady(): boolean {
+    return this.#client.status === 'ready'
+  }
+
   /** Subscribes to channels of one queue; resolves when each later message on them will arrive. Adding twice is harmless. */
   async add(channels: readonly string[]): Promise<void> {
-    for (const channel of channels) this.#wanted.add(channel)
+    this.#want(channels)
     if (this.#client.isCluster) await this.#client.ssubscribe(...channels)
     else await this.#client.subscribe(...channels)
   }
 
-  /** Unsubscribes at the end of this turn of the event loop, together with others, unless the channel is added again. */
+  /**
+   * Starts a pipeline on this connection that subscribes first: what is read behind it was so after the subscription took
+   * hold. Its first reply is that of the subscription. Undefined where a subscribed connection cannot read (a cluster, or
+   * RESP2), or is not there; then `add` and another connection do.
+   */
+  addAndRead(channels: readonly string[]): ChainableCommander | undefined {
+    if (!this.#mayRead || !this.isReady) return undefined
+    this.#want(channels)
+    return this.#client.pipeline().subscribe(...channels)
+  }
+
+  /** Tells whether an error of such a pipeline means that this server cannot do it; no further one is started then. */
+  cannotRead(error: unknown): boolean {
+    if (!(error instanceof Error && SUBSCRIBER_ONLY.test(error.message))) return false
+    this.#mayRead = false
+    return true
+  }
+
+  /** Unsubscribes a little later, together with others, unless the channel is added again. */
   remove(channel: string): void {
     this.#wanted.delete(channel)
-    this.#leaving.push(channel)
-    if (this.#leaving.length === 1) queueMicrotask(() => this.#unsubscribe())
+    this.#leaving.add(channel)
+    this.#leaveTimer ??= setTimeout(() => this.#unsubscribe(), LINGER_MS)
   }
 
   close(): void {
+    clearTimeout(this.#leaveTimer)
     this.#client.disconnect()
   }
 
+  #want(channels: readonly string[]): void {
+    for (const channel of channels) {
+      this.#wanted.add(channel)
+      this.#leaving.delete(channel)
+    }
+  }
+
   #unsubscribe(): void {
-    const left = this.#leaving.splice(0).filter((channel) => !this.#wanted.has(channel))
+    this.#leaveTimer = undefined
+    const left = [...this.#leaving]
+    this.#leaving.clear()
     for (const channels of this.#client.isCluster ? groupByTag(left) : [left]) {
       if (channels.length === 0) continue
       const done = this.#client.isCluster

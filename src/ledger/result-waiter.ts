@@ -1,5 +1,6 @@
 // Waiting for results: woken by the message each commit publishes, never by polling. What makes it certain: a look at
 // the job before and after the subscription takes hold, after each reconnect, and every 10 s for a message that was lost.
+import type { ChainableCommander } from 'ioredis'
 import {
   ClosedError,
   isDroverError,
@@ -155,27 +156,34 @@ export class ResultWaiter {
   /** Subscribes and looks; `early` looks before the subscription is confirmed too, which finds a finished job sooner. */
   #look(watches: readonly Watch[], { early }: { early: boolean }): void {
     for (const group of groupByQueue(watches.filter((watch) => this.#isOpen(watch)))) {
-      const subscribed = this.#channels?.add(group.map((watch) => watch.channel))
-      const lookAgain = async () => {
-        await subscribed
-        await this.#check(group)
+      const channels = group.map((watch) => watch.channel)
+      const behind = early ? this.#channels?.addAndRead(channels) : undefined
+      if (behind) {
+        void this.#check(group, behind)
+        continue
       }
       if (early) void this.#check(group)
-      lookAgain().catch((error: unknown) => this.#fail(group, error))
+      const subscribed = this.#channels?.add(channels) ?? Promise.resolve()
+      subscribed.then(
+        () => this.#check(group),
+        (error: unknown) => this.#fail(group, error),
+      )
     }
   }
 
   /** Settles the jobs that have finished or are gone. Those that still run are left to their message. */
-  async #check(group: readonly Watch[]): Promise<void> {
+  async #check(group: readonly Watch[], behind?: ChainableCommander): Promise<void> {
     const open = group.filter((watch) => this.#isOpen(watch))
     if (open.length === 0) return
+    const look = behind ?? this.#options.reader.pipeline()
+    // The job first: what it finishes with later is in a message, what it finished with before is in the result.
+    for (const { keys, id } of open) {
+      look.hmget(keys.bullBase + id, 'timestamp', 'finishedOn').get(keys.result(id))
+    }
     try {
-      // The job first: what it finishes with later is in a message, what it finished with before is in the result.
-      const look = this.#options.reader.pipeline()
-      for (const { keys, id } of open) {
-        look.hmget(keys.bullBase + id, 'timestamp', 'finishedOn').get(keys.result(id))
-      }
       const replies = (await look.exec()) ?? []
+      const [subscribeError] = behind ? (replies.shift() ?? []) : []
+      if (subscribeError) throw subscribeError
       this.#lookError = undefined
       for (const [index, watch] of open.entries()) {
         const [jobError, job] = replies[2 * index] ?? []
@@ -208,6 +216,10 @@ export class ResultWaiter {
 
   /** While Redis is away the waits go on, and look again when it is back; any other error ends them. */
   #fail(group: readonly Watch[], error: unknown): void {
+    if (this.#channels?.cannotRead(error)) {
+      this.#look(group, { early: true })
+      return
+    }
     const { reader } = this.#options
     const masked = maskRedisError(error, { operation: OPERATION, timeoutMs: 0, address: clientAddress(reader) })
     if (masked instanceof RedisUnavailableError) this.#lookError = bareRedisError(masked.cause ?? masked)

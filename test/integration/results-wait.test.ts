@@ -12,7 +12,7 @@ import {
 } from '../../src/redis/index.js'
 import { startLedgerWorker, type TestOutcome } from '../support/ledger-worker.js'
 import { startProxy, type TestProxy } from '../support/proxy.js'
-import { startTestRedis, type TestRedis } from '../support/redis.js'
+import { freePort, startTestRedis, type TestRedis } from '../support/redis.js'
 import { anything } from '../support/schemas.js'
 
 let redis: TestRedis
@@ -139,8 +139,9 @@ describe('waiting for a result', () => {
     const handle = await producer.enqueue(contract, 1)
     const waiting = waiter.wait(handle, { timeoutMs: 60_000 })
     await untilSubscribed(queueKeys('drover', contract.queue).done(handle.id))
+    const refused = expect(waiting).rejects.toMatchObject({ code: 'RESULT_NOT_FOUND' })
     await client.del(queueKeys('drover', contract.queue).bullBase + handle.id)
-    await expect(waiting).rejects.toMatchObject({ code: 'RESULT_NOT_FOUND' })
+    await refused
   })
 
   it('a result whose message was lost is found by the next look', async () => {
@@ -272,6 +273,62 @@ describe('waiting for a result', () => {
     await Promise.all([expect(waiting).rejects.toMatchObject({ code: 'CLOSED' }), other.close()])
     await vi.waitFor(async () => expect(await channels()).toEqual([]))
     await expect(other.results.wait(handle)).rejects.toMatchObject({ code: 'CLOSED' })
+  })
+})
+
+describe('waiting for a result on other servers', () => {
+  it('a connection that cannot read while it is subscribed (RESP2) leaves the reading to the other', async () => {
+    const contract = job()
+    const reader = createReaderClient(parseRedisUrl(redis.url))
+    const subscriber = new Redis(redis.port, { protocol: 2 })
+    await vi.waitFor(() => expect([reader.status, subscriber.status]).toEqual(['ready', 'ready']))
+    const waiter = new ResultWaiter({ prefix: 'drover', reader, openSubscriber: () => subscriber })
+    cleanups.push(() => {
+      waiter.close()
+      reader.disconnect()
+    })
+    const handles = await Promise.all([1, 2, 3].map((input) => producer.enqueue(contract, input)))
+    const early = waiter.wait(handles[0] ?? { queue: '', id: '' }, { timeoutMs: 60_000 })
+    await untilSubscribed(queueKeys('drover', contract.queue).done(handles[0]?.id ?? ''))
+    const later = handles.slice(1).map((handle) => waiter.wait(handle, { timeoutMs: 60_000 }))
+    await work(contract.queue)
+    for (const record of await Promise.all([early, ...later])) expect(record).toMatchObject({ value: 'done' })
+    expect(await waiter.wait(handles[1] ?? { queue: '', id: '' }, { timeoutMs: 60_000 })).toMatchObject({
+      value: 'done',
+    })
+    await expect(waiter.wait({ queue: contract.queue, id: 'none' }, { timeoutMs: 60_000 })).rejects.toMatchObject({
+      code: 'RESULT_NOT_FOUND',
+    })
+  })
+
+  it('on a cluster the message comes over a sharded channel', async () => {
+    const place = ['--cluster-port', `${await freePort()}`, '--cluster-announce-ip', '127.0.0.1']
+    const node = await startTestRedis({ args: ['--cluster-enabled', 'yes', ...place] })
+    await node.cli('CLUSTER', 'ADDSLOTSRANGE', '0', '16383')
+    await vi.waitFor(async () => expect(await node.cli('CLUSTER', 'INFO')).toContain('cluster_state:ok'), {
+      timeout: 20_000,
+    })
+    const url = `redis+cluster://127.0.0.1:${node.port}`
+    const onCluster = createProducer({ redis: url, timeout: '60s' })
+    cleanups.push(
+      () => node.close(),
+      () => onCluster.close(),
+    )
+    const contracts = [job(), job()]
+    const handles = await Promise.all(contracts.map((contract) => onCluster.enqueue(contract, 1)))
+    const waits = handles.map((handle) => onCluster.results.wait(handle))
+    const channelsOf = async () => (await node.cli('PUBSUB', 'SHARDCHANNELS')).split('\n').sort()
+    const expected = handles.map(({ queue, id }) => queueKeys('drover', queue).done(id)).sort()
+    await vi.waitFor(async () => expect(await channelsOf()).toEqual(expected), { timeout: 20_000 })
+    for (const { queue } of contracts) {
+      const worker = await startLedgerWorker({ url, queue, run: () => ({ status: 'completed', valueJson: '"done"' }) })
+      cleanups.push(() => worker.close())
+    }
+    for (const outcome of await Promise.all(waits)) expect(outcome).toMatchObject({ ok: true, value: 'done' })
+    await vi.waitFor(async () => expect(await channelsOf()).toEqual(['']), { timeout: 20_000 })
+    expect(await onCluster.counters.incr(contracts[0]?.queue ?? '', 'n', 2)).toBe(2)
+    expect(await onCluster.counters.list(contracts[0]?.queue ?? '')).toEqual([{ name: 'n', value: 2 }])
+    expect(await onCluster.counters.delete(contracts[0]?.queue ?? '', 'n')).toBe(true)
   })
 })
 
