@@ -31,6 +31,8 @@ export interface CommandOptions {
   readonly input?: string | Uint8Array
   /** Leaves standard input open, for the test to write to. */
   readonly keepInputOpen?: boolean
+  /** `kill` reaches the command and all that it started in its process group, as Ctrl-C in a terminal does. */
+  readonly ownGroup?: boolean
 }
 
 export interface RunningCommand {
@@ -100,15 +102,17 @@ export async function runDroverBatch(
 export function startCommand(
   program: string,
   args: readonly string[],
-  { cwd = tmpdir(), env = {}, input = '', keepInputOpen = false }: CommandOptions = {},
+  { cwd = tmpdir(), env = {}, input = '', keepInputOpen = false, ownGroup = false }: CommandOptions = {},
 ): RunningCommand {
   const { PATH = '', HOME = '', TMPDIR } = process.env
   const child = spawn(program, args, {
     cwd,
     env: { PATH, HOME, ...(TMPDIR === undefined ? {} : { TMPDIR }), ...env },
     stdio: ['pipe', 'pipe', 'pipe'],
+    detached: ownGroup,
   })
   running.add(child)
+  const pid = child.pid ?? 0
   let stdout = ''
   let stderr = ''
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
@@ -126,12 +130,12 @@ export function startCommand(
     return { code, signal, stdout, stderr } as Finished
   })
   return {
-    pid: child.pid ?? 0,
+    pid,
     child,
     stdout: () => stdout,
     stderr: () => stderr,
     until: (pattern) => untilMatch(child, pattern, () => `${stdout}\n${stderr}`),
-    kill: (signal) => void child.kill(signal),
+    kill: (signal) => void (ownGroup ? process.kill(-pid, signal) : child.kill(signal)),
     finished,
   }
 }

@@ -118,16 +118,16 @@ class Session {
       env: workerEnvironment(redis, this.#options.redis),
       killAfterMs: waitMs + KILL_GRACE_MS,
       onLine: (line) => this.#showLine(line),
-      onExit: (how) => this.#out.note(`the worker ended ${how}: it starts again when a source file changes`),
+      onExit: (how) => this.#say(`the worker ended ${how}: it starts again when a source file changes`),
     })
     this.#worker = worker
     const sources = watchSources({
       folders: foldersOf(jobs, process.cwd()),
       onChange: (file) => {
-        this.#out.note(`${file} changed: the worker restarts`)
+        this.#say(`${file} changed: the worker restarts`)
         worker.restart()
       },
-      onError: (error) => this.#out.note(`changes are not noticed everywhere: ${error.message}`),
+      onError: (error) => this.#say(`changes are not noticed everywhere: ${error.message}`),
     })
     this.#closers.push(async () => {
       sources.close()
@@ -144,6 +144,11 @@ class Session {
       (count) => print(`… and ${count} more jobs completed`),
     )
     this.#closers.push(() => lines.close())
+  }
+
+  /** A line among those of the worker. */
+  #say(line: string): void {
+    if (!this.#out.json) this.#out.print(line)
   }
 
   #showLine(line: string): void {
@@ -172,10 +177,12 @@ class Session {
 }
 
 function workerFlags(options: Options): string[] {
-  return Object.entries(WORKER_FLAGS).flatMap(([name, flag]) => {
+  const json = options.json === true ? ['--json'] : []
+  const values = Object.entries(WORKER_FLAGS).flatMap(([name, flag]) => {
     const value = options[name]
     return typeof value === 'string' ? [flag, value] : []
   })
+  return [...json, ...values]
 }
 
 /** Handlers that enqueue further jobs read the environment, too. */

@@ -133,6 +133,11 @@ function show(out: Output, { dir, written, kept }: Made): void {
   for (const file of written) out.print(`wrote  ${file}`)
   for (const file of kept) out.print(`kept   ${file}, which was there`)
   const place = relative(process.cwd(), dir)
-  const enter = place === '' ? '' : `cd ${place} && `
+  const enter = place === '' ? '' : `cd ${quote(place)} && `
   out.note(`\nNext: ${enter}npm install && npm run dev\nThen, in a second terminal: npm run enqueue -- Ada`)
+}
+
+/** The path as one word for a shell. */
+function quote(path: string): string {
+  return /^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`
 }
