@@ -16,7 +16,8 @@ export const EXIT_CODES = {
 
 type ExitName = keyof typeof EXIT_CODES
 
-const BY_ERROR_CODE: Readonly<Record<string, ExitName>> = {
+/** What an error of this code ends a command with; `failed` for any other. */
+export const EXIT_OF_ERROR: Readonly<Record<string, ExitName>> = {
   USAGE: 'usage',
   CONFIG_INVALID: 'usage',
   CONTRACT_INVALID: 'usage',
@@ -45,10 +46,10 @@ const BY_ERROR_CODE: Readonly<Record<string, ExitName>> = {
   REDIS_AUTH: 'redisAuth',
 }
 
-/** The exit code for an error that ends a command; 1 for one that is not in the table above. */
+/** The exit code for an error that ends a command; 1 for one that is not in EXIT_OF_ERROR. */
 export function exitCodeOf(error: unknown): number {
   if (error instanceof InterruptedError) return exitCodeOfSignal(error.signal)
-  const name = isDroverError(error) ? BY_ERROR_CODE[error.code] : undefined
+  const name = isDroverError(error) ? EXIT_OF_ERROR[error.code] : undefined
   return EXIT_CODES[name ?? 'failed'].code
 }
 
