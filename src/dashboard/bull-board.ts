@@ -100,14 +100,14 @@ export function createBoard(options: BoardOptions): Board {
   }
 }
 
-// The settings that let BullMQ's calls fail while Redis is down, and work again once it is back.
 function openQueue(name: string, { client, prefix, logger }: BoardOptions): Queue {
   const queue = new Queue(name, {
     connection: client,
     prefix: queueTag(prefix, name),
+    // Looking at a queue writes nothing into it.
     skipMetasUpdate: true,
+    // It asks for INFO once, and a queue whose one call fails never works again.
     skipVersionCheck: true,
-    skipWaitingForReady: true,
   })
   queue.on('error', (error) => logger?.debug({ queue: name, err: bareRedisError(error) }, 'bull-board lost Redis'))
   return queue

@@ -62,6 +62,15 @@ describe('the queues of the board', () => {
     expect(await redis().cli('DBSIZE')).toBe('1')
   })
 
+  it('are opened without a call that must not fail', async () => {
+    const url = await start()
+    await boardQueues(url)
+    await redis().cli('CONFIG', 'RESETSTAT')
+    await redis().cli('SADD', 'drover:queues', 'media')
+    await expect.poll(async () => (await boardQueues(url)).length, { timeout: 15_000 }).toBe(1)
+    expect(await redis().cli('INFO', 'commandstats')).not.toContain('cmdstat_info')
+  })
+
   it('do not tell of Redis itself or list its clients', async () => {
     await openQueue('media')
     const url = await start()

@@ -158,6 +158,7 @@ describe('the overview', () => {
     const counters = (count: number) => Array.from({ length: count }, (_, index) => `c${index}`)
     await redis().cli('SADD', '{drover:q000}:counters', ...counters(1_001))
     await redis().cli('SADD', '{drover:q001}:counters', ...counters(250))
+    await redis().cli('SET', '{drover:q000}:counter:c0', '1')
     await redis().cli('MSET', ...counters(250).flatMap((name) => [`{drover:q001}:counter:${name}`, '1']))
     const url = await start()
     const shown = await overview(url)
@@ -196,6 +197,8 @@ describe('the overview', () => {
     const url = await start()
     const first = await ask(url, '/', { headers: BROWSER })
     const headers = { ...BROWSER, 'if-none-match': String(first.headers.etag) }
+    const { readAt } = await overview(url)
+    await expect.poll(async () => (await overview(url)).readAt, { timeout: 10_000 }).toBeGreaterThan(readAt)
     expect(await ask(url, '/', { headers })).toMatchObject({ status: 304, text: '' })
     await media.add('resize', {})
     await expect.poll(async () => (await ask(url, '/', { headers })).status).toBe(200)

@@ -15,14 +15,8 @@ import { countersSection, jobsSection, queuesSection, resultsSection } from './o
 // Another process may render the same data otherwise.
 const VERSION = randomUUID()
 
-export async function showOverview(request: Request, response: Response, { overview }: Shared): Promise<void> {
+export async function showOverview(_request: Request, response: Response, { overview }: Shared): Promise<void> {
   const state = await overview.read()
-  const etag = etagOf(state)
-  response.setHeader('ETag', etag)
-  if (request.headers['if-none-match'] === etag) {
-    response.status(304).end()
-    return
-  }
   const visit = visitOf(response)
   const nowMs = Date.now()
   const shown = page(visit, {
@@ -32,6 +26,8 @@ export async function showOverview(request: Request, response: Response, { overv
     source: state.overview && html`<span>${state.overview.redis}</span> <span>prefix ${state.overview.prefix}</span>`,
     main: html`${notices(state, nowMs)}${state.overview && content(visit.base, state.overview, nowMs)}`,
   })
+  // Express answers 304 to a browser that has this tag.
+  response.setHeader('ETag', etagOf(state))
   response
     .status(state.problem?.status ?? 200)
     .type('html')
