@@ -104,6 +104,8 @@ export class QueueWorker {
   cut(): void {
     this.#locks.close()
     this.#backend.cut()
+    // BullMQ ends its timer of stalled jobs at the end of a close, which does not come while Redis is away.
+    void this.#bull.pause(true)
   }
 
   /** Hands the running jobs back to the queue, not as failed attempts, and those that BullMQ still hands over too. */
