@@ -44,6 +44,13 @@ export async function readSettings(options: Readonly<Record<string, unknown>>): 
   })
 }
 
+/** The globs of job files, given as arguments or with --jobs; undefined when neither was. @throws UsageError for both */
+export function readGlobs(args: readonly string[], jobs: unknown): unknown {
+  if (args.length === 0) return jobs
+  if (jobs !== undefined) throw new UsageError('job files are given as arguments or with --jobs, not both')
+  return args
+}
+
 function hasPassword(url: string): boolean {
   try {
     const settings = parseRedisUrl(url)

@@ -10,7 +10,7 @@ import {
   until,
   write,
 } from '../support/drover-cli.js'
-import { CONTRACTS, GREETING_FILES } from '../support/greeting-jobs.js'
+import { GREETING_FILES } from '../support/greeting-jobs.js'
 import { freePort, startTestRedis, type TestRedis } from '../support/redis.js'
 
 let redis: TestRedis
@@ -203,6 +203,7 @@ describe('a worker that gets SIGTERM while a job runs', () => {
 describe('drover worker does not start', () => {
   const files: Record<string, string> = {
     'bad/syntax.ts': 'export const = 1',
+    'bad/script.mjs': 'export const = 1',
     'bad/throws.ts': `throw new Error('no database')\nexport {}`,
     'bad/missing.ts': `import './nowhere.js'`,
     'bad/none.ts': `export const answer = 42`,
@@ -215,7 +216,16 @@ describe('drover worker does not start', () => {
       ['bad/syntax.ts'],
       /^drover: job file \S+bad\/syntax\.ts does not load: .*(Expected|Unexpected)/s,
     ],
-    ['with a file that throws', ['bad/throws.ts'], /^drover: job file \S+bad\/throws\.ts does not load: no database$/],
+    [
+      'with a JavaScript file that does not parse',
+      ['bad/script.mjs'],
+      /^drover: job file \S+bad\/script\.mjs does not load: Unexpected .*\ncause: its syntax: node --check \S+script\.mjs shows/,
+    ],
+    [
+      'with a file that throws',
+      ['bad/throws.ts'],
+      /^drover: job file \S+bad\/throws\.ts does not load: no database\ncause: at \/\S+bad\/throws\.ts:1:7$/,
+    ],
     [
       'with a file whose import is missing',
       ['bad/missing.ts'],
@@ -288,7 +298,7 @@ describe('the log of drover worker', () => {
   })
 
   it('stays JSON and says so where it has not', async () => {
-    const project = makeProject({ 'contracts.ts': CONTRACTS, ...GREETING_FILES })
+    const project = makeProject(GREETING_FILES)
     const worker = startDrover(['worker', '--log-format', 'pretty'], { cwd: project, env })
     await worker.until(/"msg":"worker ready"/)
     worker.kill('SIGTERM')

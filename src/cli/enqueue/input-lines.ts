@@ -1,5 +1,6 @@
 // The inputs of many jobs, one JSON value a line (NDJSON), read as a stream: memory holds one line, not the file.
 import { createReadStream, fstatSync, openSync } from 'node:fs'
+import { Socket } from 'node:net'
 import { addAbortSignal, type Readable } from 'node:stream'
 import {
   type AnyJobContract,
@@ -41,6 +42,8 @@ export function openInputFile(name: string): InputFile {
     const fd = openSync(name, 'r')
     const stat = fstatSync(fd)
     if (stat.isDirectory()) throw Object.assign(new Error('directory'), { code: 'EISDIR' })
+    // A read of a silent pipe by way of a file stream could not be ended, by Ctrl-C neither.
+    if (stat.isFIFO()) return { name, size: null, open: () => new Socket({ fd, readable: true, writable: false }) }
     if (!stat.isFile()) return { name, size: null, open: () => createReadStream(name, { fd }) }
     return { name, size: stat.size, open: () => createReadStream(name, { fd, start: 0, autoClose: false }) }
   } catch (error) {
@@ -55,11 +58,15 @@ export function openInputFile(name: string): InputFile {
 export async function* readInputLines(file: InputFile, signal: AbortSignal): AsyncGenerator<InputLine> {
   let number = 0
   let bytes = 0
-  for await (const { line, end } of splitLines(file, signal)) {
-    number++
-    bytes += line.length + (end ? 1 : 0)
-    const text = decodeLine(file, number, line).trim()
-    if (text !== '') yield { number, input: parseLine(file, number, text), bytes }
+  for await (const lines of splitLines(file, signal)) {
+    for (const line of lines) {
+      number++
+      bytes += line.length
+      const text = decodeText(line)
+      if (text === undefined) throw new UsageError(`line ${number} of ${file.name} is not UTF-8 text`)
+      const json = text.trim()
+      if (json !== '') yield { number, input: parseLine(file, number, json), bytes }
+    }
   }
 }
 
@@ -85,43 +92,38 @@ function parseLine(file: InputFile, number: number, text: string): JsonValue {
   }
 }
 
-function decodeLine(file: InputFile, number: number, line: Uint8Array): string {
-  try {
-    return decodeText(line)
-  } catch (error) {
-    throw new UsageError(`line ${number} of ${file.name} is not UTF-8 text`, { cause: error })
-  }
-}
-
-async function* splitLines(file: InputFile, signal: AbortSignal): AsyncGenerator<{ line: Uint8Array; end: boolean }> {
-  let parts: Uint8Array[] = []
+/** The lines that each piece of the file completes, their line breaks included. */
+async function* splitLines(file: InputFile, signal: AbortSignal): AsyncGenerator<Buffer[]> {
+  let parts: Buffer[] = []
   let length = 0
   let number = 1
-  for await (const chunk of readAll(file, signal)) {
+  for await (const piece of readPieces(file, signal)) {
+    const lines: Buffer[] = []
     let start = 0
-    for (let end = chunk.indexOf(LINE_FEED); end !== -1; end = chunk.indexOf(LINE_FEED, start)) {
-      yield { line: join(parts, chunk.subarray(start, end)), end: true }
+    for (let end = piece.indexOf(LINE_FEED) + 1; end !== 0; end = piece.indexOf(LINE_FEED, start) + 1) {
+      lines.push(join(parts, piece.subarray(start, end)))
       parts = []
-      length = 0
-      number++
-      start = end + 1
+      start = end
     }
-    const rest = chunk.subarray(start)
+    const rest = piece.subarray(start)
+    length = rest.length + (lines.length > 0 ? 0 : length)
+    number += lines.length
     if (rest.length > 0) parts.push(rest)
-    length += rest.length
-    if (length > MAX_LINE_BYTES) {
-      throw new UsageError(
-        `line ${number} of ${file.name} is longer than ${MAX_LINE_BYTES} bytes: expected one JSON value a line`,
-      )
-    }
+    if (length > MAX_LINE_BYTES) throw tooLong(file, number)
+    yield lines
   }
-  if (length > 0) yield { line: join(parts, new Uint8Array()), end: false }
+  if (parts.length > 0) yield [Buffer.concat(parts)]
 }
 
-async function* readAll(file: InputFile, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+function tooLong(file: InputFile, number: number): UsageError {
+  const place = `line ${number} of ${file.name}`
+  return new UsageError(`${place} is longer than ${MAX_LINE_BYTES} bytes: expected one JSON value a line`)
+}
+
+async function* readPieces(file: InputFile, signal: AbortSignal): AsyncGenerator<Buffer> {
   try {
     // A pipe can be silent for as long as it likes: only its end by the signal ends the wait for more.
-    for await (const chunk of addAbortSignal(signal, file.open())) yield chunk as Uint8Array
+    for await (const piece of addAbortSignal(signal, file.open())) yield piece as Buffer
   } catch (error) {
     signal.throwIfAborted()
     // Only reading fails here: what a consumer throws does not come back into a generator.
@@ -129,6 +131,6 @@ async function* readAll(file: InputFile, signal: AbortSignal): AsyncGenerator<Ui
   }
 }
 
-function join(parts: readonly Uint8Array[], last: Uint8Array): Uint8Array {
+function join(parts: readonly Buffer[], last: Buffer): Buffer {
   return parts.length === 0 ? last : Buffer.concat([...parts, last])
 }

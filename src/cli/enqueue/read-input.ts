@@ -1,4 +1,5 @@
 // The input of one job as `drover enqueue` is given it: JSON on the command line, in a file, or on standard input.
+import { isUtf8 } from 'node:buffer'
 import { readFileSync } from 'node:fs'
 import { decodeJson, type JsonValue, NotJsonError, UsageError } from '../../job/index.js'
 
@@ -23,12 +24,14 @@ export function fileProblem(file: string, error: unknown): UsageError {
   return new UsageError(`${file} cannot be read: ${reasons[code ?? ''] ?? code ?? 'unknown reason'}`, { cause: error })
 }
 
-/** The text of UTF-8 bytes without a byte order mark. @throws TypeError for bytes that are not UTF-8 */
-export function decodeText(bytes: Uint8Array): string {
-  return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+/** The text of UTF-8 bytes without a byte order mark; undefined for bytes that are not UTF-8. */
+export function decodeText(bytes: Buffer): string | undefined {
+  if (!isUtf8(bytes)) return undefined
+  const text = bytes.toString('utf8')
+  return text.startsWith('\ufeff') ? text.slice(1) : text
 }
 
-function readBytes(file: string): Uint8Array {
+function readBytes(file: string): Buffer {
   try {
     return readFileSync(file)
   } catch (error) {
@@ -36,24 +39,20 @@ function readBytes(file: string): Uint8Array {
   }
 }
 
-async function readStandardInput(): Promise<Uint8Array> {
+async function readStandardInput(): Promise<Buffer> {
   if (process.stdin.isTTY) {
     throw new UsageError(
       '--input - reads standard input, which is this terminal: pipe the JSON in, or use --input @file',
     )
   }
-  const chunks: Uint8Array[] = []
-  for await (const chunk of process.stdin) chunks.push(chunk as Uint8Array)
+  const chunks: Buffer[] = []
+  for await (const chunk of process.stdin) chunks.push(chunk as Buffer)
   return Buffer.concat(chunks)
 }
 
-function parse(given: string | Uint8Array, source: string): JsonValue {
-  let text: string
-  try {
-    text = typeof given === 'string' ? given : decodeText(given)
-  } catch (error) {
-    throw new UsageError(`${source} is not UTF-8 text`, { cause: error })
-  }
+function parse(given: string | Buffer, source: string): JsonValue {
+  const text = typeof given === 'string' ? given : decodeText(given)
+  if (text === undefined) throw new UsageError(`${source} is not UTF-8 text`)
   if (text.trim() === '')
     throw new UsageError(`${source} is empty: expected the job's input as JSON, such as {} or null`)
   try {

@@ -11,7 +11,7 @@ import { foldersOf, watchSources } from '../dev/watch-sources.js'
 import { WorkerProcess } from '../dev/worker-process.js'
 import { EXIT_CODES } from '../exit-codes.js'
 import { formatTable, type Output } from '../output.js'
-import { addSettings, readSettings } from '../setting-options.js'
+import { addSettings, readGlobs, readSettings } from '../setting-options.js'
 import { untilShutdownSignal } from '../shutdown-signals.js'
 import type { Verb, VerbCall } from '../verb.js'
 
@@ -32,8 +32,8 @@ type Options = VerbCall['options']
 
 export const dev: Verb = {
   define(command: Command): void {
-    command.argument('[globs...]', 'files with handlers (default: the setting "jobs")')
-    addSettings(command, ['redis', 'prefix', 'queues', 'concurrency', 'host', 'port', 'dataDir', 'logLevel'])
+    command.argument('[globs...]', 'files with handlers, as for --jobs')
+    addSettings(command, ['redis', 'prefix', 'jobs', 'queues', 'concurrency', 'host', 'port', 'dataDir', 'logLevel'])
     command.addHelpText(
       'after',
       `
@@ -50,7 +50,7 @@ Examples:
   },
 
   async run({ args, options, out }: VerbCall): Promise<number> {
-    const settings = await readSettings({ ...options, jobs: args.length > 0 ? args : undefined })
+    const settings = await readSettings({ ...options, jobs: readGlobs(args, options.jobs) })
     await findJobFiles(settings.jobs, process.cwd())
     const session = new Session(settings, options, out)
     const signal = untilShutdownSignal(() => session.kill())

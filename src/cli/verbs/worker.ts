@@ -6,14 +6,23 @@ import { EXIT_CODES } from '../exit-codes.js'
 import { loadHandlers } from '../job-modules.js'
 import { createLogger } from '../log.js'
 import { redisOf } from '../redis-connection.js'
-import { addSettings, readSettings } from '../setting-options.js'
+import { addSettings, readGlobs, readSettings } from '../setting-options.js'
 import { untilShutdownSignal } from '../shutdown-signals.js'
 import type { Verb, VerbCall } from '../verb.js'
 
 export const worker: Verb = {
   define(command: Command): void {
-    command.argument('[globs...]', 'files with handlers (default: the setting "jobs")')
-    addSettings(command, ['redis', 'prefix', 'queues', 'concurrency', 'shutdownTimeout', 'logLevel', 'logFormat'])
+    command.argument('[globs...]', 'files with handlers, as for --jobs')
+    addSettings(command, [
+      'redis',
+      'prefix',
+      'jobs',
+      'queues',
+      'concurrency',
+      'shutdownTimeout',
+      'logLevel',
+      'logFormat',
+    ])
     // For drover dev, whose worker must not outlive it however it ends.
     command.addOption(new Option('--with-parent').hideHelp())
     command.addHelpText(
@@ -32,8 +41,7 @@ exits with 0. A second signal exits at once; the jobs it was running are handed 
 
   async run({ args, options, out }: VerbCall): Promise<number> {
     if (options.withParent === true) followParent()
-    const jobs = args.length > 0 ? args : undefined
-    const settings = await readSettings({ ...options, jobs })
+    const settings = await readSettings({ ...options, jobs: readGlobs(args, options.jobs) })
     const logger = await createLogger(settings, out)
     const handlers = await loadHandlers(settings.jobs, process.cwd())
     const redis = redisOf(settings)

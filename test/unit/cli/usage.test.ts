@@ -90,6 +90,7 @@ describe('a command line that is wrong ends with exit code 2, one line on standa
       ['worker', '--concurency', '3'],
       /^drover: unknown option '--concurency' \(Did you mean --concurrency\?\); see drover worker --help$/,
     ],
+    [['worker', 'jobs/*.ts', '--jobs', 'more/*.ts'], /job files are given as arguments or with --jobs, not both$/],
     [['serve', '--port'], /^drover: option '--port <number>' argument missing/],
     [['result', 'media'], /^drover: missing required argument 'id'/],
     [['result', 'media', 'a1', 'b2'], /^drover: too many arguments/],
