@@ -1,6 +1,13 @@
 // BullMQ's Redis backend with the ledger in it: each move to completed or failed carries what the attempt left to commit.
 // The scripts are wrapped in bullmq-scripts.ts; what is committed is built in commit.ts.
-import { type BackendFactory, type MinimalJob, QueueKeys, RedisConnection, RedisQueueBackend } from 'bullmq'
+import {
+  type BackendFactory,
+  type MinimalJob,
+  QueueKeys,
+  RedisConnection,
+  RedisQueueBackend,
+  type WorkerOptions,
+} from 'bullmq'
 import { Cluster, type Redis } from 'ioredis'
 import { EffectRejectedError, JobStalledError, serializeError } from '../job/index.js'
 import { type KeysOfQueue, queueKeys } from '../redis/index.js'
@@ -12,6 +19,10 @@ import { createNextJobReader } from './next-job.js'
 const BULLMQ_KEYS = 14
 const JOB_KEY = 11
 const DEFAULT_KEEP_RESULT_MS = 86_400_000
+/** How many finishes of one worker share one removal of old completed jobs. */
+const TRIM_EVERY = 10
+/** BullMQ's count for: remove none. */
+const KEEP_ALL = -1
 /** The reason BullMQ leaves with a job that stalled too often. */
 const STALLED_REASON = 'job stalled more than allowable limit'
 
@@ -35,12 +46,17 @@ export class LedgerBackend extends RedisQueueBackend {
   readonly #outcomes = new WeakMap<MinimalJob, Outcome>()
   readonly #readNextJob = createNextJobReader()
   readonly #batch: CommitBatch
+  /** True when the worker keeps completed jobs up to a number of them. */
+  readonly #trims: boolean
+  #finishes = 0
 
   constructor(options: LedgerBackendOptions, ...backend: ConstructorParameters<typeof RedisQueueBackend>) {
     super(...backend)
     this.#keys = options.keys
     this.#queue = options.queue
     this.#options = options
+    const { removeOnComplete } = this.queue.opts as Pick<WorkerOptions, 'removeOnComplete'>
+    this.#trims = removeOnComplete !== undefined && 'count' in removeOnComplete && (removeOnComplete.count ?? 0) > 0
     this.#batch = new CommitBatch([options.keys.base, options.keys.bullBase], this.connection.client)
   }
 
@@ -68,7 +84,7 @@ export class LedgerBackend extends RedisQueueBackend {
         : { status: 'completed', valueJson: 'null', keepResultMs: DEFAULT_KEEP_RESULT_MS, runMs: 0 }
     // BullMQ copies a return value into the job and into the event stream; the result key has the whole.
     const reference = JSON.stringify(this.#keys.result(String(job.id))) as R & string
-    const args = this.moveToCompletedArgs(job, reference, removeOnComplete, token, fetchNext)
+    const args = this.moveToCompletedArgs(job, reference, removeOnComplete ?? this.#trimInTurns(), token, fetchNext)
     return this.#commit(job, args, outcome)
   }
 
@@ -95,6 +111,15 @@ export class LedgerBackend extends RedisQueueBackend {
           }
     const args = this.moveToFailedArgs(job, failedReason, removeOnFail, token, fetchNext, fieldsToUpdate)
     return this.#commit(job, args, outcome)
+  }
+
+  /**
+   * Which completed jobs BullMQ removes with this one, when only the worker's limit counts: each tenth finish removes those
+   * beyond it, so that the others are spared the look. Undefined leaves it to the worker's own option.
+   */
+  #trimInTurns(): { count: number } | undefined {
+    if (!this.#trims || ++this.#finishes % TRIM_EVERY === 0) return undefined
+    return { count: KEEP_ALL }
   }
 
   async #commit(

@@ -2,8 +2,9 @@
 import type { Redis } from 'ioredis'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { MAX_BATCH } from '../../src/ledger/commit-batch.js'
-import { readResult } from '../../src/ledger/index.js'
-import { type Kernel, openKernel, writes } from '../support/kernel.js'
+import { attachLedger, type LedgerBackend, ledgerBackendFactory, readResult } from '../../src/ledger/index.js'
+import { createWorkerClient, parseRedisUrl } from '../../src/redis/index.js'
+import { type Kernel, openKernel, TOKEN, writes } from '../support/kernel.js'
 import { startTestRedis, type TestRedis } from '../support/redis.js'
 
 let server: TestRedis
@@ -83,5 +84,31 @@ describe('jobs that end together', () => {
     expect(first).toMatchObject({ status: 'rejected', reason: { message: expect.stringContaining('WRONGTYPE') } })
     expect(second?.status).toBe('fulfilled')
     expect(await redis.hgetall(kernel.keys.totals)).toEqual({ 'resize:completed': '1' })
+  })
+})
+
+describe('completed jobs that a worker keeps up to a number', () => {
+  it('are removed by each tenth finish, the newest kept', async () => {
+    const client = createWorkerClient(parseRedisUrl(server.url)) as Redis
+    attachLedger(client)
+    const options = {
+      connection: client,
+      prefix: kernel.keys.bull,
+      lockDuration: 60_000,
+      removeOnComplete: { count: 3 },
+    }
+    const backend = ledgerBackendFactory(client, 'drover')('media', options as never, {}) as LedgerBackend
+    await backend.waitUntilReady()
+    const kept = async () => redis.zrange(kernel.bull('completed'), '0', '-1')
+    for (let finish = 1; finish <= 20; finish++) {
+      const job = await kernel.start()
+      backend.stage(job, { status: 'completed', valueJson: 'null', keepResultMs: 60_000, runMs: 1 })
+      await backend.moveToCompleted(job, null, undefined as never, TOKEN, false)
+      const ids = await kept()
+      expect(ids.length).toBe(finish < 10 ? finish : 3 + (finish % 10))
+      expect(ids.at(-1)).toBe(String(job.id))
+    }
+    await backend.close()
+    client.disconnect()
   })
 })
