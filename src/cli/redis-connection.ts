@@ -1,5 +1,6 @@
 // Which Redis a verb talks to, and one short connection to it.
 import type { Settings } from '../config/index.js'
+import { RedisRefusedError } from '../job/index.js'
 import {
   connectOnce,
   createReaderClient,
@@ -18,7 +19,7 @@ export function redisOf(settings: Settings): RedisSettings {
 
 /**
  * Connects, does the work and disconnects.
- * @throws RedisUnavailableError, RedisAuthError, RedisUrlError, and what the work throws
+ * @throws RedisUnavailableError, RedisAuthError, RedisUrlError, RedisRefusedError, and what the work throws
  */
 export async function withRedis<Result>(
   settings: Settings,
@@ -32,7 +33,8 @@ export async function withRedis<Result>(
     await connectOnce(client, timeoutMs, `at ${address}`)
     return await work(client, redis)
   } catch (error) {
-    throw maskRedisError(error, { operation: `at ${address}`, timeoutMs, address })
+    const masked = maskRedisError(error, { operation: `at ${address}`, timeoutMs, address })
+    throw masked.name === 'ReplyError' ? new RedisRefusedError('a read', masked.message, { cause: masked }) : masked
   } finally {
     client.disconnect()
   }

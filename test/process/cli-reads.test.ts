@@ -230,6 +230,31 @@ describe('drover doctor', () => {
     )
   })
 
+  it('asks for the URL of a cluster where the server is part of one', async () => {
+    const node = await startTestRedis({ args: ['--cluster-enabled', 'yes'] })
+    try {
+      const { code, report: found } = await report(node)
+      expect(code).toBe(1)
+      expect(found.findings).toContainEqual({
+        level: 'error',
+        code: 'CLUSTER_URL_NEEDED',
+        evidence: expect.stringMatching(/part of a cluster/),
+        remedy: expect.stringMatching(/redis\+cluster:\/\//),
+      })
+    } finally {
+      await node.close()
+    }
+  })
+
+  it('says what Redis refused where the user lacks a right', async () => {
+    await redis.cli('ACL', 'SETUSER', 'reader', 'on', '>open-sesame', '~*', '+@all', '-smembers')
+    const url = `redis://reader:open-sesame@127.0.0.1:${redis.port}`
+    const { code, stdout, stderr } = await runDrover(['doctor'], { env: { REDIS_URL: url } })
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
+    expect(stderr).toMatch(/^drover: Redis refused a read: NOPERM .*smembers/)
+    expect(stderr).not.toContain('sesame')
+  })
+
   it('shows a line for each finding to people, and changes nothing', async () => {
     const before = await redis.cli('DBSIZE')
     const { stdout, stderr } = await runOne('doctor')

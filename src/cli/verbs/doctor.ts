@@ -28,11 +28,10 @@ Examples:
   async run({ options, out }: VerbCall): Promise<number> {
     const settings = await readSettings(options)
     return withRedis(settings, async (client, redis) => {
-      const findings = [
-        ...findServer(await readServerInfo(client), redis),
-        await findClockSkew(client),
-        ...(await findKeys(client, settings.prefix)),
-      ]
+      const server = [...findServer(await readServerInfo(client), redis), await findClockSkew(client)]
+      // Keys of other nodes of a cluster cannot be read through one of them.
+      const isReadable = !server.some(({ code }) => code === 'CLUSTER_URL_NEEDED')
+      const findings = isReadable ? [...server, ...(await findKeys(client, settings.prefix))] : server
       show(out, describeRedis(redis), findings)
       return findings.some(({ level }) => level === 'error') ? EXIT_CODES.failed.code : EXIT_CODES.ok.code
     })
