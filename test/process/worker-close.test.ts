@@ -7,14 +7,16 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { z } from 'zod'
 import { defineJob } from '../../src/job/index.js'
 import { createProducer, type Producer } from '../../src/producer/index.js'
+import { buildDrover } from '../support/drover-cli.js'
 import { startTestRedis, type TestRedis } from '../support/redis.js'
 
-const SCRIPT = fileURLToPath(new URL('../support/worker-script.ts', import.meta.url))
+const SCRIPT = fileURLToPath(new URL('../support/worker-script.mjs', import.meta.url))
 const input = z.object({ ms: z.number(), deaf: z.boolean().optional() })
 let server: TestRedis
 let producer: Producer
 
 beforeAll(async () => {
+  await buildDrover()
   server = await startTestRedis()
   producer = createProducer({ redis: server.url })
 })
@@ -33,7 +35,7 @@ interface Script {
 }
 
 function startScript(queue: string, shutdownTimeout: string): Script {
-  const child = spawn(process.execPath, ['--import', 'tsx', SCRIPT, server.url, queue, shutdownTimeout], {
+  const child = spawn(process.execPath, [SCRIPT, server.url, queue, shutdownTimeout], {
     stdio: ['pipe', 'pipe', 'inherit'],
   })
   const lines: Record<string, unknown>[] = []

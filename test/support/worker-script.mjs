@@ -1,13 +1,13 @@
 // A worker process of its own for tests: works one queue until it is told to close, and then must end by itself.
-// Run with `node --import tsx`; every line it prints is JSON.
+// argv: Redis URL, queue, shutdown timeout. Every line it prints is JSON. Needs the built dist/.
 import { setTimeout as sleep } from 'node:timers/promises'
+import { defineJob } from 'drover'
+import { createWorker, handle } from 'drover/worker'
 import { pino } from 'pino'
 import { z } from 'zod'
-import { defineJob } from '../../src/job/index.js'
-import { createWorker, handle } from '../../src/worker/index.js'
 
-const [redis = '', queue = '', shutdownTimeout = '200ms'] = process.argv.slice(2)
-const say = (line: object) => process.stdout.write(`${JSON.stringify(line)}\n`)
+const [redis, queue, shutdownTimeout] = process.argv.slice(2)
+const say = (line) => process.stdout.write(`${JSON.stringify(line)}\n`)
 
 const contract = defineJob({ name: 'wait', queue, input: z.object({ ms: z.number(), deaf: z.boolean().optional() }) })
 const handler = handle(contract, async ({ ms, deaf }, { id, signal }) => {
@@ -18,7 +18,7 @@ const handler = handle(contract, async ({ ms, deaf }, { id, signal }) => {
 const worker = await createWorker({
   redis,
   handlers: [handler],
-  shutdownTimeout: shutdownTimeout as '200ms',
+  shutdownTimeout,
   lockDuration: '1s',
   stalledInterval: '1h',
   logger: pino({ level: 'silent' }),
