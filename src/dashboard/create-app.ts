@@ -19,7 +19,6 @@ export function createApp(options: CheckedOptions, shared: Shared, board: Board)
   // Paths match exactly: `/LIVEZ` and `/livez/` are other paths, which need a sign-in.
   app.enable('case sensitive routing')
   app.enable('strict routing')
-  app.disable('etag')
   // Left alone otherwise: below another app, express takes what that one trusts.
   if (options.trustProxy > 0) app.set('trust proxy', options.trustProxy)
 

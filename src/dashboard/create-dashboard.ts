@@ -38,8 +38,6 @@ export interface Listening {
 const BOARD_TIMEOUT_MS = 15_000
 /** How long a request that is being answered may go on after `close`. */
 const CLOSE_GRACE_MS = 2_000
-/** How long a client may take to send a request. */
-const REQUEST_TIMEOUT_MS = 30_000
 
 /**
  * A dashboard over the queues, results and counters of one prefix. It connects to Redis at once, and goes on trying while
@@ -55,7 +53,7 @@ export function createDashboard(given: DashboardOptions = {}): Dashboard {
   const board = createBoard({ client: boardClient, prefix, readOnly, logger })
   const overview = new OverviewSource(client, prefix, redis)
   const app = createApp(options, { client, overview, signIn: new SignIn(options.token) }, board)
-  const server = createServer({ requestTimeout: REQUEST_TIMEOUT_MS }, serveBelow(options, app))
+  const server = createServer(serveBelow(options, app))
   let listening: Promise<Listening> | undefined
   let closing: Promise<void> | undefined
 

@@ -71,6 +71,18 @@ describe('the queues of the board', () => {
     expect(await redis().cli('INFO', 'commandstats')).not.toContain('cmdstat_info')
   })
 
+  it('are the first 100 by name, and no more listeners than their shared connection takes', async () => {
+    const warnings: Error[] = []
+    const note = (warning: Error) => warnings.push(warning)
+    process.on('warning', note)
+    const names = Array.from({ length: 120 }, (_, index) => `q${String(index).padStart(3, '0')}`)
+    await redis().cli('SADD', 'drover:queues', ...names)
+    const queues = await boardQueues(await start())
+    process.off('warning', note)
+    expect(queues.map(({ name }) => name).sort()).toEqual(names.slice(0, 100))
+    expect(warnings).toEqual([])
+  })
+
   it('do not tell of Redis itself or list its clients', async () => {
     await openQueue('media')
     const url = await start()

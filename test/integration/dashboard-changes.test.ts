@@ -103,4 +103,19 @@ describe('the log', () => {
     for (const line of lines) expect(() => JSON.parse(line)).not.toThrow()
     expect(text).not.toContain('\u001b')
   })
+
+  it('of an error of Redis has its message and not the command, which may hold a job’s data', async () => {
+    const lines: string[] = []
+    const logger = pino({ level: 'debug' }, { write: (line: string) => void lines.push(line) })
+    const url = await start({ logger })
+    await redis().cli('SADD', 'drover:queues', 'media')
+    await redis().cli('SET', '{drover:media}:media:id', 'not a number')
+    const headers = { origin: url, 'content-type': 'application/json' }
+    const body = JSON.stringify({ name: 'resize', data: 'canary-data' })
+    const answer = await ask(url, '/queues/api/queues/media/add', { method: 'POST', headers, body })
+    expect([answer.status, problemOf(answer).code]).toEqual([500, 'INTERNAL'])
+    expect(answer.text).not.toMatch(/not an integer|script/)
+    await expect.poll(() => lines.join('')).toContain('not an integer')
+    expect(lines.join('')).not.toContain('canary-data')
+  })
 })

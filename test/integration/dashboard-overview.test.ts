@@ -192,6 +192,33 @@ describe('the overview', () => {
     expect(Number(calls)).toBeLessThanOrEqual(2)
   })
 
+  it('reads each result record once', async () => {
+    const media = await openQueue('media')
+    await media.add('resize', {}, { jobId: 'cat-1' })
+    await work('media', 1, () => ({ status: 'completed' }))
+    const url = await start()
+    const { readAt } = await overview(url)
+    await redis().cli('CONFIG', 'RESETSTAT')
+    await expect.poll(async () => (await overview(url)).readAt, { timeout: 10_000 }).toBeGreaterThan(readAt)
+    expect((await overview(url)).results).toMatchObject([{ id: 'cat-1', job: 'resize' }])
+    expect(await redis().cli('INFO', 'commandstats')).not.toContain('cmdstat_mget')
+  })
+
+  it('forgets what it kept of a queue that is gone', async () => {
+    const hashReads = async () =>
+      Number(/cmdstat_hgetall:calls=(\d+)/.exec(await redis().cli('INFO', 'commandstats'))?.[1] ?? 0)
+    const queues = async () => (await overview(url)).queues.length
+    await redis().cli('SADD', 'drover:queues', 'media')
+    const url = await start()
+    expect(await queues()).toBe(1)
+    await redis().cli('SREM', 'drover:queues', 'media')
+    await expect.poll(queues, { timeout: 10_000 }).toBe(0)
+    await redis().cli('CONFIG', 'RESETSTAT')
+    await redis().cli('SADD', 'drover:queues', 'media')
+    await expect.poll(queues, { timeout: 10_000 }).toBe(1)
+    expect(await hashReads()).toBeGreaterThanOrEqual(60)
+  })
+
   it('answers 304 while nothing changed, and the page again when something did', async () => {
     const media = await openQueue('media')
     const url = await start()

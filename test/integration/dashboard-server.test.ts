@@ -2,6 +2,7 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { networkInterfaces } from 'node:os'
 import express from 'express'
 import { describe, expect, it } from 'vitest'
 import type { Dashboard } from '../../src/dashboard/index.js'
@@ -13,12 +14,12 @@ import { freePort } from '../support/redis.js'
 const { closeAfter, create, redis } = useDashboards()
 
 /** Another express application with a dashboard in it, as a user has it. */
-async function embed(path: string, dashboard: Dashboard, proxies = 0): Promise<string> {
+async function embed(path: string, dashboard: Dashboard, { proxies = 0, host = '127.0.0.1' } = {}): Promise<string> {
   const app = express()
   app.set('trust proxy', proxies)
   app.use(path, dashboard.app)
   app.get('/own', (_request, response) => void response.send('own page'))
-  const server = createServer(app).listen(0, '127.0.0.1')
+  const server = createServer(app).listen(0, host)
   await once(server, 'listening')
   closeAfter({
     close: async () => {
@@ -27,7 +28,7 @@ async function embed(path: string, dashboard: Dashboard, proxies = 0): Promise<s
       await once(server, 'close')
     },
   })
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  return `http://${host}:${(server.address() as AddressInfo).port}`
 }
 
 describe('listen', () => {
@@ -146,7 +147,7 @@ describe('inside another express application', () => {
   })
 
   it('signs in and out below that path, over https as the application’s own proxy setting says', async () => {
-    const url = await embed('/admin/jobs', create({ token: 'correct-horse' }), 1)
+    const url = await embed('/admin/jobs', create({ token: 'correct-horse' }), { proxies: 1 })
     const away = await ask(url, '/admin/jobs/queues?x=1', { headers: BROWSER })
     expect(away.headers.location).toBe('/admin/jobs/sign-in?next=%2Fqueues%3Fx%3D1')
     const headers = { ...form(url), 'x-forwarded-proto': 'https' }
@@ -169,6 +170,17 @@ describe('inside another express application', () => {
     expect((await ask(url, '/jobs', { headers: { host: 'shop.example' } })).status).toBe(403)
     expect((await ask(url, '/jobs', { headers: { 'x-forwarded-for': '203.0.113.9' } })).status).toBe(403)
     expect((await ask(url, '/jobs/overview.json')).status).toBe(200)
+  })
+})
+
+const [outerAddress] = Object.values(networkInterfaces())
+  .flatMap((addresses) => addresses ?? [])
+  .filter(({ internal, family }) => !internal && family === 'IPv4')
+
+describe.runIf(outerAddress)('inside an application that other machines reach', () => {
+  it('without a token answers none of them, whatever name they ask for', async () => {
+    const url = await embed('/jobs', create(), { host: outerAddress?.address ?? '' })
+    expect((await ask(url, '/jobs', { headers: { host: 'localhost' } })).status).toBe(403)
   })
 })
 
