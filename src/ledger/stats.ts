@@ -63,11 +63,10 @@ export function percentilesOf(counts: readonly number[]): Percentiles {
   return { p50: percentile(counts, 0.5), p95: percentile(counts, 0.95), p99: percentile(counts, 0.99) }
 }
 
-// Job names hold no "|", so a field splits at it: <job>|c|<run>|<wait>, <job>|f|<run>|<wait>, <job>|r.
-// A field of a user counter starts with "#", which no job name does.
+// Neither job names nor counter names hold a "|", so a field of a job splits at it, and one of a counter does not:
+// <job>|c|<run>|<wait>, <job>|f|<run>|<wait>, <job>|r. The wait of a retried job is "-", which is no bucket.
 function addFields(jobs: Map<string, JobStats>, fields: Readonly<Record<string, string>>): void {
   for (const [field, text] of Object.entries(fields)) {
-    if (field.startsWith('#')) continue
     const [job = '', kind, run = '', wait = ''] = field.split('|')
     const count = Number(text)
     if (kind !== 'c' && kind !== 'f' && kind !== 'r') continue
@@ -79,7 +78,7 @@ function addFields(jobs: Map<string, JobStats>, fields: Readonly<Record<string, 
     if (kind === 'c') stats.completed += count
     else stats.failed += count
     addTo(stats.run, Number(run), count)
-    if (wait !== '-') addTo(stats.wait, Number(wait), count)
+    addTo(stats.wait, Number(wait), count)
   }
 }
 

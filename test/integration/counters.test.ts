@@ -66,6 +66,7 @@ describe('counters', () => {
     expect(await producer.counters.delete(queue, 'bytes')).toBe(true)
     expect(await producer.counters.delete(queue, 'bytes')).toBe(false)
     expect(await producer.counters.list(queue)).toEqual([])
+    expect(await client.exists(queueKeys('drover', queue).counterNames)).toBe(0)
     expect(await producer.counters.get(queue, 'bytes')).toBe(0)
     await count(queue, { bytes: 3 })
     expect(await producer.counters.list(queue)).toEqual([{ name: 'bytes', value: 3 }])
@@ -137,6 +138,17 @@ describe('the series of a counter', () => {
     expect(series.every(({ at }, index) => at === (series[0]?.at ?? 0) + index * MINUTE)).toBe(true)
     expect(series.reduce((sum, { value }) => sum + value, 0)).toBe(25)
     expect(series.slice(0, 5).map(({ value }) => value)).toEqual([0, 0, 0, 0, 0])
+  })
+
+  it('is kept for 48 hours by minute, also where the producer alone counts', async () => {
+    const queue = newQueue()
+    const keys = queueKeys('drover', queue)
+    const before = Math.floor(Date.now() / MINUTE)
+    await producer.counters.incr(queue, 'bytes')
+    await producer.counters.incr(queue, 'bytes')
+    const ttls = await Promise.all([0, 1].map((later) => client.ttl(keys.stats(before + later))))
+    expect(Math.max(...ttls)).toBeGreaterThan(172_700)
+    expect(Math.max(...ttls)).toBeLessThanOrEqual(172_800)
   })
 
   it('adds the minutes of an hour that is not rolled up, and takes the hash of one that is', async () => {

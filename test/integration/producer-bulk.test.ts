@@ -3,7 +3,10 @@ import { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { createProducer, defineJob, type EnqueueBulkOptions, type Producer } from '../../src/index.js'
-import { queueKeys } from '../../src/redis/index.js'
+import { BullQueues, newJob } from '../../src/producer/bull-queues.js'
+import { RedisGate } from '../../src/producer/redis-gate.js'
+import { sendJobs } from '../../src/producer/send-jobs.js'
+import { parseRedisUrl, queueKeys } from '../../src/redis/index.js'
 import { startTestRedis, type TestRedis } from '../support/redis.js'
 
 let redis: TestRedis
@@ -136,6 +139,21 @@ describe('enqueueBulk', () => {
     }
     await expect(producer.enqueueBulk(contract, count(100), { chunkSize: 10, onProgress })).rejects.toThrow('enough')
     expect((await inputs(contract.queue)).numbers).toEqual(range(10))
+  })
+
+  it("BullMQ's error code in place of an id is an error, not an enqueued job", async () => {
+    const contract = job()
+    const gate = new RedisGate(parseRedisUrl(redis.url), 5_000)
+    const queues = new BullQueues(gate.client, 'drover')
+    const options = { attempts: 1, backoff: { type: 'drover' }, stackTraceLimit: 10 }
+    const good = newJob('count', 'good', '{"n":1}', options, Date.now())
+    // BullMQ refuses a child of a parent that is not there, with -5.
+    const bad = { ...newJob('count', 'bad', '{"n":2}', options, Date.now()) }
+    Object.assign(bad.job, { parentKey: `${queueKeys('drover', contract.queue).bullBase}missing` })
+    const call = { operation: 'the enqueue', startedMs: performance.now() }
+    const sending = sendJobs(gate, queues.get(contract.queue), [good, bad], call)
+    await expect(sending).rejects.toMatchObject({ code: 'REDIS_REFUSED', reply: expect.stringContaining('-5') })
+    await gate.close()
   })
 
   it('closing the producer ends a bulk that is still being read', async () => {

@@ -147,6 +147,35 @@ describe('a producer that Redis refuses', () => {
     await locked.close()
   })
 
+  it('a password that becomes right is used from then on', async () => {
+    const locked = await startTestRedis({ password: 'right' })
+    const admin = new Redis({ port: locked.port, password: 'right' })
+    const producer = produce({ redis: `redis://:soon@127.0.0.1:${locked.port}`, timeout: '60s' })
+    const contract = job()
+    await expect(producer.enqueue(contract, 1)).rejects.toMatchObject({ code: 'REDIS_AUTH' })
+    await admin.config('SET', 'requirepass', 'soon')
+    await vi.waitFor(() => producer.enqueue(contract, 1), { timeout: 20_000 })
+    // The old refusal does not come back with the next lost connection.
+    await admin.client('KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
+    await Promise.all(Array.from({ length: 20 }, () => producer.enqueue(contract, 2)))
+    expect(await admin.llen(`${queueKeys('drover', contract.queue).bullBase}wait`)).toBe(21)
+    admin.disconnect()
+    await locked.close()
+  })
+
+  it('a queue that could not be listed is listed by a later enqueue', async () => {
+    const rights = ['on', '>open', '~*', '&*', '+@all']
+    await redis.cli('ACL', 'SETUSER', 'unlisted', ...rights, '-sadd')
+    const producer = produce({ redis: redis.url.replace('redis://', 'redis://unlisted:open@') })
+    const contract = job()
+    await producer.enqueue(contract, 1)
+    await redis.cli('ACL', 'SETUSER', 'unlisted', '+sadd')
+    await vi.waitFor(async () => {
+      await producer.enqueue(contract, 2)
+      expect(await client.sismember('drover:queues', contract.queue)).toBe(1)
+    })
+  })
+
   it('a database that the server does not have is told at once', async () => {
     const producer = produce({ redis: `${redis.url}/99`, timeout: '60s' })
     await expect(producer.enqueue(job(), 1)).rejects.toMatchObject({ code: 'REDIS_URL_INVALID' })
