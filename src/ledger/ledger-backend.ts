@@ -1,5 +1,6 @@
 // BullMQ's Redis backend with the ledger in it: each move to completed or failed carries what the attempt left to commit.
 // The scripts are wrapped in bullmq-scripts.ts; what is committed is built in commit.ts.
+import { setTimeout as sleep } from 'node:timers/promises'
 import {
   type BackendFactory,
   type MinimalJob,
@@ -13,11 +14,12 @@ import { EffectRejectedError, JobStalledError, serializeError } from '../job/ind
 import { type KeysOfQueue, queueKeys } from '../redis/index.js'
 import { commitWords, type Outcome } from './commit.js'
 import { CommitBatch } from './commit-batch.js'
-import { createNextJobReader } from './next-job.js'
+import { createNextJobReader, type NextJob } from './next-job.js'
 
 /** How many of the arguments BullMQ builds are keys; the rest go to the commit as they are. */
 const BULLMQ_KEYS = 14
 const JOB_KEY = 11
+const FETCH_RETRY_MS = 500
 const DEFAULT_KEEP_RESULT_MS = 86_400_000
 /** How many finishes of one worker share one removal of old completed jobs. */
 const TRIM_EVERY = 10
@@ -68,6 +70,16 @@ export class LedgerBackend extends RedisQueueBackend {
   /** Cuts the connection of blocking reads, which `close` waits for in vain while Redis is away. */
   cut(): void {
     this.#options.blockingClient.disconnect()
+  }
+
+  /** As BullMQ's, which asks again at once when Redis refuses (its memory is full, say): that would keep both busy. */
+  override async moveToActive(...request: Parameters<RedisQueueBackend['moveToActive']>): Promise<NextJob> {
+    try {
+      return await super.moveToActive(...request)
+    } catch (error) {
+      await sleep(FETCH_RETRY_MS)
+      throw error
+    }
   }
 
   override async moveToCompleted<T, R, N extends string>(

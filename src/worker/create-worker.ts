@@ -1,14 +1,16 @@
 // The door of the worker side: connects, checks the server, works the queues, and closes all of it in order.
 // queue-worker.ts runs one queue; attempt.ts runs one attempt.
 import { type Logger, pino } from 'pino'
-import { RedisUnavailableError, serializeError } from '../job/index.js'
+import { RedisFullError, RedisUnavailableError, serializeError } from '../job/index.js'
 import { attachLedger, RESULT_VERSION, rollUpStats } from '../ledger/index.js'
 import {
+  clientAddress,
   connectOnce,
   contractKey,
   createWorkerClient,
   DEFAULT_REDIS,
   judgeDurability,
+  maskRedisError,
   parseRedisUrl,
   queueKeys,
   queuesKey,
@@ -46,7 +48,7 @@ export interface Worker {
 
 /**
  * Connects and starts to work. Resolves once every queue is being read.
- * @throws InvalidOptionError, UnknownOptionError; RedisUnavailableError after 10 s, RedisAuthError, RedisTooOldError:
+ * @throws InvalidOptionError, UnknownOptionError; RedisUnavailableError after 10 s, RedisAuthError, RedisTooOldError, RedisFullError:
  * then nothing is left open.
  */
 export async function createWorker(options: WorkerOptions): Promise<Worker> {
@@ -69,8 +71,13 @@ export async function createWorker(options: WorkerOptions): Promise<Worker> {
     return worker
   } catch (error) {
     client.disconnect()
-    throw error
+    throw startError(error, clientAddress(client))
   }
+}
+
+function startError(error: unknown, address: string): Error {
+  const masked = maskRedisError(error, { operation: START, timeoutMs: CONNECT_TIMEOUT_MS, address })
+  return masked.message.startsWith('OOM ') ? new RedisFullError(START, { cause: masked }) : masked
 }
 
 async function checkServer(client: RedisClient, logger: Logger): Promise<void> {
