@@ -4,6 +4,7 @@ import type { ChainableCommander } from 'ioredis'
 import {
   ClosedError,
   isDroverError,
+  RedisRefusedError,
   RedisUnavailableError,
   ResultNotFoundError,
   ResultWaitTimeoutError,
@@ -76,7 +77,7 @@ export class ResultWaiter {
    * @throws ResultNotFoundError when there is no result and none can come: the job is unknown or was removed, or it
    *   finished and its result has expired
    * @throws ResultWaitTimeoutError when the job does not finish in time; RedisUnavailableError when Redis is away then
-   * @throws RedisAuthError, ClosedError
+   * @throws RedisAuthError, RedisRefusedError, ClosedError
    */
   wait(job: { readonly queue: string; readonly id: string }, options: WaitOptions): Promise<JobResult> {
     return new Promise((resolve, reject) => {
@@ -222,8 +223,12 @@ export class ResultWaiter {
     }
     const { reader } = this.#options
     const masked = maskRedisError(error, { operation: OPERATION, timeoutMs: 0, address: clientAddress(reader) })
-    if (masked instanceof RedisUnavailableError) this.#lookError = bareRedisError(masked.cause ?? masked)
-    else for (const watch of group) this.#settle(watch, undefined, masked)
+    if (masked instanceof RedisUnavailableError) {
+      this.#lookError = bareRedisError(masked.cause ?? masked)
+      return
+    }
+    const told = isDroverError(masked) ? masked : new RedisRefusedError(OPERATION, masked.message, { cause: masked })
+    for (const watch of group) this.#settle(watch, undefined, told)
   }
 
   #settle(watch: Watch, result: JobResult | undefined, error?: unknown): void {

@@ -52,7 +52,7 @@ export class ProducerResults {
   }
 
   /** The result record, or null: not finished, unknown, removed or past its `keepResult`. */
-  async get<Result>(job: JobReference<Result>): Promise<JobResult<Result> | null> {
+  async get<Result = JsonValue>(job: JobReference<Result>): Promise<JobResult<Result> | null> {
     checkReference(job)
     const read = () => readResult(this.#gate.client, queueKeys(this.#prefix, job.queue), job.id)
     return (await this.#gate.run('the read of a result', read)) as JobResult<Result> | null
@@ -76,7 +76,10 @@ export class ProducerResults {
    * @throws ResultNotFoundError when no result is there and none can come; ResultWaitTimeoutError when the job does not
    *   finish in time, RedisUnavailableError when Redis is away at that moment; RedisAuthError; ClosedError
    */
-  async wait<Result>(job: JobReference<Result>, options: WaitForResultOptions = {}): Promise<JobOutcome<Result>> {
+  async wait<Result = JsonValue>(
+    job: JobReference<Result>,
+    options: WaitForResultOptions = {},
+  ): Promise<JobOutcome<Result>> {
     checkReference(job)
     refuseUnknown(options, ['timeout', 'signal'], 'results.wait')
     const { timeout = DEFAULT_WAIT_MS, signal } = options

@@ -134,6 +134,19 @@ describe('waiting over connections that fail', () => {
     await refused
   })
 
+  it.each([
+    { right: 'subscribe', rules: ['~*', 'resetchannels', '+@all'] },
+    { right: 'read', rules: ['resetkeys', '&*', '+@all'] },
+  ])('a user without the right to $right is told so', async ({ right, rules }) => {
+    await redis.cli('ACL', 'SETUSER', `no-${right}`, 'on', '>open', ...rules)
+    const { waiter } = waiterAt(redis.url.replace('redis://', `redis://no-${right}:open@`))
+    const handle = await producer.enqueue(job(), 1)
+    await expect(waiter.wait(handle, { timeoutMs: 60_000 })).rejects.toMatchObject({
+      code: 'REDIS_REFUSED',
+      reply: expect.stringContaining('NOPERM'),
+    })
+  })
+
   it('a wrong password ends a wait at once', async () => {
     const locked = await startTestRedis({ password: 'right' })
     cleanups.push(() => locked.close())
