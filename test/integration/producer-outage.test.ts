@@ -156,7 +156,7 @@ describe('a producer that Redis refuses', () => {
     await admin.config('SET', 'requirepass', 'soon')
     await vi.waitFor(() => producer.enqueue(contract, 1), { timeout: 20_000 })
     // The old refusal does not come back with the next lost connection.
-    await admin.client('KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
+    await admin.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
     await Promise.all(Array.from({ length: 20 }, () => producer.enqueue(contract, 2)))
     expect(await admin.llen(`${queueKeys('drover', contract.queue).bullBase}wait`)).toBe(21)
     admin.disconnect()

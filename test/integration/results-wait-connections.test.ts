@@ -130,7 +130,7 @@ describe('waiting over connections that fail', () => {
     await vi.waitFor(async () => expect(await locked.cli('PUBSUB', 'CHANNELS')).toBe(doneChannel(handle)))
     await expect(waiter.wait({ queue: handle.queue, id: 'none' }, { timeoutMs: 60_000 })).rejects.toThrow('no result')
     await admin.config('SET', 'requirepass', 'after')
-    await admin.client('KILL', 'TYPE', 'pubsub')
+    await admin.call('CLIENT', 'KILL', 'TYPE', 'pubsub')
     await refused
   })
 
