@@ -1,0 +1,52 @@
+// A worker on a Redis cluster: all it writes for a job lies in the slot of the queue, and its message on a shard's channel.
+import { afterAll, beforeAll, expect, it, vi } from 'vitest'
+import { z } from 'zod'
+import { defineJob } from '../../src/job/index.js'
+import { createProducer, type Producer } from '../../src/producer/index.js'
+import { createWorker, handle, type Worker } from '../../src/worker/index.js'
+import { freePort, startTestRedis, type TestRedis } from '../support/redis.js'
+import { collectLog } from '../support/worker.js'
+
+const contract = defineJob({ name: 'job', queue: 'media', input: z.object({ key: z.string() }), attempts: 1 })
+let node: TestRedis
+let producer: Producer
+let worker: Worker
+
+beforeAll(async () => {
+  const place = ['--cluster-port', `${await freePort()}`, '--cluster-announce-ip', '127.0.0.1']
+  node = await startTestRedis({ args: ['--cluster-enabled', 'yes', ...place] })
+  await node.cli('CLUSTER', 'ADDSLOTSRANGE', '0', '16383')
+  const isUp = async () => expect(await node.cli('CLUSTER', 'INFO')).toContain('cluster_state:ok')
+  await vi.waitFor(isUp, { timeout: 30_000 })
+  const redis = node.url.replace('redis://', 'redis+cluster://')
+  const handler = handle(contract, async ({ key }, ctx) => {
+    ctx.counter('n').add()
+    ctx.effects.sadd('{drover:media}:own', key)
+    ctx.effects.incrby(key, 1)
+    return key
+  })
+  worker = await createWorker({ redis, handlers: [handler], logger: collectLog().logger })
+  producer = createProducer({ redis })
+})
+afterAll(async () => {
+  await producer.close()
+  await worker.close()
+  await node.close()
+})
+
+it('a job on a cluster commits result, counts and staged writes of its slot, and wakes who waits for it', async () => {
+  const job = await producer.enqueue(contract, { key: 'sum{drover:media}' })
+  expect(await producer.results.wait(job, { timeout: '60s' })).toMatchObject({ ok: true, value: 'sum{drover:media}' })
+  expect(await producer.counters.get('media', 'n')).toBe(1)
+  expect(await node.cli('GET', 'sum{drover:media}')).toBe('1')
+  expect(await node.cli('HGETALL', '{drover:media}:totals')).toBe('job:completed\n1')
+})
+
+it('a staged write outside of that slot is refused, also where the tag stands behind another one', async () => {
+  for (const key of ['sum', '{other}:sum', 'x{a}{drover:media}']) {
+    const outcome = await producer.results.wait(await producer.enqueue(contract, { key }), { timeout: '60s' })
+    expect(outcome).toMatchObject({ ok: false, error: { code: 'EFFECT_REJECTED' } })
+  }
+  expect(await node.cli('HGETALL', '{drover:media}:totals')).toBe('job:completed\n1\njob:failed\n3')
+  expect(await node.cli('SMEMBERS', '{drover:media}:own')).toBe('sum{drover:media}')
+})
