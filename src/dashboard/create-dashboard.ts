@@ -111,7 +111,7 @@ async function bind(server: Server, { host, port, basePath }: CheckedOptions): P
 function bindError(error: NodeJS.ErrnoException, host: string, port: number): Error {
   if (error.code === 'EADDRINUSE') return new PortInUseError(port, { cause: error })
   if (error.code === 'EACCES') {
-    return new InvalidOptionError('port', 'a port that this user may listen on, such as 3000', port, { cause: error })
+    return new InvalidOptionError('port', 'a port that this user may listen on, such as 3768', port, { cause: error })
   }
   if (error.code === 'EADDRNOTAVAIL' || error.code === 'ENOTFOUND' || error.code === 'EAI_AGAIN') {
     return new InvalidOptionError('host', 'an address of this machine, such as 127.0.0.1', host, { cause: error })

@@ -1,17 +1,20 @@
 // The options of createDashboard: what each means, and the check of every one before anything is opened.
 import type { Logger } from 'pino'
 import { InvalidOptionError, suggest, TokenRequiredError, UnknownOptionError } from '../job/index.js'
-import { checkPrefix, DEFAULT_REDIS, parseRedisUrl, type RedisSettings } from '../redis/index.js'
+import { checkPrefix, DEFAULT_REDIS, parseRedisUrl, type RedisSettings, redisSettingsFromEnv } from '../redis/index.js'
 import { isLoopbackHost } from './addresses.js'
 
 export interface DashboardOptions {
-  /** Redis to read from: a URL or settings. Default `redis://127.0.0.1:6379/0`. */
+  /**
+   * Redis to read from: a URL or settings. Default: `REDIS_URL` or
+   * `REDIS_HOST` and its fellows of the environment, else `redis://127.0.0.1:6379/0`.
+   */
   readonly redis?: string | RedisSettings | undefined
   /** First part of every key, as given to producer and worker. Default `drover`. */
   readonly prefix?: string | undefined
   /** Address that `listen` binds. Default `127.0.0.1`; one that other machines reach needs a `token`. */
   readonly host?: string | undefined
-  /** Port that `listen` binds, 0 to 65535. Default 3000; 0 takes a free one, which `listen` then returns. */
+  /** Port that `listen` binds, 0 to 65535. Default 3768; 0 takes a free one, which `listen` then returns. */
   readonly port?: number | undefined
   /**
    * Path under which browsers see the dashboard, such as `/admin/jobs`. Default: the root for `listen`, and for
@@ -76,7 +79,13 @@ export function checkOptions(options: DashboardOptions): CheckedOptions {
       throw new UnknownOptionError(name, suggest(name, OPTION_NAMES), 'createDashboard')
     }
   }
-  const { redis = DEFAULT_REDIS, prefix = 'drover', host = '127.0.0.1', port = 3000, readOnly = false } = options
+  const {
+    redis = redisSettingsFromEnv(process.env) ?? DEFAULT_REDIS,
+    prefix = 'drover',
+    host = '127.0.0.1',
+    port = 3768,
+    readOnly = false,
+  } = options
   const checked = {
     redis: typeof redis === 'string' ? parseRedisUrl(redis) : checkSettings(redis),
     prefix: checkPrefix(prefix),

@@ -15,7 +15,10 @@ export interface PythonRedis {
 }
 
 /** Rejects with what Python printed when an assert of the script fails. */
-export async function runPython(action: 'use' | 'refuse' | 'read', given: { redis: PythonRedis; [name: string]: unknown }): Promise<unknown> {
+export async function runPython(
+  action: 'use' | 'refuse' | 'read',
+  given: { redis: PythonRedis; [name: string]: unknown },
+): Promise<unknown> {
   const python = spawn(PYTHON, [SCRIPT, action], { stdio: 'pipe' })
   python.stdin.on('error', () => undefined).end(JSON.stringify(given))
   const [stdout, stderr, [code]] = await Promise.all([text(python.stdout), text(python.stderr), once(python, 'exit')])

@@ -17,7 +17,7 @@ describe('the options of a dashboard', () => {
       redis: { kind: 'single', host: '127.0.0.1', port: 6379, db: 0 },
       prefix: 'drover',
       host: '127.0.0.1',
-      port: 3000,
+      port: 3768,
       basePath: '',
       token: undefined,
       trustProxy: 0,

@@ -25,7 +25,6 @@ const NUMBERS: readonly [document: string, words: string, source: string, code: 
   ['docs/operations.md', 'newest 100 completed', 'src/worker/worker-options.ts', 'keepCompleted ?? 100'],
   ['docs/operations.md', '10,000 failed', 'src/worker/worker-options.ts', 'keepFailed ?? 10_000'],
   ['docs/operations.md', '`shutdownTimeout` (25 s)', 'src/worker/worker-options.ts', "shutdownTimeout ?? '25s'"],
-  ['docs/operations.md', 'takes port 3000 unless', 'src/dashboard/options.ts', 'port = 3000'],
   ['docs/operations.md', 'on 127.0.0.1:3768', 'src/config/settings-schema.ts', 'port: 3768'],
   ['docs/operations.md', 'then http://127.0.0.1:3000', 'docker-compose.yml', '"127.0.0.1:3000:3000"'],
   ['docs/operations.md', '12 hours', 'src/dashboard/session.ts', 'SESSION_MS = 12 * 60 * 60 * 1000'],
