@@ -13,7 +13,7 @@ import { startTestRedis, type TestRedis } from '../support/redis.js'
 const CASES = 600
 // A key that is another one with a field behind it: what tells them apart must not be a separator.
 const KEYS = ['k', 'k\nf', 'q']
-const FIELDS = ['f', 'g', 'x\nf']
+const FIELDS = ['f', 'g', 'x\nf', '']
 const WHOLE = [1, -1, 0, 7, Number.MAX_SAFE_INTEGER, Number.MIN_SAFE_INTEGER]
 const FLOATS = [0.5, -0.5, 0.1, 3, 1e-20, 1e308, -1e308, 5e-324, 2 ** 53, 1e21]
 const TEXTS = [
@@ -32,10 +32,10 @@ const STAGE: Record<Type, (random: Random, effects: Effects, key: string) => voi
     const value = random.pick(TEXTS)
     const stage = random.pick([
       () => effects.set(key, value),
-      () => effects.set(key, value, { ttlMs: 60_000 }),
+      () => effects.set(key, value, { ttlMs: random.pick([60_000, Number.MAX_SAFE_INTEGER]) }),
       () => effects.setnx(key, value),
       () => effects.del(key),
-      () => effects.expire(key, 60),
+      () => effects.expire(key, random.pick([60, Number.MAX_SAFE_INTEGER])),
       () => effects.persist(key),
     ])
     stage()
@@ -52,8 +52,8 @@ const STAGE: Record<Type, (random: Random, effects: Effects, key: string) => voi
     const stage = random.pick([
       () => effects.lpush(key, random.pick(TEXTS), 5),
       () => effects.rpush(key, random.pick(TEXTS)),
-      () => effects.ltrim(key, 0, random.pick([-1, 0, 5])),
-      () => effects.lrem(key, 0, random.pick(TEXTS)),
+      () => effects.ltrim(key, random.pick(WHOLE), random.pick(WHOLE)),
+      () => effects.lrem(key, random.pick(WHOLE), random.pick(TEXTS)),
     ])
     stage()
   },
@@ -66,8 +66,8 @@ const STAGE: Record<Type, (random: Random, effects: Effects, key: string) => voi
       () => effects.zadd(key, random.pick(FLOATS), random.pick(FIELDS)),
       () => effects.zincrby(key, random.pick(FLOATS), random.pick(FIELDS)),
       () => effects.zrem(key, random.pick(FIELDS)),
-      () => effects.zremrangebyrank(key, 0, random.pick([-1, -101])),
-      () => effects.zremrangebyscore(key, -1e300, random.pick(FLOATS)),
+      () => effects.zremrangebyrank(key, random.pick(WHOLE), random.pick(WHOLE)),
+      () => effects.zremrangebyscore(key, random.pick(FLOATS), random.pick(FLOATS)),
     ])
     stage()
   },

@@ -77,13 +77,16 @@ describe('an attempt', () => {
     expect([outcome.counters?.get('n'), outcome.effects]).toEqual([1, [['DEL', 'k']]])
   })
 
-  it('that staged nothing and failed takes nothing afterwards either', async () => {
+  it('that failed takes nothing afterwards either, not even through what its handler had taken out of the context', async () => {
     let ctx: JobContext | undefined
+    let taken: JobContext['effects'] | undefined
     const attempt = newAttempt((_input, context) => {
       ctx = context
+      taken = context.effects
       throw new Error('failed')
     })
     await expect(attempt.run()).rejects.toThrow('failed')
+    expect(() => taken?.del('late')).toThrow(/attempt has ended/)
     expect(() => ctx?.effects.del('late')).toThrow(/attempt has ended/)
     expect(() => ctx?.counter('late').add()).toThrow(/attempt has ended/)
     await expect(ctx?.progress(50)).resolves.toBeUndefined()
