@@ -6,9 +6,13 @@ import type { KeysOfQueue } from '../redis/index.js'
 /** One staged write as Redis takes it: command, key, further words. */
 export type StagedWrite = readonly (string | number)[]
 
-/** Most writes one job may stage, and the most characters all of them may have: what one script call should carry. */
+/**
+ * Most writes one job may stage, and the most characters and words all of them may have: what one script call should
+ * carry, as Redis does nothing else meanwhile. Each word costs time of its own, however short it is.
+ */
 export const MAX_EFFECTS = 1_000
 export const MAX_EFFECT_CHARACTERS = 1_048_576
+export const MAX_EFFECT_WORDS = 20_000
 /** Most words of one write, below what Lua's `unpack` can put on its stack. */
 const MAX_WORDS = 1_000
 
@@ -24,6 +28,7 @@ export class Effects {
   readonly #cluster: boolean
   readonly #writes: StagedWrite[] = []
   #characters = 0
+  #words = 0
   #closed = false
   #rejection: Error | undefined
 
@@ -136,8 +141,10 @@ export class Effects {
     // Text from here on: what was counted is what is sent, as JavaScript writes the number.
     const texts = words.map((word) => this.#text(command, key, word))
     this.#characters += texts.reduce((sum, text) => sum + text.length, key.length)
+    this.#words += texts.length + 2
     this.#writes.push([command, key, ...texts])
     if (this.#writes.length > MAX_EFFECTS) this.#exceed('writes', this.#writes.length, MAX_EFFECTS)
+    if (this.#words > MAX_EFFECT_WORDS) this.#exceed('words', this.#words, MAX_EFFECT_WORDS)
     if (this.#characters > MAX_EFFECT_CHARACTERS) this.#exceed('characters', this.#characters, MAX_EFFECT_CHARACTERS)
   }
 

@@ -13,7 +13,7 @@ export {
   readCounter,
   readCounterSeries,
 } from './counters.js'
-export { Effects, MAX_EFFECT_CHARACTERS, MAX_EFFECTS, type StagedWrite } from './effects.js'
+export { Effects, MAX_EFFECT_CHARACTERS, MAX_EFFECT_WORDS, MAX_EFFECTS, type StagedWrite } from './effects.js'
 export { LedgerBackend, ledgerBackendFactory } from './ledger-backend.js'
 export { ResultWaiter, type ResultWaiterOptions, type WaitOptions } from './result-waiter.js'
 export {

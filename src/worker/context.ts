@@ -31,7 +31,7 @@ export interface JobContext {
   /** Aborts on timeout, lost lock and forced shutdown; its `reason` is the typed error. */
   readonly signal: AbortSignal
   readonly log: JobLogger
-  /** Redis writes that commit with the result. At most 1,000 writes and 1 MiB of text per job. */
+  /** Redis writes that commit with the result. At most 1,000 writes, 20,000 words and 1 MiB of text per job. */
   readonly effects: Effects
   /** Shows how far the job is, 0 to 100, with a text if wanted. Written at once, not with the commit. */
   progress(percent: number, text?: string): Promise<void>

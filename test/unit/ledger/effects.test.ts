@@ -134,6 +134,13 @@ describe('the limits of one job', () => {
     expect(() => over.close()).toThrow(/staged 1048577 characters, a job may stage 1048576/)
   })
 
+  it('are 20,000 words, command and key among them, however short they are', () => {
+    const effects = newEffects()
+    for (let i = 0; i < 20; i++) effects.sadd('k', ...Array.from({ length: 998 }, () => ''))
+    expect(() => effects.del('k')).toThrow(EffectLimitError)
+    expect(() => effects.close()).toThrow(/staged 20002 words, a job may stage 20000/)
+  })
+
   it('stay broken once they were, whatever is staged next', () => {
     const effects = newEffects()
     expect(() => effects.set('k', 'x'.repeat(MAX_EFFECT_CHARACTERS))).toThrow(EffectLimitError)
