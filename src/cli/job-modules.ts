@@ -68,7 +68,7 @@ function findExports<Kind>(
   for (const { file, exports } of modules) {
     for (const exported of Object.values(exports)) {
       const value = read(exported)
-      if (value !== undefined && !found.has(value)) found.set(value, { value, file })
+      if (value !== undefined) found.set(value, { value, file })
     }
   }
   return [...found.values()]

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
+import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -73,6 +74,22 @@ describe('drover dev', () => {
     expect(await command.finished).toMatchObject({ code: 0, stderr: '' })
     await allGone(children)
     expect(existsSync(join(cwd, '.drover', 'dev.json'))).toBe(false)
+  })
+
+  it('leaves a server on port 6379 alone, and tells and shows other commands where its own is', async () => {
+    // Where a server is there already, this one cannot listen, and none is needed.
+    const holder = createServer().on('error', () => undefined)
+    holder.listen(6379, '127.0.0.1')
+    const cwd = makeProject(GREETING_FILES)
+    const { command, redis } = await startDev(cwd)
+    const url = redis.replace(/\/0$/, '')
+    expect(url).not.toMatch(/:6379$/)
+    expect(command.stdout()).toContain(`Programs of your own find this one with REDIS_URL=${url}\n`)
+    const words = ['enqueue', 'greet', '--input', '{"name":"Ada"}', '--wait', '--jobs', 'contracts.ts']
+    expect(JSON.parse((await runDrover(words, { cwd })).stdout)).toEqual({ text: 'Hello, Ada!' })
+    command.kill('SIGINT')
+    expect((await command.finished).code).toBe(0)
+    holder.close()
   })
 
   it('keeps jobs, results and counters from one start to the next', async () => {
