@@ -100,6 +100,35 @@ describe('a worker that closes', () => {
     expect(await shop.redis.exists(shop.keys('now').totals)).toBe(0)
   })
 
+  it('hands back unstarted what Redis still hands over after the deadline', async () => {
+    const contract = defineJob({ name: 'job', queue: 'after', input })
+    const [started, held] = [createGate(), createGate()]
+    const runs: number[] = []
+    const handler = handle(contract, async ({ n }) => {
+      runs.push(n)
+      started.open()
+      await held.promise
+    })
+    const worker = await shop.work([handler], { concurrency: 1, shutdownTimeout: 0 })
+    const [first, second] = await Promise.all(
+      [1, 2].map((n) => shop.producer.enqueue(contract, { n }, { id: `a${n}` })),
+    )
+    await started.promise
+    // The commit of the first job asks for the next one too; Redis answers when the worker is past its deadline.
+    await shop.server.kill('SIGSTOP')
+    held.open()
+    for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setImmediate(resolve))
+    const closing = worker.close()
+    await expect
+      .poll(() => worker.lines.map(({ msg }) => msg))
+      .toContain('shutdown deadline passed, handing running jobs back')
+    await shop.server.kill('SIGCONT')
+    expect(await closing).toEqual({ handedBack: 1, abandoned: 0 })
+    expect(runs).toEqual([1])
+    expect(first && (await shop.end(first))).toMatchObject({ status: 'completed' })
+    expect(await shop.redis.lrange(bull('after', 'wait'), '0', '-1')).toEqual([second?.id])
+  })
+
   it('keeps a priority of what it hands back', async () => {
     const contract = defineJob({ name: 'job', queue: 'ranked', input })
     const started = createGate()
