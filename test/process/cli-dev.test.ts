@@ -178,6 +178,30 @@ describe('drover dev', () => {
     expect((await again.command.finished).code).toBe(0)
   })
 
+  it('leaves no process when it is killed while a handler blocks the worker', async () => {
+    const cwd = makeProject(GREETING_FILES)
+    write(
+      cwd,
+      'jobs/spin.ts',
+      `import { writeFileSync } from 'node:fs'
+       import { defineJob } from 'drover'
+       import { handle } from 'drover/worker'
+       import { z } from 'zod'
+       export const spin = defineJob({ name: 'spin', queue: 'spin', input: z.object({ file: z.string() }) })
+       export default handle(spin, ({ file }) => {
+         writeFileSync(file, '')
+         for (;;);
+       })`,
+    )
+    const { command, children } = await startDev(cwd)
+    const file = join(cwd, 'spinning')
+    await runDrover(['enqueue', 'spin', '--input', JSON.stringify({ file })], { cwd })
+    await until('the job runs', () => existsSync(file))
+    command.kill('SIGKILL')
+    await command.finished
+    await allGone(children)
+  })
+
   it('ends at once on a second signal, and leaves no process', async () => {
     const cwd = makeProject(GREETING_FILES)
     const { command, children } = await startDev(cwd)

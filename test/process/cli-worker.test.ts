@@ -200,6 +200,33 @@ describe('a worker that gets SIGTERM while a job runs', () => {
   })
 })
 
+describe('a worker whose code throws outside of a handler', () => {
+  it('logs it as fatal and exits with 1; its job runs again elsewhere', async () => {
+    write(
+      cwd,
+      'stray/jobs.ts',
+      `import { handle } from 'drover/worker'
+       import { sleep } from '../contracts.js'
+       export default handle(sleep, () => {
+         setTimeout(() => { throw new Error('stray') }, 1)
+         return new Promise(() => undefined)
+       })`,
+    )
+    const worker = startDrover(['worker', 'stray/*.ts', '--prefix', 'stray'], { cwd, env })
+    await worker.until(/"msg":"worker ready"/)
+    await enqueue('sleep', { file: 'x' }, 'stray-1', 'stray')
+    const { code, stdout } = await worker.finished
+    expect(code).toBe(1)
+    const fatal = stdout
+      .trim()
+      .split('\n')
+      .map((text) => JSON.parse(text) as LogLine)
+      .at(-1)
+    expect(fatal).toMatchObject({ level: 60, msg: 'uncaught error, the worker ends', err: { message: 'stray' } })
+    expect(await redis.cli('LLEN', '{stray:naps}:naps:active')).toBe('1')
+  })
+})
+
 describe('drover worker does not start', () => {
   const files: Record<string, string> = {
     'bad/syntax.ts': 'export const = 1',

@@ -1,18 +1,19 @@
 // `drover enqueue`: puts one job into its queue, or one for each line of a file. The contracts come from the job files.
 import type { Command } from 'commander'
 import type { Settings } from '../../config/index.js'
-import { type AnyJobContract, InvalidOptionError, UsageError } from '../../job/index.js'
+import { type AnyJobContract, UsageError } from '../../job/index.js'
 import { createProducer, type EnqueueOptions, type Producer } from '../../producer/index.js'
 import { describeEnqueued, enqueueFile } from '../enqueue/enqueue-file.js'
 import { readInput } from '../enqueue/read-input.js'
 import { EXIT_CODES } from '../exit-codes.js'
 import { loadContract } from '../job-modules.js'
+import { DEFAULT_WAIT, readWaitMs, readWhole } from '../option-values.js'
 import type { Output } from '../output.js'
 import { redisOf } from '../redis-connection.js'
 import { addSettings, readSettings } from '../setting-options.js'
+import { showResult } from '../show-result.js'
 import { interruptible } from '../shutdown-signals.js'
 import type { Verb, VerbCall } from '../verb.js'
-import { DEFAULT_WAIT, readWaitMs, showResult } from '../wait-option.js'
 
 type Options = VerbCall['options']
 
@@ -125,13 +126,6 @@ function readEnqueueOptions({ id, delay, at, priority, attempts }: Options): Enq
     attempts: readWhole('--attempts', attempts),
   }
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
-}
-
-function readWhole(option: string, value: unknown): number | undefined {
-  if (value === undefined) return undefined
-  if (typeof value !== 'string' || !/^\d{1,15}$/.test(value))
-    throw new InvalidOptionError(option, 'a whole number', value)
-  return Number(value)
 }
 
 function refuseWithFile(options: Options): void {

@@ -13,11 +13,12 @@ import {
   type RedisSettings,
 } from '../../redis/index.js'
 import { EXIT_CODES } from '../exit-codes.js'
+import { DEFAULT_WAIT, readWaitMs } from '../option-values.js'
 import { withRedis } from '../redis-connection.js'
 import { addSettings, REDIS_OPTIONS, readSettings } from '../setting-options.js'
+import { showResult } from '../show-result.js'
 import { interruptible } from '../shutdown-signals.js'
 import type { Verb, VerbCall } from '../verb.js'
-import { DEFAULT_WAIT, readWaitMs, showResult } from '../wait-option.js'
 
 export const result: Verb = {
   define(command: Command): void {

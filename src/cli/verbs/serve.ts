@@ -4,6 +4,7 @@ import { createDashboard } from '../../dashboard/index.js'
 import { describeRedis } from '../../redis/index.js'
 import { EXIT_CODES } from '../exit-codes.js'
 import { createLogger } from '../log.js'
+import { readWhole } from '../option-values.js'
 import { redisOf } from '../redis-connection.js'
 import { addSettings, readSettings } from '../setting-options.js'
 import { untilShutdownSignal } from '../shutdown-signals.js'
@@ -11,7 +12,12 @@ import type { Verb, VerbCall } from '../verb.js'
 
 export const serve: Verb = {
   define(command: Command): void {
-    command.option('--read-only', 'let no page change a job or a queue')
+    command
+      .option('--read-only', 'let no page change a job or a queue')
+      .option(
+        '--trust-proxy <number>',
+        'how many reverse proxies in front may say who asked, and over https (default: 0)',
+      )
     addSettings(command, ['redis', 'prefix', 'host', 'port', 'basePath', 'token', 'logLevel', 'logFormat'])
     command.addHelpText(
       'after',
@@ -39,6 +45,7 @@ SIGTERM or Ctrl-C: ends the requests that are being answered, then exits with 0.
       basePath,
       token,
       readOnly: options.readOnly === true,
+      trustProxy: readWhole('--trust-proxy', options.trustProxy),
       logger,
     })
     try {

@@ -2,6 +2,7 @@
 import { type Command, Option } from 'commander'
 import { describeRedis } from '../../redis/index.js'
 import { createWorker } from '../../worker/index.js'
+import { followParent } from '../dev/follow-parent.js'
 import { EXIT_CODES } from '../exit-codes.js'
 import { loadHandlers } from '../job-modules.js'
 import { createLogger } from '../log.js'
@@ -66,10 +67,4 @@ exits with 0. A second signal exits at once; the jobs it was running are handed 
     logger.info(outcome, 'worker closed')
     return EXIT_CODES.ok.code
   },
-}
-
-/** The channel to the parent closes when the parent ends, also when it is killed. */
-function followParent(): void {
-  process.on('disconnect', () => process.exit(EXIT_CODES.failed.code))
-  if (!process.connected) process.exit(EXIT_CODES.failed.code)
 }

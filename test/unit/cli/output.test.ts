@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { describeSpeed } from '../../../src/cli/enqueue/progress.js'
+import { readWaitMs } from '../../../src/cli/option-values.js'
 import { formatTable } from '../../../src/cli/output.js'
-import { readWaitMs } from '../../../src/cli/wait-option.js'
 
 describe('formatTable', () => {
   it('aligns text to the left and numbers to the right, without spaces at line ends', () => {

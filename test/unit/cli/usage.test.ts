@@ -107,6 +107,8 @@ describe('a command line that is wrong ends with exit code 2, one line on standa
     [['worker', '--shutdown-timeout', '-1s'], /--shutdown-timeout: expected a duration/],
     [['worker', '--redis', 'http://localhost'], /--redis: expected a usable Redis URL/],
     [['serve', '--port', '70000'], /--port: expected a whole number from 0 to 65535, got "70000"$/],
+    [['serve', '--trust-proxy', 'yes'], /--trust-proxy: expected a whole number, got "yes"$/],
+    [['serve', '--trust-proxy', '99'], /trustProxy: expected a whole number from 0 to 10, got 99$/],
     [['serve', '--base-path', 'admin'], /--base-path: expected a path such as/],
     [
       ['serve', '--token-file', '/nowhere/token'],

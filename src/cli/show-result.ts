@@ -1,17 +1,7 @@
-// The --wait option of `enqueue` and `result`, and showing how a job ended.
-import { parseDuration } from '../job/index.js'
+// How `enqueue --wait` and `result` show the end of a job.
 import type { JobResult } from '../ledger/index.js'
 import { EXIT_CODES } from './exit-codes.js'
 import type { Output } from './output.js'
-
-export const DEFAULT_WAIT = '60s'
-const DAY_MS = 86_400_000
-
-/** The milliseconds to wait, undefined without --wait. @throws InvalidOptionError */
-export function readWaitMs(value: unknown): number | undefined {
-  if (value === undefined) return undefined
-  return parseDuration(value === true ? DEFAULT_WAIT : value, { option: '--wait', minMs: 1, maxMs: DAY_MS })
-}
 
 /** Prints the value, or the error with exit code 1. With --json the whole record, either way. */
 export function showResult(out: Output, result: JobResult<unknown>): number {
