@@ -5,6 +5,8 @@ import type { Output } from '../output.js'
 
 type Paint = Output['paint']
 
+const OWN_FILES = new URL('../..', import.meta.url).href
+
 const LEVELS: Readonly<Record<number, { readonly name: string; readonly style: Parameters<Paint>[0] }>> = {
   10: { name: 'trace', style: 'gray' },
   20: { name: 'debug', style: 'gray' },
@@ -81,8 +83,16 @@ function describeJob({ job, id, attempt }: LogRecord): string {
 
 function describeError(err: LogRecord['err'], paint: Paint): string {
   if (err === undefined) return ''
-  const text = err.stack ?? `${err.name ?? err.type ?? 'Error'}: ${err.message ?? ''}`
+  const text = err.stack === undefined ? `${err.name ?? err.type ?? 'Error'}: ${err.message ?? ''}` : shorten(err.stack)
   return `\n${paint('gray', text.replace(/^/gm, '    '))}`
+}
+
+/** Without what ran the handler: Drover, its packages and Node. */
+function shorten(stack: string): string {
+  const isOther = (line: string) => /^ +at .*(\/node_modules\/|[( ]node:)/.test(line) || line.includes(OWN_FILES)
+  const lines = stack.split('\n')
+  const kept = lines.filter((line) => !isOther(line))
+  return kept.some((line) => /^ +at /.test(line)) ? kept.join('\n') : stack
 }
 
 const MAX_VALUE_LENGTH = 200

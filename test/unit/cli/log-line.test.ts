@@ -30,6 +30,14 @@ describe('formatLogLine', () => {
     )
   })
 
+  it('leaves frames of Drover, its packages and Node out of a stack that has others', () => {
+    const own = new URL('../../../src/worker/attempt.ts', import.meta.url).href
+    const others = `    at run (${own}:96:30)\n    at x (/app/node_modules/bullmq/a.js:1:1)\n    at async node:internal/y:1:1`
+    const text = line({ msg: 'failed', err: { stack: `Error: no\n    at handler (/app/jobs/a.ts:3:7)\n${others}` } })
+    expect(text).toBe('08:05:09 info  failed\n    Error: no\n        at handler (/app/jobs/a.ts:3:7)')
+    expect(line({ msg: 'failed', err: { stack: `Error: no\n${others}` } }).split('\n')).toHaveLength(5)
+  })
+
   it('cuts long values', () => {
     expect(line({ msg: 'x', text: 'y'.repeat(1_000) }).length).toBeLessThan(300)
   })
