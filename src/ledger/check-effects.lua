@@ -4,7 +4,7 @@
   commands there are and how many words each takes is checked before the call; scores cannot fail, as what is added to
   them is finite. Returns nothing, or the index of the first bad write (from 1) and the reason.
 
-  It never lets through what Redis would refuse. It refuses some that Redis would take:
+  It lets nothing through that Redis 7 or later would refuse with its default limits. It refuses some that it would take:
   - where an earlier write of the job may have emptied a collection, its key is neither taken as gone nor as there;
   - whole numbers whose sum could pass LIMIT; floats that a double cannot hold, or not written as a plain decimal;
   - adding a whole number where the job added a float before.
@@ -169,6 +169,10 @@ local function checkEffects(at, stop)
     local need = needs[command]
     if not need then
       return index, 'the command is not one that can be staged'
+    end
+    -- From Redis 7 on a script can ask what its user may do; before, a user who may read a key but not write it is not told apart.
+    if redis.acl_check_cmd and not redis.acl_check_cmd(unpack(ARGV, at + 1, last)) then
+      return index, 'the Redis user may not make this write'
     end
     local now = typeOf(key)
     if need ~= 'any' and now ~= 'none' and now ~= need then

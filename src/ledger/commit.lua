@@ -19,7 +19,7 @@
     15     number of user counters C, followed by C pairs: name, whole number to add
     then   staged writes, each: number of words, command, key, further words
   Returns  for each job BullMQ's reply: 0, or the next job; -1 job missing, -2 lock missing, -3 not active, -4 pending
-           children, -6 lock of another run, -9 failed children: then nothing was written. Or an error:
+           children, -6 lock of another run, -9 failed children: then none of our writes were made. Or an error:
            DROVER_COUNTER <n> <reason>   user counter n cannot be added to; nothing was written
            DROVER_EFFECT <n> <reason>    staged write n would fail; nothing was written
 ]]
@@ -132,9 +132,14 @@ local replies, at = {}, 3
 for i = 1, #KEYS do
   local last = at + tonumber(ARGV[at])
   local ok, reply = pcall(commit, KEYS[i], at, last)
-  -- What a Redis command raised is a table that is an error reply already; anything else is told as text.
-  if not ok and type(reply) ~= 'table' then
-    reply = redis.error_reply(tostring(reply))
+  if not ok then
+    -- A Redis command raised, with a table from Redis 7 on and with text before.
+    local text = type(reply) == 'table' and reply.err or tostring(reply)
+    if string.find(text, 'READONLY', 1, true) then
+      -- This server is a replica now: nothing of the call was written, and the client sends all of it to the new master.
+      return redis.error_reply('READONLY The server is a replica; the commit was not written')
+    end
+    reply = redis.error_reply(text)
   end
   replies[i] = reply
   at = last + 1

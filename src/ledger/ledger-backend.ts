@@ -126,11 +126,11 @@ export class LedgerBackend extends RedisQueueBackend {
   }
 
   /**
-   * Which completed jobs BullMQ removes with this one, when only the worker's limit counts: each tenth finish removes those
-   * beyond it, so that the others are spared the look. Undefined leaves it to the worker's own option.
+   * Which completed jobs BullMQ removes with this one, when only the worker's limit counts: a worker's first finish and
+   * each tenth after it remove those beyond it, so that the others are spared the look. Undefined leaves it to the worker's own option.
    */
   #trimInTurns(): { count: number } | undefined {
-    if (!this.#trims || ++this.#finishes % TRIM_EVERY === 0) return undefined
+    if (!this.#trims || this.#finishes++ % TRIM_EVERY === 0) return undefined
     return { count: KEEP_ALL }
   }
 

@@ -24,8 +24,8 @@ export interface WorkerOptions {
   /** How often one job may lose its worker before it fails. Default 5; zero fails it at the first time. */
   readonly maxStalledCount?: number
   /**
-   * Completed jobs BullMQ keeps per queue for the dashboard, the newest; up to 9 more per worker, as each tenth finish
-   * removes the rest. Default 100; zero keeps none. Results are kept apart, by `keepResult`.
+   * Completed jobs BullMQ keeps per queue for the dashboard, the newest; up to 9 more per worker, which removes
+   * the rest with its first finish and each tenth after it. Default 100; zero keeps none. Results are kept apart, by `keepResult`.
    */
   readonly keepCompleted?: number
   /** Failed jobs BullMQ keeps per queue for a manual retry, the newest. Default 10,000. */

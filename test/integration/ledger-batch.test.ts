@@ -1,6 +1,6 @@
 // Jobs that end in the same moment share script calls: that they do, and that each still stands for itself.
 import type { Redis } from 'ioredis'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { MAX_BATCH } from '../../src/ledger/commit-batch.js'
 import { attachLedger, type LedgerBackend, ledgerBackendFactory, readResult } from '../../src/ledger/index.js'
 import { createWorkerClient, parseRedisUrl } from '../../src/redis/index.js'
@@ -88,7 +88,7 @@ describe('jobs that end together', () => {
 })
 
 describe('completed jobs that a worker keeps up to a number', () => {
-  it('are removed by each tenth finish, the newest kept', async () => {
+  it('are removed by its first finish and each tenth after it, the newest kept', async () => {
     const client = createWorkerClient(parseRedisUrl(server.url)) as Redis
     attachLedger(client)
     const options = {
@@ -100,15 +100,55 @@ describe('completed jobs that a worker keeps up to a number', () => {
     const backend = ledgerBackendFactory(client, 'drover')('media', options as never, {}) as LedgerBackend
     await backend.waitUntilReady()
     const kept = async () => redis.zrange(kernel.bull('completed'), '0', '-1')
-    for (let finish = 1; finish <= 20; finish++) {
+    for (let finish = 1; finish <= 22; finish++) {
       const job = await kernel.start()
       backend.stage(job, { status: 'completed', valueJson: 'null', keepResultMs: 60_000, runMs: 1 })
       await backend.moveToCompleted(job, null, undefined as never, TOKEN, false)
       const ids = await kept()
-      expect(ids.length).toBe(finish < 10 ? finish : 3 + (finish % 10))
+      expect(ids.length).toBe(finish <= 10 ? finish : 3 + ((finish - 1) % 10))
       expect(ids.at(-1)).toBe(String(job.id))
     }
     await backend.close()
     client.disconnect()
+  })
+})
+
+describe('a commit on a server that became a replica', () => {
+  it('is refused as a whole, so that the client sends it again to the new master', async () => {
+    const jobs = await startMany(3)
+    await redis.replicaof('127.0.0.1', '1')
+    const commits = jobs.map((job) => kernel.complete(job, { counters: new Map([['once', 1]]) }))
+    await vi.waitFor(async () => expect(await redis.info('errorstats')).toContain('errorstat_READONLY'), {
+      timeout: 60_000,
+    })
+    expect(await redis.get(kernel.keys.counter('once'))).toBeNull()
+    await redis.replicaof('NO', 'ONE')
+    await Promise.all(commits)
+    expect(await redis.get(kernel.keys.counter('once'))).toBe('3')
+    expect(await redis.hgetall(kernel.keys.totals)).toEqual({ 'resize:completed': '3' })
+  })
+})
+
+describe('a staged write that the Redis user may not make', () => {
+  it('is refused before anything of the job is written', async () => {
+    await redis.call(
+      'ACL',
+      'SETUSER',
+      'reader',
+      'on',
+      '>pw',
+      '~{drover*',
+      '~drover*',
+      '~own',
+      '%R~read-only',
+      '&*',
+      '+@all',
+    )
+    const own = await openKernel(`redis://reader:pw@${server.host}:${server.port}`)
+    const job = await own.start()
+    const refused = own.complete(job, writes(['SET', 'own', 1], ['SET', 'read-only', 2]))
+    await expect(refused).rejects.toMatchObject({ code: 'EFFECT_REJECTED', command: 'SET', key: 'read-only' })
+    expect(await redis.exists('own', own.keys.result(String(job.id)))).toBe(0)
+    await own.close()
   })
 })
