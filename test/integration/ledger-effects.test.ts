@@ -136,7 +136,8 @@ describe('a commit applies', () => {
 
   it('an addition to a long string without reading all of it', async () => {
     await kernel.client.setrange('log', 10_000_000, 'x')
-    const monitor = await new Redis(server.url).monitor()
+    const watching = new Redis(server.url)
+    const monitor = await watching.monitor()
     const reads: string[][] = []
     monitor.on('monitor', (_time: string, words: string[]) => {
       if (words[1] === 'log') reads.push(words)
@@ -144,6 +145,7 @@ describe('a commit applies', () => {
     await kernel.complete(job, { effects: stage((effects) => effects.append('log', 'line')) })
     await expect.poll(() => reads.at(-1)).toEqual(['APPEND', 'log', 'line'])
     monitor.disconnect()
+    watching.disconnect()
     expect(reads.map(([command]) => command)).not.toContain('GET')
     expect(reads).toContainEqual(['GETRANGE', 'log', '0', '4096'])
     expect(await kernel.client.strlen('log')).toBe(10_000_005)
