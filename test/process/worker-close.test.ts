@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
 import { z } from 'zod'
 import { defineJob } from '../../src/job/index.js'
 import { createProducer, type Producer } from '../../src/producer/index.js'
@@ -14,11 +14,15 @@ const SCRIPT = fileURLToPath(new URL('../support/worker-script.mjs', import.meta
 const input = z.object({ ms: z.number(), deaf: z.boolean().optional() })
 let server: TestRedis
 let producer: Producer
+const running = new Set<ChildProcess>()
 
 beforeAll(async () => {
   await buildDrover()
   server = await startTestRedis()
   producer = createProducer({ redis: server.url })
+})
+afterEach(() => {
+  for (const child of running) child.kill('SIGKILL')
 })
 afterAll(async () => {
   await producer.close()
@@ -38,6 +42,8 @@ function startScript(queue: string, shutdownTimeout: string): Script {
   const child = spawn(process.execPath, [SCRIPT, server.url, queue, shutdownTimeout], {
     stdio: ['pipe', 'pipe', 'inherit'],
   })
+  running.add(child)
+  child.once('exit', () => running.delete(child))
   const lines: Record<string, unknown>[] = []
   const reader = createInterface({ input: child.stdout }).on('line', (text) => lines.push(JSON.parse(text)))
   const line = async (field: string) => {
