@@ -3,9 +3,11 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import {
   buildDrover,
+  type Finished,
   makeProject,
   type RunningCommand,
   runDrover,
+  runDroverBatch,
   startDrover,
   until,
   write,
@@ -276,11 +278,20 @@ describe('drover worker does not start', () => {
     ],
   ]
 
-  it.each(rows)('%s', async (_what, words, message) => {
+  let outcomes: Map<string, Finished>
+
+  beforeAll(async () => {
     for (const [path, text] of Object.entries(files)) write(cwd, path, text)
-    const { code, stdout, stderr } = await runDrover(['worker', ...words], { cwd, env })
-    expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
-    expect(stderr.trimEnd()).toMatch(message)
+    const finished = await runDroverBatch(
+      rows.map(([, words]) => ['worker', ...words]),
+      { cwd, env },
+    )
+    outcomes = new Map(rows.map(([what], index) => [what, finished[index] as Finished]))
+  })
+
+  it.each(rows)('%s', (what, _words, message) => {
+    expect(outcomes.get(what)).toMatchObject({ code: 2, stdout: '' })
+    expect(outcomes.get(what)?.stderr.trimEnd()).toMatch(message)
   })
 
   it('with a Redis that is down', async () => {
