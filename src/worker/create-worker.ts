@@ -84,7 +84,7 @@ async function checkServer(client: RedisClient, logger: Logger): Promise<void> {
   const info = await readServerInfo(client)
   requireSupportedVersion(info)
   for (const finding of judgeDurability(info))
-    logger.warn({ code: finding.code }, `${finding.message} ${finding.remedy}`)
+    logger.warn({ code: finding.code }, `${finding.message}; ${finding.remedy}`)
 }
 
 async function register(client: RedisClient, { prefix, queues }: CheckedWorkerOptions): Promise<void> {
