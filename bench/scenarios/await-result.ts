@@ -37,7 +37,8 @@ async function startBare(): Promise<{ one: AwaitOne; stop: () => Promise<unknown
     ...workerOptions,
   })
   const queue = new Queue(QUEUE, options)
-  const events = new QueueEvents(QUEUE, { ...options, connection: connection.duplicate() })
+  const listening = connection.duplicate()
+  const events = new QueueEvents(QUEUE, { ...options, connection: listening })
   await Promise.all([worker.waitUntilReady(), events.waitUntilReady()])
   return {
     one: async (input) => {
@@ -47,6 +48,7 @@ async function startBare(): Promise<{ one: AwaitOne; stop: () => Promise<unknown
     stop: async () => {
       await Promise.all([worker.close(), queue.close(), events.close()])
       connection.disconnect()
+      listening.disconnect()
     },
   }
 }
