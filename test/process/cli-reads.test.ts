@@ -61,13 +61,16 @@ describe('drover result', () => {
   })
 
   it('exits with 3 for a job that is not there, and with 4 for one that has not finished', async () => {
-    const [gone, unfinished, late] = await run(
+    const [gone, numbered, unfinished, late] = await run(
       ['result', 'greetings', 'nobody'],
+      // A number, as the dashboard gives: looked for like any other id.
+      ['result', 'greetings', '17'],
       ['result', 'naps', 'nap'],
       ['result', 'naps', 'nap', '--wait', '200ms'],
     )
     expect(gone).toMatchObject({ code: 3, stdout: '' })
     expect(gone?.stderr).toMatch(/^drover: no result for job nobody in queue greetings: it never existed/)
+    expect(numbered).toMatchObject({ code: 3, stdout: '' })
     expect(unfinished).toMatchObject({ code: 4, stdout: '' })
     expect(unfinished?.stderr).toBe('drover: job nap in queue naps has not finished yet: wait for it with --wait\n')
     expect(late).toMatchObject({ code: 4, stdout: '' })

@@ -40,7 +40,8 @@ Examples:
 
   async run({ args, options, out }: VerbCall): Promise<number> {
     const [queue = '', id = ''] = args
-    const job = { queue: checkQueueName(queue), id: checkJobId(id) }
+    // A job that a person added in the dashboard has a number for its id.
+    const job = { queue: checkQueueName(queue), id: /^\d+$/.test(id) ? id : checkJobId(id) }
     const waitMs = readWaitMs(options.wait)
     const settings = await readSettings(options)
     return withRedis(settings, async (client, redis) => {

@@ -100,7 +100,6 @@ describe('a command line that is wrong ends with exit code 2, one line on standa
     [['counters', 'a:b'], /^drover: invalid queue name/],
     [['counters', 'media', 'a b'], /^drover: invalid counter name/],
     [['result', 'media', 'a:b'], /^drover: invalid job id/],
-    [['result', 'media', '17'], /^drover: invalid job id: expected an id that is not a whole number/],
     [['result', 'media', 'a1', '--wait=-5s'], /^drover: option --wait: expected a duration/],
     [['worker', '--concurrency', 'abc'], /--concurrency: expected a whole number from 1 to 10000, got "abc"$/],
     [['worker', '--queues', 'media:0'], /--queues.*expected a whole number from 1 to 10000/],
