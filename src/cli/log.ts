@@ -8,11 +8,27 @@ import type { Output } from './output.js'
 
 export async function createLogger({ logLevel, logFormat }: Settings, out: Output): Promise<Logger> {
   const options = { level: logLevel }
-  if (logFormat === 'json' || out.json) return pino(options)
+  if (logFormat === 'json' || out.json) return pino(options, standardOutput())
   const pretty = await loadPretty()
   if (pretty !== undefined) return pino(options, pretty({ sync: true, ignore: 'pid,hostname' }))
   out.note('pino-pretty is not installed, so the log stays JSON: npm install --save-dev pino-pretty')
-  return pino(options)
+  return pino(options, standardOutput())
+}
+
+/**
+ * Standard output for log lines. When its reader is gone (a log collector that died) the verb goes on without a log;
+ * pino's own stream would try to flush what is left for ever at exit, and no signal could end the process.
+ */
+function standardOutput(): ReturnType<typeof pino.destination> {
+  const stream = pino.destination({ dest: 1, sync: true })
+  stream.on('error', () => stream.destroy())
+  const write = stream.write.bind(stream)
+  let isBroken = false
+  stream.on('close', () => {
+    isBroken = true
+  })
+  stream.write = (line) => isBroken || write(line)
+  return stream
 }
 
 type Pretty = (options: { sync: boolean; ignore: string }) => NodeJS.WritableStream

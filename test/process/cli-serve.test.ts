@@ -1,8 +1,17 @@
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { buildDrover, makeProject, type RunningCommand, runDrover, startDrover, write } from '../support/drover-cli.js'
+import {
+  buildDrover,
+  MAIN,
+  makeProject,
+  type RunningCommand,
+  runDrover,
+  startDrover,
+  write,
+} from '../support/drover-cli.js'
 import { freePort, startTestRedis, type TestRedis } from '../support/redis.js'
 
 const TOKEN = 'open-sesame-17'
@@ -30,6 +39,21 @@ async function end(serve: RunningCommand): Promise<void> {
 }
 
 describe('drover serve', () => {
+  it('ends on SIGTERM also when nobody reads its log any more and Redis is away', async () => {
+    const port = await freePort()
+    const options = { cwd, env: { ...process.env, REDIS_URL: `redis://127.0.0.1:${await freePort()}` } }
+    const serve = spawn(process.execPath, [MAIN, 'serve', '--port', String(port)], {
+      ...options,
+      stdio: ['ignore', 'pipe', 'ignore'],
+    })
+    await once(serve.stdout, 'data')
+    serve.stdout.destroy()
+    // Each of these is a line that can no longer be written.
+    for (let request = 0; request < 3; request++) await fetch(`http://127.0.0.1:${port}/readyz`)
+    serve.kill('SIGTERM')
+    expect(await once(serve, 'exit')).toEqual([0, null])
+  })
+
   it('answers on the address that it logs, and closes in order with exit code 0 on SIGTERM', async () => {
     const { serve, url } = await startServe([])
     expect((await fetch(`${url}/livez`)).status).toBe(200)
