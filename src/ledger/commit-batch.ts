@@ -1,12 +1,16 @@
 // Gathers the commits of jobs that end in the same tick into few script calls: setting BullMQ's functions up and handling
-// a call cost more than half of what finishing a job does. One commit that comes alone leaves in the same tick too.
+// a call cost more than half of what finishing a job does. A commit that comes alone leaves in the same tick too.
 import { COMMIT_COMMAND } from './bullmq-scripts.js'
 
-/**
- * Most jobs in one call. Larger calls would save little more, and Redis and the worker would wait for each other instead
- * of working side by side.
- */
-export const MAX_BATCH = 8
+/** Most jobs in one call: larger calls save little more, and others wait for Redis while one runs. */
+const MAX_BATCH = 16
+/** At most one job in so many shares a call: with all of them in one, Redis and worker would wait for each other. */
+const CALLS_IN_FLIGHT = 3
+
+/** How many jobs may share one call in a worker that runs `concurrency` jobs at a time. */
+export function batchLimit(concurrency: number): number {
+  return Math.min(MAX_BATCH, Math.ceil(concurrency / CALLS_IN_FLIGHT))
+}
 
 type RunCommand = { runCommand(name: string, args: unknown[]): Promise<unknown> }
 
@@ -19,13 +23,18 @@ interface Commit {
 
 export class CommitBatch {
   readonly #bases: readonly [string, string]
+  readonly #limit: number
   readonly #ready: Promise<unknown>
   #client: RunCommand | undefined
   #waiting: Commit[] = []
 
-  /** `bases` are what our keys and BullMQ's keys of the queue start with; `client` is BullMQ's, once it is connected. */
-  constructor(bases: readonly [string, string], client: Promise<unknown>) {
+  /**
+   * `bases` are what our keys and BullMQ's keys of the queue start with; `client` is BullMQ's, once it is connected;
+   * `limit` is how many jobs may share a call.
+   */
+  constructor(bases: readonly [string, string], client: Promise<unknown>, limit: number) {
     this.#bases = bases
+    this.#limit = limit
     this.#ready = client
   }
 
@@ -33,8 +42,8 @@ export class CommitBatch {
   commit(jobKey: unknown, words: readonly unknown[]): Promise<unknown> {
     return new Promise((resolve, reject) => {
       const size = this.#waiting.push({ jobKey, words, resolve, reject })
-      if (size === 1) process.nextTick(() => void this.#send())
-      else if (size >= MAX_BATCH) void this.#send()
+      if (size >= this.#limit) void this.#send()
+      else if (size === 1) process.nextTick(() => void this.#send())
     })
   }
 

@@ -13,7 +13,7 @@ import { Cluster, type Redis } from 'ioredis'
 import { EffectRejectedError, JobStalledError, serializeError } from '../job/index.js'
 import { type KeysOfQueue, queueKeys } from '../redis/index.js'
 import { commitWords, type Outcome } from './commit.js'
-import { CommitBatch } from './commit-batch.js'
+import { batchLimit, CommitBatch } from './commit-batch.js'
 import { createNextJobReader, type NextJob } from './next-job.js'
 
 /** How many of the arguments BullMQ builds are keys; the rest go to the commit as they are. */
@@ -57,9 +57,10 @@ export class LedgerBackend extends RedisQueueBackend {
     this.#keys = options.keys
     this.#queue = options.queue
     this.#options = options
-    const { removeOnComplete } = this.queue.opts as Pick<WorkerOptions, 'removeOnComplete'>
+    const { removeOnComplete, concurrency = 1 } = this.queue.opts as WorkerOptions
     this.#trims = removeOnComplete !== undefined && 'count' in removeOnComplete && (removeOnComplete.count ?? 0) > 0
-    this.#batch = new CommitBatch([options.keys.base, options.keys.bullBase], this.connection.client)
+    const bases = [options.keys.base, options.keys.bullBase] as const
+    this.#batch = new CommitBatch(bases, this.connection.client, batchLimit(concurrency))
   }
 
   /** Says what the next move of this job to completed or failed commits. */

@@ -1,6 +1,6 @@
 // The four kinds of Redis client, for one server, sentinels and a cluster: they differ in who may wait for Redis.
 // settings.ts says where Redis is; mask-error.ts says what goes wrong in Drover's words.
-import { Cluster, type CommonRedisOptions, type Redis } from 'ioredis'
+import { Cluster, type CommonRedisOptions, Redis } from 'ioredis'
 import { RedisUnavailableError, RedisUrlError } from '../job/index.js'
 import { GatheringRedis } from './gathering-redis.js'
 import { bareRedisError, refusedSettings } from './mask-error.js'
@@ -157,11 +157,12 @@ function openRedis(
     retryStrategy: retryDelayMs,
     ...(tls === undefined ? {} : { tls }),
   }
+  const Client = behaviour.waitsForRedis ? Redis : GatheringRedis
   if (settings.kind === 'single') {
     const { path, host, port } = settings
-    return new GatheringRedis({ ...shared, ...(path === undefined ? { host, port } : { path }) })
+    return new Client({ ...shared, ...(path === undefined ? { host, port } : { path }) })
   }
-  return new GatheringRedis({
+  return new Client({
     ...shared,
     sentinels: [...settings.sentinels],
     name: settings.masterName,

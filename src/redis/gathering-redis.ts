@@ -1,5 +1,6 @@
 // A Redis client that writes the commands of one tick to its socket in one go, or in a few where they are many. Each
-// write is a system call, which can cost more than the command itself; order and replies are as without it.
+// write is a system call, which can cost more than the command itself; order and replies are as without it. It suits
+// who sends much at once (a producer); a worker's replies set off its next commands, which had better leave one by one.
 import { Redis } from 'ioredis'
 
 /** Bytes that are sent before the tick is over, so that Redis begins while more commands are still being made. */

@@ -1,10 +1,10 @@
 // Jobs that end in the same moment share script calls: that they do, and that each still stands for itself.
 import type { Redis } from 'ioredis'
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
-import { MAX_BATCH } from '../../src/ledger/commit-batch.js'
+import { batchLimit } from '../../src/ledger/commit-batch.js'
 import { attachLedger, type LedgerBackend, ledgerBackendFactory, readResult } from '../../src/ledger/index.js'
 import { createWorkerClient, parseRedisUrl } from '../../src/redis/index.js'
-import { type Kernel, openKernel, TOKEN, writes } from '../support/kernel.js'
+import { KERNEL_CONCURRENCY, type Kernel, openKernel, TOKEN, writes } from '../support/kernel.js'
 import { startTestRedis, type TestRedis } from '../support/redis.js'
 
 let server: TestRedis
@@ -34,7 +34,8 @@ async function startMany(count: number) {
 
 describe('jobs that end together', () => {
   it('share one script call up to the limit, and each leaves its result and its counts', async () => {
-    const jobs = await startMany(MAX_BATCH + 1)
+    const limit = batchLimit(KERNEL_CONCURRENCY)
+    const jobs = await startMany(limit + 1)
     // The first call carries the script itself, and is not an EVALSHA.
     await kernel.complete(await kernel.start({ name: 'first' }))
     const before = await callsOfScripts()
@@ -45,8 +46,8 @@ describe('jobs that end together', () => {
     for (const [index, job] of jobs.entries()) {
       expect(await readResult(redis, kernel.keys, String(job.id))).toMatchObject({ status: 'completed', value: index })
     }
-    expect(await redis.hget(kernel.keys.totals, 'resize:completed')).toBe(String(MAX_BATCH + 1))
-    expect(await redis.get(kernel.keys.counter('sum'))).toBe(String((MAX_BATCH * (MAX_BATCH + 1)) / 2))
+    expect(await redis.hget(kernel.keys.totals, 'resize:completed')).toBe(String(limit + 1))
+    expect(await redis.get(kernel.keys.counter('sum'))).toBe(String((limit * (limit + 1)) / 2))
   })
 
   it('are refused one by one: a bad counter, a bad write, a lost lock and a removed job leave the others alone', async () => {

@@ -37,6 +37,9 @@ export const TOKEN = 'worker-1:0'
 const LOCK_MS = 60_000
 const KEPT = { count: 1_000 }
 
+/** So many jobs the kernel's worker would run at a time. */
+export const KERNEL_CONCURRENCY = 24
+
 /** Opens the kernel of one queue. Close it in `afterAll`. */
 export async function openKernel(url: string, queue = 'media', prefix = 'drover'): Promise<Kernel> {
   const client = createWorkerClient(parseRedisUrl(url)) as Redis
@@ -45,6 +48,7 @@ export async function openKernel(url: string, queue = 'media', prefix = 'drover'
   const options = {
     connection: client,
     prefix: keys.bull,
+    concurrency: KERNEL_CONCURRENCY,
     lockDuration: LOCK_MS,
     settings: { backoffStrategy: () => 5 },
   }

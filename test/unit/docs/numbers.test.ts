@@ -15,7 +15,7 @@ const NUMBERS: readonly [document: string, words: string, source: string, code: 
   ['docs/redis-keys.md', 'from 10 minutes after its end', 'src/ledger/rollup.ts', 'SETTLE_MS = 10 * MINUTE_MS'],
   ['docs/errors.md', 'message of the first 20', 'src/job/errors.ts', 'MAX_ISSUES = 20'],
   ['docs/job-lifecycle.md', 'in chunks of 500', 'src/producer/enqueue-bulk.ts', 'DEFAULT_CHUNK_SIZE = 500'],
-  ['docs/job-lifecycle.md', 'up to 8 share one call', 'src/ledger/commit-batch.ts', 'MAX_BATCH = 8'],
+  ['docs/job-lifecycle.md', 'one call, 16 at most', 'src/ledger/commit-batch.ts', 'MAX_BATCH = 16'],
   ['docs/job-lifecycle.md', 'hold 15 s (`lockDuration`)', 'src/worker/worker-options.ts', "lockDuration ?? '15s'"],
   ['docs/job-lifecycle.md', 'are renewed every 5 s', 'src/worker/lock-keeper.ts', 'options.lockMs / 3'],
   ['docs/job-lifecycle.md', 'every 5 s (`stalledInterval`)', 'src/worker/worker-options.ts', "stalledInterval ?? '5s'"],
