@@ -5,7 +5,7 @@ import { InvalidOptionError } from './errors.js'
 const UNIT_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
 type Unit = keyof typeof UNIT_MS
 
-const DURATION_PATTERN = /^(\d{1,15}(?:\.\d{1,6})?)(ms|s|m|h|d)$/
+const DURATION_PATTERN = /^(\d{1,15})(?:\.(\d{1,6}))?(ms|s|m|h|d)$/
 const DEFAULT_MAX_MS = 365 * UNIT_MS.d
 
 /** A length of time: a number of milliseconds, or a number with its unit: `'500ms' | '2s' | '5m' | '24h' | '7d'`. */
@@ -32,10 +32,13 @@ export function parseDuration(value: unknown, range: string | DurationRange): nu
 function readText(text: string): number {
   const match = DURATION_PATTERN.exec(text)
   if (match === null) return Number.NaN
-  const ms = Number(match[1]) * UNIT_MS[match[2] as Unit]
-  const whole = Math.round(ms)
-  // 1.001 * 1000 is 1000.9999999999999 in floating point, while '0.5ms' is really no whole number.
-  return Math.abs(ms - whole) < 1e-6 ? whole : ms
+  const [, whole = '', fraction = '', unit] = match
+  const unitMs = UNIT_MS[unit as Unit]
+  if (fraction === '') return Number(whole) * unitMs
+  // Not in floating point, where 4137.542 hours are 1.9e-6 ms off, and '0.5ms' must not be rounded.
+  const scaled = BigInt(whole + fraction) * BigInt(unitMs)
+  const scale = BigInt(10 ** fraction.length)
+  return scaled % scale === 0n ? Number(scaled / scale) : Number.NaN
 }
 
 /** For people: `500ms`, `1.5s`, `20m 34s`, `2h`, `7d`; below a minute up to two decimals, above it the two largest units. */
