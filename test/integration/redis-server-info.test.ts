@@ -15,7 +15,7 @@ const LONG_MS = 60_000
 
 let redis: TestRedis
 beforeAll(async () => {
-  redis = await startTestRedis()
+  redis = await startTestRedis({ appendonly: false })
   await redis.cli('ACL', 'SETUSER', 'limited', 'on', '>pw', '~*', '+@all', '-config')
 })
 afterAll(() => redis.close())

@@ -196,7 +196,10 @@ describe('drover doctor', () => {
   })
 
   it('names each planted damage with its evidence and a remedy, and exits with 1', async () => {
-    const ill = await startTestRedis({ args: ['--maxmemory', '2gb', '--maxmemory-policy', 'allkeys-lru'] })
+    const ill = await startTestRedis({
+      appendonly: false,
+      args: ['--maxmemory', '2gb', '--maxmemory-policy', 'allkeys-lru'],
+    })
     try {
       await ill.cli('SADD', 'drover:queues', 'media', 'mail', 'no queue')
       await ill.cli('SET', '{drover:media}:totals', 'mine')
@@ -264,7 +267,7 @@ describe('drover doctor', () => {
     expect(stderr).toBe('')
     const lines = stdout.trimEnd().split('\n')
     expect(lines[0]).toBe(`${redis.url}/0`)
-    expect(stdout).toMatch(/^error {4}NO_PERSISTENCE: nothing is written to disk.*\n {9}remedy: set appendonly yes/m)
+    expect(stdout).toMatch(/^warning {2}APPENDFSYNC_NO: appendfsync is no.*\n {9}remedy: set appendfsync everysec/m)
     expect(stdout).toMatch(/^ok {7}VERSION: (redis|valkey) \d/m)
     expect(lines.at(-1)).toMatch(/^\d+ errors?, \d+ warnings?$/)
     expect(await redis.cli('DBSIZE')).toBe(before)

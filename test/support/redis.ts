@@ -15,7 +15,10 @@ export interface TestRedisOptions {
   readonly password?: string
   /** Further redis-server arguments; those given here win. */
   readonly args?: readonly string[]
-  /** Default false: nothing is written to disk. */
+  /**
+   * What is written to disk. By default an append-only file that the server never waits for: jobs survive its end, as a
+   * worker asks for. True: with Redis's own appendfsync, everysec. False: nothing, which a worker refuses.
+   */
   readonly appendonly?: boolean
   /** Starts a sentinel that watches the master at this port as "mymaster". */
   readonly sentinelOf?: number
@@ -104,8 +107,8 @@ function serverArguments(directory: string, port: number, options: TestRedisOpti
     writeFileSync(file, `sentinel monitor mymaster ${HOST} ${options.sentinelOf} 1\n`)
     return [file, '--sentinel', ...common, ...own]
   }
-  const appendonly = options.appendonly === true ? 'yes' : 'no'
-  return [...common, '--save', '', '--appendonly', appendonly, ...own]
+  const fsync = options.appendonly === undefined ? ['--appendfsync', 'no'] : []
+  return [...common, '--save', '', '--appendonly', options.appendonly === false ? 'no' : 'yes', ...fsync, ...own]
 }
 
 // The other end of redis-keeper.mjs.
