@@ -13,8 +13,11 @@ export const BULLMQ_VERSION = '6.7.0'
  */
 export const COMMIT_COMMAND = 'droverCommit'
 
-/** What each wrapped script of BullMQ must look like: its number of keys and the highest ARGV it reads. */
+/** What each script of BullMQ that is wrapped or embedded must look like: its number of keys and the highest ARGV it reads. */
 const EXPECTED = {
+  addStandardJob: { keys: 9, args: 3 },
+  addDelayedJob: { keys: 6, args: 3 },
+  addPrioritizedJob: { keys: 9, args: 3 },
   moveToFinished: { keys: 14, args: 9 },
   moveToDelayed: { keys: 11, args: 9, jobKey: 5, fieldsArg: 7 },
   retryJob: { keys: 11, args: 6, jobKey: 4, fieldsArg: 6 },
@@ -32,6 +35,7 @@ interface ScriptDefinition {
 const read = (file: string) => readFileSync(new URL(file, import.meta.url), 'utf8')
 const commitLua = read('./commit.lua')
 const checkEffectsLua = read('./check-effects.lua')
+const addStagedJobLua = read('./add-staged-job.lua')
 const countRetriedLua = read('./count-retried.lua')
 
 /**
@@ -42,32 +46,60 @@ const countRetriedLua = read('./count-retried.lua')
  */
 export function attachLedger(client: Redis | Cluster): void {
   const define = client.defineCommand.bind(client)
-  const publish = client.isCluster ? 'SPUBLISH' : 'PUBLISH'
+  const wrap = createScriptWrapper(client.isCluster ? 'SPUBLISH' : 'PUBLISH')
   client.defineCommand = (name: string, definition: ScriptDefinition) => {
-    const wrapped = wrapScript(name, definition, publish)
+    const wrapped = wrap(name, definition)
     define(wrapped.name, wrapped.definition)
   }
 }
 
-/** The command and script to define in place of BullMQ's; scripts that are not wrapped come back as they are. */
-export function wrapScript(
-  name: string,
-  definition: ScriptDefinition,
+export interface NamedScript {
+  readonly name: string
+  readonly definition: ScriptDefinition
+}
+
+/**
+ * Tells what to define in place of each script of BullMQ, given one by one. The commit embeds the scripts that add jobs,
+ * which BullMQ defines before the one that finishes them.
+ */
+export function createScriptWrapper(
   publish: 'PUBLISH' | 'SPUBLISH',
-): { name: string; definition: ScriptDefinition } {
-  const [script = '', version = ''] = name.split(':')
-  if (!isWrapped(script)) return { name, definition }
-  checkShape(script, version, definition)
-  if (script === 'moveToFinished') {
-    const { functions, body } = splitScript(definition.lua)
-    const lua = fill(commitLua, {
-      BULLMQ_FUNCTIONS: functions,
-      BULLMQ_BODY: body,
-      CHECK_EFFECTS: checkEffectsLua,
-      PUBLISH: publish,
-    })
-    return { name: COMMIT_COMMAND, definition: { lua } }
+): (name: string, definition: ScriptDefinition) => NamedScript {
+  const adding = new Map<string, string>()
+  return (name, definition) => {
+    const [script = '', version = ''] = name.split(':')
+    if (!isExpected(script)) return { name, definition }
+    checkShape(script, version, definition)
+    if (script === 'moveToFinished') return commitScript(definition.lua, adding, publish)
+    if (script === 'moveToDelayed' || script === 'retryJob') return retryScript(script, name, definition)
+    adding.set(script, definition.lua)
+    return { name, definition }
   }
+}
+
+function commitScript(finishing: string, adding: ReadonlyMap<string, string>, publish: string): NamedScript {
+  const { functions, body } = splitScript(finishing)
+  const textOf = (script: keyof typeof EXPECTED) => {
+    const lua = adding.get(script)
+    if (lua === undefined) throw new UnsupportedBullmqError(script, 'it defined before moveToFinished', 'none so far')
+    return lua
+  }
+  const addStagedJob = fill(addStagedJobLua, {
+    ADD_STANDARD: textOf('addStandardJob'),
+    ADD_DELAYED: textOf('addDelayedJob'),
+    ADD_PRIORITIZED: textOf('addPrioritizedJob'),
+  })
+  const lua = fill(commitLua, {
+    BULLMQ_FUNCTIONS: functions,
+    BULLMQ_BODY: body,
+    ADD_STAGED_JOB: addStagedJob,
+    CHECK_EFFECTS: checkEffectsLua,
+    PUBLISH: publish,
+  })
+  return { name: COMMIT_COMMAND, definition: { lua } }
+}
+
+function retryScript(script: 'moveToDelayed' | 'retryJob', name: string, definition: ScriptDefinition): NamedScript {
   const { fieldsArg, jobKey } = EXPECTED[script]
   const lua = fill(countRetriedLua, {
     BULLMQ_SCRIPT: definition.lua,
@@ -77,7 +109,7 @@ export function wrapScript(
   return { name, definition: { lua, numberOfKeys: EXPECTED[script].keys } }
 }
 
-function isWrapped(script: string): script is keyof typeof EXPECTED {
+function isExpected(script: string): script is keyof typeof EXPECTED {
   return Object.hasOwn(EXPECTED, script)
 }
 

@@ -161,31 +161,43 @@ local function checkEffects(at, stop)
     end,
   }
 
-  local index = 0
-  while at <= stop do
-    index = index + 1
-    local last = at + tonumber(ARGV[at])
-    local command, key = ARGV[at + 1], ARGV[at + 2]
+  -- The reason why a write would fail, or nothing; the write counts as made for those after it.
+  local function checkWrite(command, key, at, last)
     local need = needs[command]
     if not need then
-      return index, 'the command is not one that can be staged'
+      return 'the command is not one that can be staged'
     end
     -- From Redis 7 on a script can ask what its user may do; before, a user who may read a key but not write it is not told apart.
     if redis.acl_check_cmd and not redis.acl_check_cmd(unpack(ARGV, at + 1, last)) then
-      return index, 'the Redis user may not make this write'
+      return 'the Redis user may not make this write'
     end
     local now = typeOf(key)
     if need ~= 'any' and now ~= 'none' and now ~= need then
-      return index, 'the key holds a ' .. now .. ', the command needs a ' .. need
+      return 'the key holds a ' .. now .. ', the command needs a ' .. need
     end
     local reason = play[command] and play[command](key, at + 3, last)
     if reason then
-      return index, reason
+      return reason
     end
     if removes[command] then
       emptied[key] = now ~= 'none' or nil
     elseif need ~= 'any' then
       types[key], emptied[key] = need, nil
+    end
+  end
+
+  local index = 0
+  while at <= stop do
+    index = index + 1
+    local last = at + tonumber(ARGV[at])
+    local bad
+    if ARGV[at + 1] == 'ENQUEUE' then
+      bad = checkStagedJob(at + 2)
+    else
+      bad = checkWrite(ARGV[at + 1], ARGV[at + 2], at, last)
+    end
+    if bad then
+      return index, bad
     end
     at = last + 1
   end

@@ -17,7 +17,7 @@
     13     minute of the stats hash, minutes since 1970
     14     field of the stats hash, "<job>|c|<run bucket>|<wait bucket>" (f for failed)
     15     number of user counters C, followed by C pairs: name, whole number to add
-    then   staged writes, each: number of words, command, key, further words
+    then   staged writes, each: number of words, command, key, further words; or a staged job (add-staged-job.lua)
   Returns  for each job BullMQ's reply: 0, or the next job; -1 job missing, -2 lock missing, -3 not active, -4 pending
            children, -6 lock of another run, -9 failed children: then none of our writes were made. Or an error:
            DROVER_COUNTER <n> <reason>   user counter n cannot be added to; nothing was written
@@ -74,6 +74,13 @@ local function addToCounters(first, count, stats)
   end
 end
 
+-- Made only for the few jobs that stage something, as making functions takes time.
+local function effectFunctions()
+  --@ADD_STAGED_JOB@
+  --@CHECK_EFFECTS@
+  return checkEffects, addStagedJob
+end
+
 local keys = {
   bull .. 'wait', bull .. 'active', bull .. 'prioritized', bull .. 'events', bull .. 'stalled',
   bull .. 'limiter', bull .. 'delayed', bull .. 'paused', bull .. 'meta', bull .. 'pc',
@@ -88,8 +95,9 @@ local function commit(jobKey, W, last)
   if index then
     return refusal('COUNTER', index, reason)
   end
+  local checkEffects, addStagedJob
   if firstEffect <= last then
-    --@CHECK_EFFECTS@
+    checkEffects, addStagedJob = effectFunctions()
     index, reason = checkEffects(firstEffect, last)
     if index then
       return refusal('EFFECT', index, reason)
@@ -118,7 +126,11 @@ local function commit(jobKey, W, last)
   local at = firstEffect
   while at <= last do
     local stop = at + tonumber(ARGV[at])
-    redis.call(unpack(ARGV, at + 1, stop))
+    if ARGV[at + 1] == 'ENQUEUE' then
+      addStagedJob(at + 2, stop)
+    else
+      redis.call(unpack(ARGV, at + 1, stop))
+    end
     at = stop + 1
   end
   -- A waiter reads the result from the message; a large one it fetches, so that a publish stays small.

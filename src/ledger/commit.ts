@@ -2,6 +2,7 @@
 import type { StoredError } from '../job/index.js'
 import { bucketOf } from './buckets.js'
 import type { StagedWrite } from './effects.js'
+import type { StagedJob } from './staged-job.js'
 
 /** How an attempt ended for good: its result, and what it staged when it completed. */
 export type Outcome = CompletedOutcome | FailedOutcome
@@ -13,6 +14,8 @@ export interface CompletedOutcome {
   /** Whole numbers to add to user counters, by name. */
   readonly counters?: ReadonlyMap<string, number> | undefined
   readonly effects?: readonly StagedWrite[] | undefined
+  /** Jobs that enter their queues with the commit. */
+  readonly jobs?: readonly StagedJob[] | undefined
   readonly keepResultMs: number
   /** How long the handler ran, in milliseconds of a monotonic clock. */
   readonly runMs: number
@@ -39,26 +42,32 @@ export interface FinishingJob {
 /** The version of the result record, its field `v`. */
 export const RESULT_VERSION = 1
 
-/** The words of one job for commit.lua, from its tenth on. */
-export function commitWords(job: FinishingJob, outcome: Outcome, finishedAt: number): (string | number)[] {
+/** The words of one job for commit.lua, from its tenth on; `jobs` are the writes that enqueue the outcome's jobs. */
+export function commitWords(
+  job: FinishingJob,
+  outcome: Outcome,
+  finishedAt: number,
+  jobs: readonly StagedWrite[] = [],
+): (string | number | Buffer)[] {
   const waitMs = Math.max(0, job.processedOn - job.timestamp - job.delayMs)
   const letter = outcome.status === 'completed' ? 'c' : 'f'
   // A retried job waited for its backoff too, so only first attempts tell how long the queue lets jobs wait.
   const waitBucket = job.attemptsMade === 0 ? bucketOf(waitMs) : '-'
-  const args: (string | number)[] = [
+  const args: (string | number | Buffer)[] = [
     resultRecord(job, outcome, finishedAt, waitMs),
     Math.max(1, Math.ceil(outcome.keepResultMs / 1000)),
     `${job.name}:${outcome.status}`,
     Math.floor(finishedAt / 60_000),
     `${job.name}|${letter}|${bucketOf(outcome.runMs)}|${waitBucket}`,
   ]
-  if (outcome.status === 'failed' || (!outcome.counters && !outcome.effects)) {
+  if (outcome.status === 'failed' || !(outcome.counters || outcome.effects || outcome.jobs)) {
     args.push(0)
     return args
   }
   args.push(outcome.counters?.size ?? 0)
   for (const [name, delta] of outcome.counters ?? []) args.push(name, delta)
   for (const words of outcome.effects ?? []) args.push(words.length, ...words)
+  for (const words of jobs) args.push(words.length, ...words)
   return args
 }
 

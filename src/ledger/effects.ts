@@ -4,7 +4,7 @@ import { describeValue, EffectLimitError, EffectRejectedError } from '../job/ind
 import type { KeysOfQueue } from '../redis/index.js'
 
 /** One staged write as Redis takes it: command, key, further words. */
-export type StagedWrite = readonly (string | number)[]
+export type StagedWrite = readonly (string | number | Buffer)[]
 
 /**
  * Most writes one job may stage, and the most characters and words all of them may have: what one script call should

@@ -14,7 +14,9 @@ import { EffectRejectedError, JobStalledError, serializeError } from '../job/ind
 import { type KeysOfQueue, queueKeys } from '../redis/index.js'
 import { commitWords, type Outcome } from './commit.js'
 import { batchLimit, CommitBatch } from './commit-batch.js'
+import type { StagedWrite } from './effects.js'
 import { createNextJobReader, type NextJob } from './next-job.js'
+import { writeOfJob } from './staged-job.js'
 
 /** How many of the arguments BullMQ builds are keys; the rest go to the commit as they are. */
 const BULLMQ_KEYS = 14
@@ -30,6 +32,7 @@ const STALLED_REASON = 'job stalled more than allowable limit'
 
 export interface LedgerBackendOptions {
   readonly keys: KeysOfQueue
+  readonly prefix: string
   readonly queue: string
   /** The connection of blocking reads, which nobody else has. */
   readonly blockingClient: Redis | Cluster
@@ -135,6 +138,11 @@ export class LedgerBackend extends RedisQueueBackend {
     return { count: KEEP_ALL }
   }
 
+  #jobsOf(outcome: Outcome): StagedWrite[] | undefined {
+    if (outcome.status === 'failed') return undefined
+    return outcome.jobs?.map((job) => writeOfJob(this, this.#options.prefix, job))
+  }
+
   async #commit(
     job: MinimalJob,
     bullmqArgs: readonly unknown[],
@@ -151,7 +159,7 @@ export class LedgerBackend extends RedisQueueBackend {
       delayMs: job.opts.delay ?? 0,
     }
     const words = bullmqArgs.slice(BULLMQ_KEYS)
-    for (const word of commitWords(finishing, outcome, finishedOn)) words.push(word)
+    for (const word of commitWords(finishing, outcome, finishedOn, this.#jobsOf(outcome))) words.push(word)
     const reply = await this.#batch.commit(bullmqArgs[JOB_KEY], words).catch((error: unknown) => {
       const rejection = rejectionOf(error, outcome, this.#keys)
       if (!rejection) throw error
@@ -177,7 +185,10 @@ function rejectionOf(error: unknown, outcome: Outcome, keys: KeysOfQueue): Effec
     const name = [...(outcome.counters?.keys() ?? [])][index] ?? ''
     return new EffectRejectedError('INCRBY', keys.counter(name), reason, { cause: error })
   }
-  const [command = '', key = ''] = outcome.effects?.[index] ?? []
+  const effects = outcome.effects ?? []
+  const job = outcome.jobs?.[index - effects.length]
+  if (job) return new EffectRejectedError('ENQUEUE', job.queue, reason, { cause: error })
+  const [command = '', key = ''] = effects[index] ?? []
   return new EffectRejectedError(String(command), String(key), reason, { cause: error })
 }
 
@@ -194,7 +205,7 @@ export function ledgerBackendFactory(
     const blocking = new RedisConnection(blockingClient, { blocking: true })
     const bullKeys = new QueueKeys(keys.bull)
     const toKey = (type: string) => bullKeys.toKey(queue, type)
-    const own = { keys, queue, blockingClient, keepResultMs }
+    const own = { keys, prefix, queue, blockingClient, keepResultMs }
     return new LedgerBackend(own, connection, queue, bullKeys.getKeys(queue), toKey, options, blocking)
   }
 }

@@ -6,7 +6,7 @@ import { type Job, RedisConnection } from 'bullmq'
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { UnsupportedBullmqError } from '../../src/job/index.js'
-import { COMMIT_COMMAND, wrapScript } from '../../src/ledger/bullmq-scripts.js'
+import { COMMIT_COMMAND, createScriptWrapper } from '../../src/ledger/bullmq-scripts.js'
 import { attachLedger, BULLMQ_VERSION } from '../../src/ledger/index.js'
 import { type Kernel, openKernel, TOKEN } from '../support/kernel.js'
 import { startTestRedis, type TestRedis } from '../support/redis.js'
@@ -21,6 +21,9 @@ let server: TestRedis
 let kernel: Kernel
 /** Every script BullMQ defines on a client, as it defines it. */
 const scripts = new Map<string, Definition>()
+
+/** BullMQ's scripts that the commit embeds, so that a job may stage others. */
+const ADDING = ['addStandardJob', 'addDelayedJob', 'addPrioritizedJob']
 
 beforeAll(async () => {
   server = await startTestRedis()
@@ -37,6 +40,13 @@ afterAll(async () => {
   await server.close()
 })
 
+/** A wrapper that has seen BullMQ's scripts that add jobs, as it has when BullMQ defines the others. */
+function wrapperOf(): ReturnType<typeof createScriptWrapper> {
+  const wrap = createScriptWrapper('PUBLISH')
+  for (const name of ADDING) wrap(`${name}:${BULLMQ_VERSION}`, scriptOf(name))
+  return wrap
+}
+
 function scriptOf(name: string): Definition {
   const found = scripts.get(`${name}:${BULLMQ_VERSION}`)
   if (!found) throw new Error(`BullMQ defines no ${name}:${BULLMQ_VERSION}, only ${[...scripts.keys()].join(', ')}`)
@@ -52,7 +62,7 @@ describe('the pinned BullMQ', () => {
 
   it('defines the three wrapped scripts with the expected keys and arguments, and the rest is left as it is', () => {
     for (const name of ['moveToFinished', 'moveToDelayed', 'retryJob']) {
-      const wrapped = wrapScript(`${name}:${BULLMQ_VERSION}`, scriptOf(name), 'PUBLISH')
+      const wrapped = wrapperOf()(`${name}:${BULLMQ_VERSION}`, scriptOf(name))
       // Whole, or in two parts where the functions end: nothing of BullMQ's text is changed or left out.
       const [functions = '', ...body] = scriptOf(name).lua.split('\nlocal jobIdKey = KEYS[12]\n')
       expect(body).toHaveLength(name === 'moveToFinished' ? 1 : 0)
@@ -61,10 +71,12 @@ describe('the pinned BullMQ', () => {
       expect(wrapped.definition.lua).not.toMatch(/--@[A-Z_]+@/)
       expect(wrapped.definition.numberOfKeys).toBe(name === 'moveToFinished' ? undefined : 11)
     }
+    const commit = wrapperOf()(`moveToFinished:${BULLMQ_VERSION}`, scriptOf('moveToFinished')).definition.lua
+    for (const name of ADDING) expect(commit).toContain(scriptOf(name).lua)
     expect(scripts.size).toBeGreaterThan(40)
     for (const [name, definition] of scripts) {
       if (/^(moveToFinished|moveToDelayed|retryJob):/.test(name)) continue
-      expect(wrapScript(name, definition, 'PUBLISH')).toEqual({ name, definition })
+      expect(wrapperOf()(name, definition)).toEqual({ name, definition })
     }
   })
 
@@ -145,7 +157,7 @@ describe('another BullMQ', () => {
     ['one argument less', `retryJob:${BULLMQ_VERSION}`, { lua: 'return ARGV[5]', numberOfKeys: 11 }, '5 arguments'],
     ['another delay script', `moveToDelayed:${BULLMQ_VERSION}`, { lua: 'return 1', numberOfKeys: 11 }, '0 arguments'],
   ])('is refused, both named: %s', (_what, name, definition, found) => {
-    const refusal = catchError(() => wrapScript(name, definition, 'PUBLISH'))
+    const refusal = catchError(() => wrapperOf()(name, definition))
     expect(refusal).toBeInstanceOf(UnsupportedBullmqError)
     expect(refusal).toMatchObject({ code: 'UNSUPPORTED_BULLMQ', script: name.split(':')[0] })
     expect(refusal.message).toContain(`expected BullMQ ${BULLMQ_VERSION} with`)
@@ -157,10 +169,15 @@ describe('another BullMQ', () => {
     ['two of them', 'local a = 1\nlocal jobIdKey = KEYS[12]\nlocal jobIdKey = KEYS[12]\nreturn ARGV[9]'],
     ['functions that read keys by themselves', 'local a = KEYS[1]\nlocal jobIdKey = KEYS[12]\nreturn ARGV[9]'],
   ])('is refused when its finishing script has %s', (_what, lua) => {
-    const refusal = catchError(() =>
-      wrapScript(`moveToFinished:${BULLMQ_VERSION}`, { lua, numberOfKeys: 14 }, 'PUBLISH'),
-    )
+    const refusal = catchError(() => wrapperOf()(`moveToFinished:${BULLMQ_VERSION}`, { lua, numberOfKeys: 14 }))
     expect(refusal).toBeInstanceOf(UnsupportedBullmqError)
+  })
+
+  it('is refused when it defines the finishing script before those that add jobs', () => {
+    const definition = scriptOf('moveToFinished')
+    const refusal = catchError(() => createScriptWrapper('PUBLISH')(`moveToFinished:${BULLMQ_VERSION}`, definition))
+    expect(refusal).toBeInstanceOf(UnsupportedBullmqError)
+    expect(refusal.message).toContain('addStandardJob')
   })
 
   it('cannot define its scripts on a client of a worker', () => {
@@ -184,7 +201,7 @@ local jobIdKey = KEYS[12]
 local ninth = ARGV[9]
 return {copy(KEYS, 14), copy(ARGV, 9)}`
   const name = `moveToFinished:${BULLMQ_VERSION}`
-  const { definition } = wrapScript(name, { lua: stub, numberOfKeys: 14 }, 'PUBLISH')
+  const { definition } = wrapperOf()(name, { lua: stub, numberOfKeys: 14 })
   const words = [...args.slice(14), '{}', 60, 'resize:completed', 1, 'resize|c|0|0', 0]
   const sent = [args[11], kernel.keys.base, kernel.keys.bullBase, words.length, ...words].map((arg) =>
     Buffer.isBuffer(arg) ? arg.toString() : `${arg ?? ''}`,
