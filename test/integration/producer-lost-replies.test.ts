@@ -3,24 +3,23 @@ import { Redis } from 'ioredis'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { createProducer, defineJob, type Producer } from '../../src/index.js'
 import { queueKeys } from '../../src/redis/index.js'
+import { type FaultProxy, startFaultProxy } from '../../src/testing/index.js'
 import { startLedgerWorker } from '../support/ledger-worker.js'
-import { startProxy, type TestProxy } from '../support/proxy.js'
 import { startTestRedis, type TestRedis } from '../support/redis.js'
 import { anything } from '../support/schemas.js'
 
 let redis: TestRedis
-let proxy: TestProxy
+let proxy: FaultProxy
 let client: Redis
 const open: Producer[] = []
 
 beforeAll(async () => {
   redis = await startTestRedis()
-  proxy = await startProxy(redis.port)
+  proxy = await startFaultProxy({ target: redis.url })
   client = new Redis(redis.port)
 })
 afterEach(async () => {
-  proxy.setMode('pass')
-  proxy.loseReplies(0, '')
+  proxy.set('pass')
   await Promise.all(open.splice(0).map((producer) => producer.close()))
 })
 afterAll(async () => {
@@ -49,13 +48,13 @@ describe('replies lost with their connection', () => {
   it('enqueues lose nothing and double nothing', async () => {
     const producer = produce()
     const contract = job()
-    const lost = proxy.lostReplies
+    const lost = proxy.counts.lostReplies
     await producer.enqueue(contract, 0)
     for (const start of numbers(20)) {
-      proxy.loseReplies(1, 'evalsha')
+      proxy.set({ mode: 'dropReply', count: 1, matching: 'evalsha' })
       await Promise.all(numbers(10).map((index) => producer.enqueue(contract, 1 + start * 10 + index)))
     }
-    expect(proxy.lostReplies - lost).toBe(20)
+    expect(proxy.counts.lostReplies - lost).toBe(20)
     expect(await inputsOf(contract.queue)).toEqual(numbers(201))
   })
 
@@ -67,7 +66,7 @@ describe('replies lost with their connection', () => {
       for (let index = start; index < 1_000; index += 50) {
         await producer.enqueue(contract, index)
         enqueued++
-        if (enqueued % 40 === 0) proxy.cutOnce()
+        if (enqueued % 40 === 0) proxy.set('cut', 'open')
       }
     }
     await Promise.all(numbers(50).map(enqueueFrom))
@@ -77,13 +76,13 @@ describe('replies lost with their connection', () => {
   it('a bulk loses nothing and doubles nothing', async () => {
     const producer = produce()
     const contract = job()
-    const lost = proxy.lostReplies
+    const lost = proxy.counts.lostReplies
     const { count } = await producer.enqueueBulk(contract, numbers(500), {
       chunkSize: 50,
-      onProgress: () => proxy.loseReplies(1, 'evalsha'),
+      onProgress: () => proxy.set({ mode: 'dropReply', count: 1, matching: 'evalsha' }),
     })
     expect(count).toBe(500)
-    expect(proxy.lostReplies - lost).toBeGreaterThan(3)
+    expect(proxy.counts.lostReplies - lost).toBeGreaterThan(3)
     expect(await inputsOf(contract.queue)).toEqual(numbers(500))
   })
 
@@ -101,7 +100,7 @@ describe('replies lost with their connection', () => {
       },
     })
     await producer.enqueue(contract, 0)
-    proxy.loseReplies(1, 'evalsha')
+    proxy.set({ mode: 'dropReply', count: 1, matching: 'evalsha' })
     const stop = holdNewConnections()
     const enqueuing = producer.enqueue(contract, 1, { id: 'quick' })
     const { result, bullBase } = queueKeys('drover', contract.queue)
@@ -121,9 +120,9 @@ describe('replies lost with their connection', () => {
     await producer.enqueue(contract, 0)
     const record = { v: 1, status: 'completed', value: 'earlier', enqueuedAt: 1_700_000_000_000 }
     await client.set(queueKeys('drover', contract.queue).result('daily'), JSON.stringify(record))
-    proxy.setMode('cut')
+    proxy.set('cut')
     const enqueuing = producer.enqueue(contract, 1, { id: 'daily' })
-    proxy.setMode('pass')
+    proxy.set('pass')
     await enqueuing
     expect(await inputsOf(contract.queue)).toEqual([0, 1])
   })
@@ -132,7 +131,7 @@ describe('replies lost with their connection', () => {
     const producer = produce()
     const contract = job()
     await producer.counters.incr(contract.queue, 'n', 5)
-    proxy.loseReplies(1, 'incrby')
+    proxy.set({ mode: 'dropReply', count: 1, matching: 'incrby' })
     await expect(producer.counters.incr(contract.queue, 'n', 5)).rejects.toMatchObject({ code: 'REDIS_UNAVAILABLE' })
     await vi.waitFor(async () => expect(await producer.counters.get(contract.queue, 'n')).toBe(10))
   })
@@ -140,12 +139,12 @@ describe('replies lost with their connection', () => {
 
 /** Silences the proxy as soon as the next reply is lost, so that nothing is sent again before the returned call. */
 function holdNewConnections(): () => void {
-  const before = proxy.lostReplies
+  const before = proxy.counts.lostReplies
   const watch = setInterval(() => {
-    if (proxy.lostReplies > before) proxy.setMode('cut')
+    if (proxy.counts.lostReplies > before) proxy.set('cut')
   }, 0)
   return () => {
     clearInterval(watch)
-    proxy.setMode('pass')
+    proxy.set('pass')
   }
 }

@@ -8,22 +8,22 @@ import { Redis } from 'ioredis'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { createProducer, defineJob, isDroverError, type Producer, type ProducerOptions } from '../../src/index.js'
 import { queueKeys } from '../../src/redis/index.js'
-import { startProxy, type TestProxy } from '../support/proxy.js'
+import { type FaultProxy, startFaultProxy } from '../../src/testing/index.js'
 import { freePort, startTestRedis, type TestRedis } from '../support/redis.js'
 import { anything } from '../support/schemas.js'
 
 let redis: TestRedis
-let proxy: TestProxy
+let proxy: FaultProxy
 let client: Redis
 const open: Producer[] = []
 
 beforeAll(async () => {
   redis = await startTestRedis()
-  proxy = await startProxy(redis.port)
+  proxy = await startFaultProxy({ target: redis.url })
   client = new Redis(redis.port)
 })
 afterEach(async () => {
-  proxy.setMode('pass')
+  proxy.set('pass')
   await Promise.all(open.splice(0).map((producer) => producer.close()))
 })
 afterAll(async () => {
@@ -70,14 +70,14 @@ describe('a producer whose Redis is away', () => {
   })
 
   it('enqueues once Redis comes within the timeout', async () => {
-    proxy.setMode('cut')
+    proxy.set('cut')
     const producer = produce({ redis: proxy.url, timeout: '60s' })
     const contract = job()
     const enqueuing = Promise.all([producer.enqueue(contract, 1), producer.enqueue(contract, 2)])
     const reading = producer.counters.get(contract.queue, 'none')
     const counting = producer.counters.incr(contract.queue, 'some')
     await expect(Promise.race([enqueuing, settledSoon()])).resolves.toBe('still waiting')
-    proxy.setMode('pass')
+    proxy.set('pass')
     expect(await enqueuing).toHaveLength(2)
     expect(await waiting(contract.queue)).toHaveLength(2)
     expect(await reading).toBe(0)
@@ -89,13 +89,13 @@ describe('a producer whose Redis is away', () => {
     const producer = produce({ redis: proxy.url, timeout: 300 })
     const contract = job()
     await producer.enqueue(contract, 1)
-    proxy.setMode('cut')
+    proxy.set('cut')
     await expect(producer.enqueue(contract, 2, { id: 'two' })).rejects.toMatchObject({ ...unavailable, jobId: 'two' })
     await expect(producer.enqueueBulk(contract, [3, 4])).rejects.toMatchObject({ code: 'REDIS_UNAVAILABLE' })
     await expect(producer.results.get({ queue: 'a', id: 'b' })).rejects.toMatchObject({ code: 'REDIS_UNAVAILABLE' })
     await expect(producer.counters.get('a', 'b')).rejects.toMatchObject({ code: 'REDIS_UNAVAILABLE' })
     await expect(producer.counters.incr('a', 'b')).rejects.toMatchObject({ code: 'REDIS_UNAVAILABLE' })
-    proxy.setMode('pass')
+    proxy.set('pass')
     await vi.waitFor(() => producer.enqueue(contract, 2, { id: 'two' }), { timeout: 20_000 })
     expect(await waiting(contract.queue)).toContain('two')
   })
@@ -121,11 +121,11 @@ describe('a producer whose Redis is away', () => {
     const producer = produce({ redis: proxy.url, timeout: 300 })
     const contract = job()
     await producer.enqueue(contract, 1)
-    proxy.setMode('silent')
+    proxy.set('silent')
     await expect(producer.enqueue(contract, 2)).rejects.toMatchObject(unavailable)
     await expect(producer.results.exists({ queue: 'a', id: 'b' })).rejects.toMatchObject({ code: 'REDIS_UNAVAILABLE' })
-    proxy.cutOnce()
-    proxy.setMode('pass')
+    proxy.set('cut', 'open')
+    proxy.set('pass')
     await vi.waitFor(() => producer.enqueue(contract, 3), { timeout: 20_000 })
   })
 

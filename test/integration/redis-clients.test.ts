@@ -14,7 +14,7 @@ import {
   type RedisClient,
   type RedisSettings,
 } from '../../src/redis/index.js'
-import { startProxy, type TestProxy } from '../support/proxy.js'
+import { type FaultProxy, startFaultProxy } from '../../src/testing/index.js'
 import { freePort, startTestRedis, type TestRedis } from '../support/redis.js'
 
 const PASSWORD = 'p@ss w/rd%'
@@ -225,9 +225,9 @@ describe('a Redis that goes away', () => {
 })
 
 describe('a connection that falls silent', () => {
-  let proxy: TestProxy
+  let proxy: FaultProxy
   beforeAll(async () => {
-    proxy = await startProxy(redis.port)
+    proxy = await startFaultProxy({ target: redis.url })
   })
   afterAll(() => proxy.close())
 
@@ -236,14 +236,14 @@ describe('a connection that falls silent', () => {
     ['worker', (where: RedisSettings) => createWorkerClient(where)],
     ['subscriber', (where: RedisSettings) => createSubscriberClient(where)],
   ])('is replaced by a %s, which then works again', async (kind, create) => {
-    proxy.setMode('pass')
+    proxy.set('pass')
     const client = opened(create({ kind: 'single', host: '127.0.0.1', port: proxy.port, db: 0, password: PASSWORD }))
     await connectOnce(client, LONG_MS, 'connect')
-    proxy.setMode('silent')
+    proxy.set('silent')
     const closed = eventOf(client, 'close')
     const command = client.set(`silent-${kind}`, '1').catch((error: Error) => error)
     await closed
-    proxy.setMode('pass')
+    proxy.set('pass')
     await connectOnce(client, LONG_MS, 'connect')
     const outcome = await command
     if (kind === 'producer') expect(masked(outcome as Error)).toBeInstanceOf(RedisUnavailableError)

@@ -4,26 +4,26 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest
 import { createProducer, defineJob, type Producer } from '../../src/index.js'
 import { ResultWaiter } from '../../src/ledger/index.js'
 import { createReaderClient, parseRedisUrl, queueKeys } from '../../src/redis/index.js'
+import { type FaultProxy, startFaultProxy } from '../../src/testing/index.js'
 import { startLedgerWorker, type TestOutcome } from '../support/ledger-worker.js'
-import { startProxy, type TestProxy } from '../support/proxy.js'
 import { freePort, startTestRedis, type TestRedis } from '../support/redis.js'
 import { anything } from '../support/schemas.js'
 import { doneChannels, openWaiter, type TestWaiterOptions, untilSubscribed } from '../support/waiters.js'
 
 let redis: TestRedis
-let proxy: TestProxy
+let proxy: FaultProxy
 let client: Redis
 let producer: Producer
 const cleanups: (() => unknown)[] = []
 
 beforeAll(async () => {
   redis = await startTestRedis()
-  proxy = await startProxy(redis.port)
+  proxy = await startFaultProxy({ target: redis.url })
   client = new Redis(redis.port)
   producer = createProducer({ redis: redis.url })
 })
 afterEach(async () => {
-  proxy.setMode('pass')
+  proxy.set('pass')
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
 })
 afterAll(async () => {
@@ -54,16 +54,16 @@ describe('waiting over connections that fail', () => {
     const contract = job()
     const { waiter } = waiterAt(proxy.url)
     const handle = await producer.enqueue(contract, 1)
-    proxy.setMode('cut')
+    proxy.set('cut')
     const early = waiter.wait(handle, { timeoutMs: 60_000 })
-    proxy.setMode('pass')
+    proxy.set('pass')
     await untilSubscribed(client, doneChannel(handle))
-    proxy.setMode('cut')
+    proxy.set('cut')
     await vi.waitFor(async () => expect(await doneChannels(client)).toEqual([]))
     await work(contract.queue)
     await vi.waitFor(async () => expect(await producer.results.exists(handle)).toBe(true))
     const late = waiter.wait(handle, { timeoutMs: 60_000 })
-    proxy.setMode('pass')
+    proxy.set('pass')
     expect(await early).toMatchObject({ value: 'done' })
     expect(await late).toMatchObject({ value: 'done' })
   })
@@ -73,7 +73,7 @@ describe('waiting over connections that fail', () => {
     await work(contract.queue)
     const handle = await producer.enqueue(contract, 1)
     await vi.waitFor(async () => expect(await producer.results.exists(handle)).toBe(true))
-    proxy.setMode('cut')
+    proxy.set('cut')
     const { waiter, reader } = waiterAt(redis.url, { subscriberUrl: proxy.url })
     await vi.waitFor(() => expect(reader.status).toBe('ready'))
     expect(await waiter.wait(handle, { timeoutMs: 60_000 })).toMatchObject({ value: 'done' })
@@ -87,11 +87,11 @@ describe('waiting over connections that fail', () => {
     await untilSubscribed(client, doneChannel(handle))
     // What comes back from another wait came behind the answer to the first subscription.
     await expect(waiter.wait({ queue: contract.queue, id: 'none' }, { timeoutMs: 60_000 })).rejects.toThrow('no result')
-    proxy.setMode('cut')
+    proxy.set('cut')
     await vi.waitFor(async () => expect(await doneChannels(client)).toEqual([]))
     await work(contract.queue)
     await vi.waitFor(async () => expect(await producer.results.exists(handle)).toBe(true))
-    proxy.setMode('pass')
+    proxy.set('pass')
     expect(await waiting).toMatchObject({ value: 'done' })
   })
 
@@ -100,17 +100,17 @@ describe('waiting over connections that fail', () => {
     await work(contract.queue)
     const handle = await producer.enqueue(contract, 1)
     await vi.waitFor(async () => expect(await producer.results.exists(handle)).toBe(true))
-    proxy.setMode('cut')
+    proxy.set('cut')
     const { waiter } = waiterAt(proxy.url, { subscriberUrl: redis.url })
     const waiting = waiter.wait(handle, { timeoutMs: 60_000 })
     await untilSubscribed(client, doneChannel(handle))
-    proxy.setMode('pass')
+    proxy.set('pass')
     expect(await waiting).toMatchObject({ value: 'done' })
   })
 
   it('a wait that ends while Redis is away says so', async () => {
     const { waiter } = waiterAt(proxy.url)
-    proxy.setMode('cut')
+    proxy.set('cut')
     const waiting = waiter.wait({ queue: 'away', id: 'any' }, { timeoutMs: 100 })
     await expect(waiting).rejects.toMatchObject({ code: 'REDIS_UNAVAILABLE' })
   })

@@ -4,8 +4,8 @@ import { Redis } from 'ioredis'
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
 import { z } from 'zod'
 import { defineJob } from '../../src/job/index.js'
+import { startFaultProxy } from '../../src/testing/index.js'
 import { createWorker, handle } from '../../src/worker/index.js'
-import { startProxy } from '../support/proxy.js'
 import { freePort, startTestRedis } from '../support/redis.js'
 import { collectLog, openWorkshop, type Workshop } from '../support/worker.js'
 
@@ -81,7 +81,7 @@ it('wrong options are an error before Redis is touched', async () => {
 })
 
 it('a worker outlives its connections: jobs go on when they are cut, and what was finished meanwhile counts once', async () => {
-  const proxy = await startProxy(shop.server.port)
+  const proxy = await startFaultProxy({ target: shop.server.url })
   const contract = defineJob({ name: 'job', queue: 'cut', input, attempts: 1 })
   const handler = handle(contract, async ({ n }, ctx) => {
     ctx.counter('sum').add(n)
@@ -94,8 +94,8 @@ it('a worker outlives its connections: jobs go on when they are cut, and what wa
   )
   for (let cut = 0; cut < 6; cut++) {
     const done = Number((await shop.redis.hget(shop.keys('cut').totals, 'job:completed')) ?? 0)
-    if (cut % 2 === 0) proxy.cutOnce()
-    else proxy.loseReplies(1, 'evalsha')
+    if (cut % 2 === 0) proxy.set('cut', 'open')
+    else proxy.set({ mode: 'dropReply', count: 1, matching: 'evalsha' })
     await expect
       .poll(async () => Number((await shop.redis.hget(shop.keys('cut').totals, 'job:completed')) ?? 0), {
         timeout: 60_000,

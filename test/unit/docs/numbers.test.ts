@@ -22,6 +22,8 @@ const NUMBERS: readonly [document: string, words: string, source: string, code: 
   ['docs/job-lifecycle.md', 'more than 5 stalls', 'src/worker/worker-options.ts', 'maxStalledCount ?? 5'],
   ['docs/job-lifecycle.md', 'newest 100 completed', 'src/worker/worker-options.ts', 'keepCompleted ?? 100'],
   ['docs/job-lifecycle.md', '10,000 failed', 'src/worker/worker-options.ts', 'keepFailed ?? 10_000'],
+  ['docs/testing.md', 'at most 1,000 connections', 'src/testing/fault-proxy.ts', 'MAX_CONNECTIONS = 1_000'],
+  ['docs/testing.md', 'holds 256 KiB', 'src/testing/fault-lane.ts', 'HELD_BYTES = 256 * 1024'],
   ['docs/operations.md', 'newest 100 completed', 'src/worker/worker-options.ts', 'keepCompleted ?? 100'],
   ['docs/operations.md', '10,000 failed', 'src/worker/worker-options.ts', 'keepFailed ?? 10_000'],
   ['docs/operations.md', '`shutdownTimeout` (25 s)', 'src/worker/worker-options.ts', "shutdownTimeout ?? '25s'"],
