@@ -21,6 +21,7 @@ export default defineConfig({
       project('property', 'test/property/**/*.test.ts', { timeoutMs: 900_000, parallel: true }),
       project('bad-input', 'test/bad-input/**/*.test.ts', { timeoutMs: 300_000, parallel: true }),
       project('security', 'test/security/**/*.test.ts', { timeoutMs: 300_000, parallel: true }),
+      project('fault', 'test/fault/**/*.test.ts', { timeoutMs: 900_000, parallel: false }),
       project('browser', 'test/browser/**/*.test.ts', { timeoutMs: 300_000, parallel: false }),
     ],
     maxWorkers: 2,

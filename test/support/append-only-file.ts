@@ -7,19 +7,22 @@ import type { TestRedis } from './redis.js'
 export type AtomicStep = readonly (readonly string[])[]
 
 /** Every step of a server that was started with `appendonly`, in the order they were taken. */
-export function readSteps(server: TestRedis): AtomicStep[] {
-  const steps: string[][][] = []
+export function readSteps(server: Pick<TestRedis, 'directory'>): AtomicStep[] {
+  return [...eachStep(server)]
+}
+
+/** The same one by one, for files of which not all words fit into memory. */
+export function* eachStep(server: Pick<TestRedis, 'directory'>): Generator<AtomicStep> {
   let open: string[][] | undefined
-  for (const command of readCommands(server.directory)) {
+  for (const command of eachCommand(server.directory)) {
     const name = command[0]?.toUpperCase()
     if (name === 'MULTI') open = []
     else if (name === 'EXEC') {
-      if (open) steps.push(open)
+      if (open) yield open
       open = undefined
     } else if (open) open.push(command)
-    else steps.push([command])
+    else yield [command]
   }
-  return steps
 }
 
 /** The steps with a command that touches this key. */
@@ -28,11 +31,10 @@ export function stepsOn(server: TestRedis, key: string): AtomicStep[] {
 }
 
 // The file is commands as clients send them: `*<words>`, and for each word `$<bytes>` and the word.
-function readCommands(directory: string): string[][] {
+function* eachCommand(directory: string): Generator<string[]> {
   const folder = join(directory, 'appendonlydir')
   const files = readdirSync(folder).filter((file) => file.endsWith('.incr.aof'))
   const bytes = Buffer.concat(files.map((file) => readFileSync(join(folder, file))))
-  const commands: string[][] = []
   let at = 0
   const readLine = () => {
     const end = bytes.indexOf('\r\n', at)
@@ -50,7 +52,8 @@ function readCommands(directory: string): string[][] {
       at += length + 2
       return word
     })
-    commands.push(words)
+    // A kill of the server may leave the last command cut short.
+    if (at > bytes.length) return
+    yield words
   }
-  return commands
 }

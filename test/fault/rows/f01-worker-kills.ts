@@ -1,0 +1,41 @@
+// F01: workers are killed at random in the middle of short jobs, and each is replaced by a new one.
+import { defineRow, type RowContext } from '../row.js'
+
+interface Size {
+  readonly jobs: number
+  readonly kills: number
+  readonly longestMs: number
+}
+
+export default defineRow<Size>({
+  name: 'F01',
+  title: 'jobs of workers that are killed run again, and everything is exact',
+  small: { jobs: 1_500, kills: 6, longestMs: 30 },
+  full: { jobs: 20_000, kills: 100, longestMs: 50 },
+  run: async (context) => {
+    const { size, random } = context
+    const { url } = await context.startRedis()
+    const jobs = context.plan(size.jobs, () => ({ ms: 5 + random.below(size.longestMs - 5) }))
+    const planned = jobs.map((job) => ({ ...job, attempts: 1 }))
+    const producer = context.startProducer({ redis: url, jobs: planned, persistent: true })
+    await killAtRandom(context, url, size)
+    await context.finish(producer)
+    await context.drain(url)
+    const report = await context.check({ url })
+    const most = size.kills * 10
+    context.require(report.reruns <= most, 're-runs', `${report.reruns} re-runs, at most ${most} jobs were cut short`)
+  },
+})
+
+/** Three workers, of which one at a time is killed when the next share of the jobs has ended. */
+async function killAtRandom({ startWorker, random, kill, untilEnded }: RowContext<Size>, url: string, size: Size) {
+  const start = () => startWorker({ redis: url })
+  const workers = await Promise.all([start(), start(), start()])
+  for (let kills = 0; kills < size.kills; kills++) {
+    await untilEnded(url, Math.floor((size.jobs * (kills + random.below(100) / 100)) / (size.kills + 1)))
+    const victim = random.below(workers.length)
+    const [gone] = workers.splice(victim, 1)
+    if (gone) await kill(gone)
+    workers.push(await start())
+  }
+}
