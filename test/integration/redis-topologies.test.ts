@@ -20,6 +20,7 @@ import {
   readServerInfo,
 } from '../../src/redis/index.js'
 import { freePort, startTestRedis, type TestRedis } from '../support/redis.js'
+import { startLoneClusterNode } from '../support/redis-topologies.js'
 
 const LONG_MS = 20_000
 const WAIT = { timeout: LONG_MS, interval: 50 }
@@ -55,11 +56,7 @@ describe('a cluster', () => {
   let node: TestRedis
   let settings: RedisSettings
   beforeAll(async () => {
-    // A node that has met no other does not know its own address.
-    const place = ['--cluster-port', `${await freePort()}`, '--cluster-announce-ip', '127.0.0.1']
-    node = await startTestRedis({ password: 'cluster pw', args: ['--cluster-enabled', 'yes', ...place] })
-    await node.cli('CLUSTER', 'ADDSLOTSRANGE', '0', '16383')
-    await vi.waitFor(async () => expect(await node.cli('CLUSTER', 'INFO')).toContain('cluster_state:ok'), WAIT)
+    node = await startLoneClusterNode({ password: 'cluster pw' })
     settings = parseRedisUrl(node.url.replace('redis://', 'redis+cluster://'))
   })
   afterAll(() => node.close())

@@ -6,7 +6,8 @@ import { ResultWaiter } from '../../src/ledger/index.js'
 import { createReaderClient, parseRedisUrl, queueKeys } from '../../src/redis/index.js'
 import { type FaultProxy, startFaultProxy } from '../../src/testing/index.js'
 import { startLedgerWorker, type TestOutcome } from '../support/ledger-worker.js'
-import { freePort, startTestRedis, type TestRedis } from '../support/redis.js'
+import { startTestRedis, type TestRedis } from '../support/redis.js'
+import { startLoneClusterNode } from '../support/redis-topologies.js'
 import { anything } from '../support/schemas.js'
 import { doneChannels, openWaiter, type TestWaiterOptions, untilSubscribed } from '../support/waiters.js'
 
@@ -182,12 +183,7 @@ describe('waiting for a result on other servers', () => {
   })
 
   it('on a cluster the message comes over a sharded channel', async () => {
-    const place = ['--cluster-port', `${await freePort()}`, '--cluster-announce-ip', '127.0.0.1']
-    const node = await startTestRedis({ args: ['--cluster-enabled', 'yes', ...place] })
-    await node.cli('CLUSTER', 'ADDSLOTSRANGE', '0', '16383')
-    await vi.waitFor(async () => expect(await node.cli('CLUSTER', 'INFO')).toContain('cluster_state:ok'), {
-      timeout: 20_000,
-    })
+    const node = await startLoneClusterNode()
     const url = `redis+cluster://127.0.0.1:${node.port}`
     const onCluster = createProducer({ redis: url, timeout: '60s' })
     cleanups.push(

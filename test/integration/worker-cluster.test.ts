@@ -1,10 +1,11 @@
 // A worker on a Redis cluster: all it writes for a job lies in the slot of the queue, and its message on a shard's channel.
-import { afterAll, beforeAll, expect, it, vi } from 'vitest'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 import { z } from 'zod'
 import { defineJob } from '../../src/job/index.js'
 import { createProducer, type Producer } from '../../src/producer/index.js'
 import { createWorker, handle, type Worker } from '../../src/worker/index.js'
-import { freePort, startTestRedis, type TestRedis } from '../support/redis.js'
+import type { TestRedis } from '../support/redis.js'
+import { startLoneClusterNode } from '../support/redis-topologies.js'
 import { collectLog } from '../support/worker.js'
 
 const contract = defineJob({ name: 'job', queue: 'media', input: z.object({ key: z.string() }), attempts: 1 })
@@ -13,11 +14,7 @@ let producer: Producer
 let worker: Worker
 
 beforeAll(async () => {
-  const place = ['--cluster-port', `${await freePort()}`, '--cluster-announce-ip', '127.0.0.1']
-  node = await startTestRedis({ args: ['--cluster-enabled', 'yes', ...place] })
-  await node.cli('CLUSTER', 'ADDSLOTSRANGE', '0', '16383')
-  const isUp = async () => expect(await node.cli('CLUSTER', 'INFO')).toContain('cluster_state:ok')
-  await vi.waitFor(isUp, { timeout: 30_000 })
+  node = await startLoneClusterNode()
   const redis = node.url.replace('redis://', 'redis+cluster://')
   const handler = handle(contract, async ({ key }, ctx) => {
     ctx.counter('n').add()
