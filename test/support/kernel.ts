@@ -40,8 +40,18 @@ const KEPT = { count: 1_000 }
 /** So many jobs the kernel's worker would run at a time. */
 export const KERNEL_CONCURRENCY = 24
 
+export interface KernelTuning {
+  /** The wait before the next attempt of a failed one. Default 5 ms. */
+  readonly backoffMs?: () => number
+}
+
 /** Opens the kernel of one queue. Close it in `afterAll`. */
-export async function openKernel(url: string, queue = 'media', prefix = 'drover'): Promise<Kernel> {
+export async function openKernel(
+  url: string,
+  queue = 'media',
+  prefix = 'drover',
+  { backoffMs = () => 5 }: KernelTuning = {},
+): Promise<Kernel> {
   const client = createWorkerClient(parseRedisUrl(url)) as Redis
   attachLedger(client)
   const keys = queueKeys(prefix, queue)
@@ -50,7 +60,9 @@ export async function openKernel(url: string, queue = 'media', prefix = 'drover'
     prefix: keys.bull,
     concurrency: KERNEL_CONCURRENCY,
     lockDuration: LOCK_MS,
-    settings: { backoffStrategy: () => 5 },
+    maxStalledCount: 1_000,
+    stalledInterval: 1_000,
+    settings: { backoffStrategy: backoffMs },
   }
   const backend = ledgerBackendFactory(client, prefix)(queue, options as never, {})
   await backend.waitUntilReady()
