@@ -2,7 +2,8 @@
 
 import { cutText, describeValue } from './describe-value.js'
 import { parseDuration } from './duration.js'
-import { ContractError, InvalidOptionError } from './errors.js'
+import { DEPTH_NAMES, type EnqueueRules, MERGE_NAMES, readRules } from './enqueue-rules.js'
+import { ContractError, InvalidOptionError, UnknownOptionError } from './errors.js'
 import { isJobName, isQueueName, JOB_NAME_RULE, QUEUE_NAME_RULE } from './names.js'
 import { isStandardSchema } from './schema.js'
 import { suggest } from './suggest.js'
@@ -24,6 +25,8 @@ const OPTION_NAMES = [
   'keepResult',
   'maxInputBytes',
   'maxResultBytes',
+  ...MERGE_NAMES,
+  ...DEPTH_NAMES,
 ] as const
 const BACKOFF_NAMES = ['type', 'delay', 'jitter', 'maxDelay'] as const
 
@@ -44,6 +47,8 @@ export interface CheckedOptions {
   readonly keepResultMs: number
   readonly maxInputBytes: number
   readonly maxResultBytes: number
+  /** Which enqueues count as one and how many jobs may wait; undefined without such options. */
+  readonly rules: EnqueueRules | undefined
 }
 
 /** The options with their defaults. Throws ContractError with every problem. */
@@ -71,9 +76,22 @@ export function checkOptions(given: unknown): CheckedOptions {
     ),
     maxInputBytes: readInteger('maxInputBytes', options.maxInputBytes, 262_144, MAX_JSON_BYTES, problems),
     maxResultBytes: readInteger('maxResultBytes', options.maxResultBytes, 1_048_576, MAX_JSON_BYTES, problems),
+    rules: readRulesOf(options, problems),
   }
   if (problems.length > 0) throw new ContractError(problems, isJobName(options.name) ? options.name : undefined)
   return checked
+}
+
+function readRulesOf(options: Record<string, unknown>, problems: string[]): EnqueueRules | undefined {
+  try {
+    return readRules(options)
+  } catch (error) {
+    if (error instanceof InvalidOptionError) {
+      problems.push(`${error.option}: expected ${error.expected}, got ${error.got}`)
+    } else if (error instanceof UnknownOptionError) problems.push(error.message)
+    else throw error
+    return undefined
+  }
 }
 
 function readBackoff(given: unknown, problems: string[]): Backoff {

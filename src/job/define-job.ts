@@ -3,6 +3,7 @@
 
 import { type CheckedOptions, checkOptions } from './contract-options.js'
 import type { Duration } from './duration.js'
+import type { DepthOptions, MergeOptions } from './enqueue-rules.js'
 import type { JsonValue } from './json.js'
 import type { SchemaInput, SchemaOutput, StandardSchemaV1 } from './schema.js'
 
@@ -24,12 +25,13 @@ export interface JobOptions<
   Name extends string,
   Input extends StandardSchemaV1,
   Output extends StandardSchemaV1 | undefined,
-> {
+> extends MergeOptions<SchemaInput<Input>>,
+    DepthOptions {
   /** Unique among the jobs of its queue: 1 to 128 characters of A-Z a-z 0-9 _ . -, the first a letter or digit. */
   readonly name: Name
   /**
    * 1 to 64 characters of A-Z a-z 0-9 _ . -, the first a letter or digit; not `result`, `counter`, `counters`,
-   * `totals`, `stats` or `done`, which are keys of Drover. Jobs of one queue share its concurrency.
+   * `totals`, `stats`, `done`, `key`, `tag` or `tags`, which are keys of Drover. Jobs of one queue share its concurrency.
    */
   readonly queue: string
   /** Any Standard Schema. Enqueue refuses what fails it; the handler gets what it makes of the stored input. */

@@ -1,6 +1,7 @@
 // The door of src/job: the contract of a job, its data, durations and every error. Imports nothing of ours.
 
 export * from './attempt-errors.js'
+export { canonicalJson } from './canonical-json.js'
 export * from './command-errors.js'
 export type { Backoff, CheckedOptions } from './contract-options.js'
 export {
@@ -18,7 +19,22 @@ export {
 export { describeValue, hideCredentials } from './describe-value.js'
 export { DroverError, type DroverErrorOptions, isDroverError } from './drover-error.js'
 export { type Duration, type DurationRange, formatDuration, parseDuration } from './duration.js'
+export * from './enqueue-errors.js'
+export {
+  type DebounceOptions,
+  type DepthOptions,
+  type EnqueueRules,
+  type MergeBy,
+  type MergeOptions,
+  type MergeRule,
+  mergeText,
+  readRules,
+  readText,
+  type ThrottleOptions,
+  type UniqueOptions,
+} from './enqueue-rules.js'
 export * from './errors.js'
+export * from './handler-errors.js'
 export { encodeInput, encodeResult, parseInput } from './job-data.js'
 export {
   decodeJson,

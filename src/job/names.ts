@@ -5,7 +5,17 @@
 const JOB_NAME_PATTERN = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/
 const QUEUE_NAME_PATTERN = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/
 
-const RESERVED_QUEUE_NAMES: readonly string[] = ['result', 'counter', 'counters', 'totals', 'stats', 'done']
+const RESERVED_QUEUE_NAMES: readonly string[] = [
+  'result',
+  'counter',
+  'counters',
+  'totals',
+  'stats',
+  'done',
+  'key',
+  'tag',
+  'tags',
+]
 
 export const JOB_NAME_RULE = '1 to 128 characters of A-Z a-z 0-9 _ . -, the first a letter or digit'
 export const QUEUE_NAME_RULE =

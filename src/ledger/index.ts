@@ -1,4 +1,5 @@
 // The door of the ledger: what finishes a job commits here, and results, counters and stats are read here.
+export { AddBackend, type AddReply, type AddRules, attachAddRules, type RuledJob } from './add-job.js'
 export { BUCKET_BOUNDS_MS, bucketOf, percentile } from './buckets.js'
 export { attachLedger, BULLMQ_VERSION } from './bullmq-scripts.js'
 export { type CompletedOutcome, type FailedOutcome, type Outcome, RESULT_VERSION } from './commit.js'
@@ -36,4 +37,5 @@ export {
   sumStats,
 } from './stats.js'
 export type { StatsSpan, StatsStep } from './stats-hashes.js'
+export { listTags, readTagged, type TaggedJob, type TaggedPage } from './tags.js'
 export { type JobTotals, parseTotals, readTotals } from './totals.js'

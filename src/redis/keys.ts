@@ -32,6 +32,15 @@ export interface KeysOfQueue {
   statsHour(hour: number): string
   /** Pub/sub channel that fires when the job's result is committed. */
   done(id: string): string
+  /**
+   * String: the job of an idempotency key, `<job id> <SHA-256 of its input> <job or time>`; `name` is `<job>:<key>`. TTL:
+   * the key's `keyTtl`, else that of the job's result.
+   */
+  key(name: string): string
+  /** Sorted set of the ids of the newest jobs with a tag, by the time of their enqueue. TTL 30 d. */
+  tagged(tag: string): string
+  /** Sorted set of the tags of the queue, by their last use. TTL 30 d. */
+  readonly tags: string
 }
 
 /** The keys of one queue with their fixed parts built once: keep it, and each key costs one concatenation. */
@@ -43,6 +52,8 @@ export function queueKeys(prefix: string, queue: string): KeysOfQueue {
   const statsBase = `${base}stats:`
   const statsHourBase = `${statsBase}h:`
   const doneBase = `${base}done:`
+  const keyBase = `${base}key:`
+  const tagBase = `${base}tag:`
   return {
     tag,
     bull: tag,
@@ -55,6 +66,9 @@ export function queueKeys(prefix: string, queue: string): KeysOfQueue {
     stats: (minute) => statsBase + minute,
     statsHour: (hour) => statsHourBase + hour,
     done: (id) => doneBase + id,
+    key: (name) => keyBase + name,
+    tagged: (tag) => tagBase + tag,
+    tags: `${base}tags`,
   }
 }
 

@@ -1,3 +1,4 @@
+import { readdirSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import * as npmDoor from '../../../src/index.js'
 import { codeIn, plain, read, rows } from './documents.js'
@@ -7,7 +8,13 @@ interface ErrorClass {
   readonly fields: readonly string[]
 }
 
-const SOURCES = ['errors', 'attempt-errors', 'redis-errors', 'command-errors'].map((name) => `src/job/${name}.ts`)
+// errors.ts first: it has the classes that others extend.
+const SOURCES = [
+  'src/job/errors.ts',
+  ...readdirSync('src/job')
+    .filter((file) => file.endsWith('-errors.ts'))
+    .map((file) => `src/job/${file}`),
+]
 const CLASS = /^(?:export )?class (\w+) extends (\w+) \{\n(.*?)^\}/gms
 
 /** Code and fields of every error class, those of the class it extends first. */

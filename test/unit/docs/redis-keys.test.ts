@@ -2,6 +2,7 @@ import { describe, expect, it, test } from 'vitest'
 import type { StoredError } from '../../../src/job/index.js'
 import { commitWords, type Outcome } from '../../../src/ledger/commit.js'
 import { BUCKET_BOUNDS_MS, RESULT_VERSION } from '../../../src/ledger/index.js'
+import { MAX_JOBS_OF_TAG, MAX_TAGS_OF_QUEUE, TAG_TTL_MS } from '../../../src/ledger/tags.js'
 import * as keyNames from '../../../src/redis/keys.js'
 import { plain, read, rows, sections } from './documents.js'
 
@@ -16,6 +17,8 @@ const PLACEHOLDERS: Readonly<Record<string, string>> = {
   counter: '<name>',
   stats: '<minute>',
   statsHour: '<hour>',
+  key: '<job>:<key>',
+  tagged: '<tag>',
 }
 
 describe('the table of keys', () => {
@@ -43,6 +46,11 @@ describe('the table of keys', () => {
     expect(ttlOf('{drover:<queue>}:stats:<minute>')).toBe('48 h')
     expect(read('src/ledger/rollup.ts')).toContain('HOUR_TTL_SECONDS = 90 * 86_400')
     expect(ttlOf('{drover:<queue>}:stats:h:<hour>')).toBe('90 d')
+    expect(TAG_TTL_MS).toBe(30 * 86_400_000)
+    expect(ttlOf('{drover:<queue>}:tag:<tag>')).toBe('30 d after the last')
+    expect(ttlOf('{drover:<queue>}:tags')).toBe('30 d after the last')
+    expect(read(DOCUMENT)).toContain(`newest ${MAX_JOBS_OF_TAG.toLocaleString('en-US')} jobs`)
+    expect(read(DOCUMENT)).toContain(`the ${MAX_TAGS_OF_QUEUE.toLocaleString('en-US')} tags`)
   })
 })
 

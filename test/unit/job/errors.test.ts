@@ -24,6 +24,13 @@ const all: [DroverError, string, Record<string, unknown>][] = [
   [new door.InvalidCounterNameError('a:b'), 'INVALID_COUNTER_NAME', { got: '"a:b"' }],
   [new door.InvalidPrefixError('{a}', 'no braces'), 'INVALID_PREFIX', { got: '"{a}"', expected: 'no braces' }],
   [new door.EmptyBulkError(), 'EMPTY_BULK', {}],
+  [
+    new door.IdempotencyConflictError('x', 'order-7', 'j1'),
+    'IDEMPOTENCY_CONFLICT',
+    { job: 'x', key: 'order-7', jobId: 'j1' },
+  ],
+  [new door.QueueFullError('media', 12, 9), 'QUEUE_FULL', { queue: 'media', depth: 12, maxDepth: 9 }],
+  [new door.StartByPassedError('j1', 0), 'START_BY_PASSED', { jobId: 'j1' }],
   [new door.BulkItemError(7, 5, cause), 'BULK_ITEM_INVALID', { index: 7, enqueued: 5, cause }],
   [new door.NoHandlerError('x', 'media'), 'NO_HANDLER', { job: 'x', queue: 'media' }],
   [new door.ConfigError(['REDIS_PORT: bad']), 'CONFIG_INVALID', { problems: ['REDIS_PORT: bad'] }],
@@ -71,6 +78,12 @@ const all: [DroverError, string, Record<string, unknown>][] = [
   [new door.CounterNotIntegerError('bytes'), 'COUNTER_NOT_INTEGER', { counter: 'bytes' }],
   [new door.CounterOverflowError('bytes'), 'COUNTER_OVERFLOW', { counter: 'bytes' }],
   [new door.RedisFullError('enqueue'), 'REDIS_FULL', { operation: 'enqueue' }],
+  [
+    new door.NotReplicatedError('enqueue', 1_000, 'j1'),
+    'NOT_REPLICATED',
+    { operation: 'enqueue', waitMs: 1_000, jobId: 'j1' },
+  ],
+  [new door.KeyVersionError('99', '1'), 'KEY_VERSION', { found: '99', expected: '1' }],
   [
     new door.RedisRefusedError('enqueue', 'NOPERM no rights'),
     'REDIS_REFUSED',
@@ -134,6 +147,13 @@ describe('errors', () => {
     expect(error.issues[0]?.message).toHaveLength(200)
     expect(error.message).toMatch(/\n- and 30 more$/)
     expect(new door.InvalidInputError('x', issues, { issueCount: 9 }).message).toMatch(/and 8 more$/)
+  })
+
+  it('of a Redis that is nearly full says how full', () => {
+    expect(new door.RedisFullError('the enqueue', { usedPercent: 86 })).toMatchObject({
+      usedPercent: 86,
+      message: expect.stringMatching(/has used 86 % of its maxmemory.* the enqueue was not sent/),
+    })
   })
 
   it('says so when no known name is near', () => {

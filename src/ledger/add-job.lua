@@ -1,0 +1,94 @@
+--[[
+  Adds one job to which rules apply: an idempotency key, a rule by which enqueues merge, a most number of waiting jobs,
+  tags. BullMQ's own script (addStandardJob, addDelayedJob or addPrioritizedJob) stands unchanged inside `add`.
+  It must be atomic: what decides whether there is a job, and the job, are of two producers who come at the same time.
+  Sent again after a lost reply it finds the job of its id and changes nothing.
+
+  KEYS   as BullMQ's script takes them
+  ARGV[1..3]  as BullMQ's script takes them; ARGV[1] packs, among others, its key prefix (1), the job's id (2), the time
+              in ms (4) and the key of the merging rule (9)
+  ARGV[4]  base of our keys, "{prefix:queue}:"
+  ARGV[5]  key of the record of the idempotency key, or ''
+  ARGV[6]  hash of the input
+  ARGV[7]  how long the record is kept, ms
+  ARGV[8]  'job': the key holds as long as its job or the result of it exists; 'time': as long as the record
+  ARGV[9]  rule by which enqueues merge: '', 'waiting', 'unfinished', 'debounce' or 'throttle'
+  ARGV[10] most jobs that may wait, 0 for any number
+  ARGV[11] how long tags are kept, ms; ARGV[12] most jobs of a tag; ARGV[13] most tags of the queue
+  ARGV[14..] tags
+  Returns  {'added', id}; {'known', id of the job that is there in its place}; {'conflict', id of the job with this key and
+           another input}; {'full', number of waiting jobs}; or BullMQ's negative code. Only 'added' wrote a job.
+]]
+local function add(KEYS, ARGV)
+  --@BULLMQ_SCRIPT@
+end
+
+local packed = cmsgpack.unpack(ARGV[1])
+local bull, id, now, mergeKey = packed[1], packed[2], packed[4], packed[9]
+local base, record, hash, recordMs, lasts, merge, maxDepth = unpack(ARGV, 4, 10)
+
+if record ~= '' then
+  local held = redis.call('GET', record)
+  local heldId, heldHash, heldLasts = string.match(held or '', '^(%S+) (%S+) (%S+)$')
+  if heldId == id then
+    return { 'added', id }
+  end
+  if heldId and (heldLasts == 'time' or redis.call('EXISTS', bull .. heldId, base .. 'result:' .. heldId) > 0) then
+    return { heldHash == hash and 'known' or 'conflict', heldId }
+  end
+end
+
+local isThere = redis.call('EXISTS', bull .. id) == 1
+local merges = false
+local other = merge ~= '' and not isThere and redis.call('GET', mergeKey)
+if other and other ~= id then
+  if merge == 'debounce' then
+    -- Its job takes the newest input, and BullMQ moves it to the new time. One that is due already runs as it is.
+    merges = redis.call('ZSCORE', bull .. 'delayed', other)
+    if merges then
+      redis.call('HSET', bull .. other, 'data', ARGV[2], 'timestamp', now)
+    end
+  elseif merge == 'throttle' then
+    merges = true
+  else
+    local state = redis.call('HMGET', bull .. other, 'name', 'processedOn', 'finishedOn')
+    merges = state[1] and not state[3] and not (merge == 'waiting' and state[2])
+  end
+  if not merges then
+    -- BullMQ frees it when a job ends and no ttl is set; here it ends earlier, or a person removed the job.
+    redis.call('DEL', mergeKey)
+  end
+end
+
+if maxDepth ~= '0' and not isThere and not merges then
+  local depth = redis.call('LLEN', bull .. 'wait') + redis.call('ZCARD', bull .. 'prioritized')
+    + redis.call('ZCARD', bull .. 'delayed')
+  if depth >= tonumber(maxDepth) then
+    return { 'full', tostring(depth) }
+  end
+end
+
+local reply = add(KEYS, { ARGV[1], ARGV[2], ARGV[3] })
+if type(reply) == 'number' then
+  return reply
+end
+if reply ~= id then
+  return { 'known', reply }
+end
+if record ~= '' then
+  redis.call('SET', record, id .. ' ' .. hash .. ' ' .. lasts, 'PX', recordMs)
+end
+-- pcall: should a stranger have put another type at these keys, the job itself is in.
+for i = 14, #ARGV do
+  local tag = base .. 'tag:' .. ARGV[i]
+  redis.pcall('ZADD', tag, now, id)
+  redis.pcall('ZREMRANGEBYRANK', tag, 0, -1 - tonumber(ARGV[12]))
+  redis.pcall('ZREMRANGEBYSCORE', tag, '-inf', tonumber(now) - tonumber(ARGV[11]))
+  redis.pcall('PEXPIRE', tag, ARGV[11])
+  redis.pcall('ZADD', base .. 'tags', now, ARGV[i])
+end
+if #ARGV > 13 then
+  redis.pcall('ZREMRANGEBYRANK', base .. 'tags', 0, -1 - tonumber(ARGV[13]))
+  redis.pcall('PEXPIRE', base .. 'tags', ARGV[11])
+end
+return { 'added', id }

@@ -1,0 +1,125 @@
+// Enqueueing under rules: BullMQ's scripts that add a job, each wrapped in add-job.lua under a name of its own. BullMQ's
+// own stay as they are, so that a job without rules is added as BullMQ adds it and pays nothing.
+import { readFileSync } from 'node:fs'
+import { type JobJson, RedisQueueBackend } from 'bullmq'
+import type { Cluster, Redis } from 'ioredis'
+import { UnsupportedBullmqError } from '../job/index.js'
+import type { KeysOfQueue } from '../redis/index.js'
+import { BULLMQ_VERSION } from './bullmq-scripts.js'
+import { MAX_JOBS_OF_TAG, MAX_TAGS_OF_QUEUE, TAG_TTL_MS } from './tags.js'
+
+/** What decides, in the step that would add the job, whether it is added. */
+export interface AddRules {
+  readonly key?: AddKey | undefined
+  readonly merge?: 'waiting' | 'unfinished' | 'debounce' | 'throttle' | undefined
+  readonly maxDepth?: number | undefined
+  readonly tags?: readonly string[] | undefined
+}
+
+export interface AddKey {
+  /** Key of the record, from `KeysOfQueue.key`. */
+  readonly record: string
+  readonly inputHash: string
+  readonly ttlMs: number
+  /** `job`: as long as the job or its result exists. `time`: for `ttlMs`, whatever becomes of them. */
+  readonly lasts: 'job' | 'time'
+}
+
+/** What became of one job; `id` is the job that is in the queue, except for `full`. */
+export type AddReply =
+  | { readonly kind: 'added' | 'known' | 'conflict'; readonly id: string }
+  | { readonly kind: 'full'; readonly depth: number }
+
+/** A job in BullMQ's shape, and the rules for it. */
+export type RuledJob = JobJson & { readonly rules?: AddRules | undefined }
+
+interface ScriptDefinition {
+  readonly lua: string
+  readonly numberOfKeys?: number
+}
+
+const addJobLua = readFileSync(new URL('./add-job.lua', import.meta.url), 'utf8')
+
+/** BullMQ's scripts that are wrapped: the number of their keys. Each takes three arguments more. */
+const WRAPPED = { addStandardJob: 9, addDelayedJob: 6, addPrioritizedJob: 9 } as const
+type Wrapped = keyof typeof WRAPPED
+
+const commandOf = (script: Wrapped) => `drover:${script}`
+
+/**
+ * Makes this client know the wrapped scripts as soon as it knows BullMQ's. Call it before BullMQ sees the client.
+ * @throws UnsupportedBullmqError when BullMQ defines one of them in a version or shape that is not known
+ */
+export function attachAddRules(client: Redis | Cluster): void {
+  const define = client.defineCommand.bind(client)
+  client.defineCommand = (name: string, definition: ScriptDefinition) => {
+    define(name, definition)
+    const [script = '', version = ''] = name.split(':')
+    if (!Object.hasOwn(WRAPPED, script)) return
+    checkShape(script as Wrapped, version, definition)
+    const lua = addJobLua.replace('--@BULLMQ_SCRIPT@', () => definition.lua)
+    define(commandOf(script as Wrapped), { lua, numberOfKeys: WRAPPED[script as Wrapped] })
+  }
+}
+
+function checkShape(script: Wrapped, version: string, { lua, numberOfKeys }: ScriptDefinition): void {
+  const usesThree = lua.includes('ARGV[3]') && !/ARGV\[([4-9]|\d\d)/.test(lua)
+  if (version === BULLMQ_VERSION && numberOfKeys === WRAPPED[script] && usesThree) return
+  throw new UnsupportedBullmqError(
+    script,
+    `BullMQ ${BULLMQ_VERSION} with ${WRAPPED[script]} keys and 3 arguments`,
+    `BullMQ ${version || 'of unknown version'} with ${numberOfKeys ?? 0} keys`,
+  )
+}
+
+type AddArguments = Parameters<RedisQueueBackend['addJobToTransaction']>
+
+/** BullMQ's backend for a producer, which adds jobs with rules by the wrapped scripts. */
+export class AddBackend extends RedisQueueBackend {
+  readonly #base: string
+
+  constructor(keys: KeysOfQueue, ...backend: ConstructorParameters<typeof RedisQueueBackend>) {
+    super(...backend)
+    this.#base = keys.base
+  }
+
+  /** Adds jobs with rules in one round trip, each in a step of its own, and tells what became of each. */
+  async addRuled(entries: readonly { readonly jobId: string; readonly job: RuledJob }[]): Promise<AddReply[]> {
+    const replies: unknown[] = await this.addJobs([...entries])
+    return replies.map((reply, index) => {
+      const [kind, word] = Array.isArray(reply) ? (reply as string[]) : [String(reply)]
+      if (kind === 'full') return { kind, depth: Number(word) }
+      if (kind === 'added' || kind === 'known' || kind === 'conflict') return { kind, id: String(word) }
+      throw this.finishedErrors({ code: Number(reply), jobId: entries[index]?.jobId ?? '', command: 'addJob' })
+    })
+  }
+
+  protected override addStandardJob(...call: Parameters<RedisQueueBackend['addStandardJob']>) {
+    const [client, job, opts, args, keys] = call
+    const { rules } = job as RuledJob
+    if (rules === undefined) return super.addStandardJob(...call)
+    return this.#add('addStandardJob', client, this.addStandardJobArgs(job, opts, args, keys), rules)
+  }
+
+  protected override addDelayedJob(...call: Parameters<RedisQueueBackend['addDelayedJob']>) {
+    const [client, job, opts, args, keys] = call
+    const { rules } = job as RuledJob
+    if (rules === undefined) return super.addDelayedJob(...call)
+    return this.#add('addDelayedJob', client, this.addDelayedJobArgs(job, opts, args, keys), rules)
+  }
+
+  protected override addPrioritizedJob(...call: Parameters<RedisQueueBackend['addPrioritizedJob']>) {
+    const [client, job, opts, args, keys] = call
+    const { rules } = job as RuledJob
+    if (rules === undefined) return super.addPrioritizedJob(...call)
+    return this.#add('addPrioritizedJob', client, this.addPrioritizedJobArgs(job, opts, args, keys), rules)
+  }
+
+  #add(script: Wrapped, client: AddArguments[0], args: readonly unknown[], rules: AddRules): Promise<string> {
+    const { key, merge = '', maxDepth = 0, tags = [] } = rules
+    const ofKey = key ? [key.record, key.inputHash, key.ttlMs, key.lasts] : ['', '', 0, '']
+    const ofTags = [TAG_TTL_MS, MAX_JOBS_OF_TAG, MAX_TAGS_OF_QUEUE, ...tags]
+    const words = [...args, this.#base, ...ofKey, merge, maxDepth, ...ofTags]
+    return client.runCommand(commandOf(script), words) as Promise<string>
+  }
+}
