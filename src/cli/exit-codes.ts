@@ -11,6 +11,7 @@ export const EXIT_CODES = {
   timeout: { code: 4, meaning: 'the job has not finished, or not in time; it goes on' },
   redisUnreachable: { code: 69, meaning: 'Redis cannot be reached' },
   redisAuth: { code: 77, meaning: 'Redis refused the sign-in' },
+  redisNotDurable: { code: 78, meaning: 'Redis could lose accepted jobs (--allow-volatile says that it may)' },
   interrupted: { code: 130, meaning: 'interrupted by Ctrl-C (143 by SIGTERM, 129 by SIGHUP)' },
 } as const
 
@@ -36,6 +37,7 @@ export const EXIT_OF_ERROR: Readonly<Record<string, ExitName>> = {
   INVALID_PREFIX: 'usage',
   REDIS_URL_INVALID: 'usage',
   TOKEN_REQUIRED: 'usage',
+  PORT_IN_USE: 'usage',
   RESULT_NOT_FOUND: 'notFound',
   QUEUE_NOT_FOUND: 'notFound',
   RESULT_WAIT_TIMEOUT: 'timeout',
@@ -44,6 +46,7 @@ export const EXIT_OF_ERROR: Readonly<Record<string, ExitName>> = {
   REDIS_BINARY_MISSING: 'redisUnreachable',
   REDIS_START_FAILED: 'redisUnreachable',
   REDIS_AUTH: 'redisAuth',
+  REDIS_NOT_DURABLE: 'redisNotDurable',
 }
 
 /** The exit code for an error that ends a command; 1 for one that is not in EXIT_OF_ERROR. */

@@ -8,12 +8,14 @@ import type { SettingName, Settings } from './settings.js'
 import { SETTING_DEFAULTS, SETTING_SCHEMAS } from './settings-schema.js'
 import { SETTINGS_TABLE, type SettingRow } from './settings-table.js'
 
+const EMPTY_TOKEN = '8 to 512 visible characters; unset it to serve this machine only, without a sign-in'
+
 type Environment = Readonly<Record<string, string | undefined>>
 
 export interface LoadSettingsOptions {
   /** Values of the command line by setting name; undefined ones and other names are left alone. */
   readonly flags?: Readonly<Record<string, unknown>>
-  /** Default `process.env`. An empty variable counts as not set. */
+  /** Default `process.env`. An empty variable counts as not set, but for an empty token, which is refused. */
   readonly env?: Environment
   /** Directory of drover.config.ts, and what relative paths start from. Default `process.cwd()`. */
   readonly cwd?: string
@@ -87,6 +89,11 @@ function findValue(row: SettingRow, { flags, env, configFile }: Sources, problem
 function findVariable(row: SettingRow, env: Environment, problems: string[]): Given | undefined {
   if (row.name === 'redis') return findRedisVariables(env, problems)
   for (const variable of row.env) {
+    // Most often a variable that should have been set: to go on without a sign-in would open what was to be closed.
+    if (row.name === 'token' && env[variable] === '' && !env[`${variable}_FILE`]) {
+      problems.push(`${variable} is empty: expected ${EMPTY_TOKEN}`)
+      return undefined
+    }
     const value = row.secret ? readSecret(env, variable, problems) : env[variable] || undefined
     if (value !== undefined) return { value, source: variable }
   }

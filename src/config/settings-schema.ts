@@ -2,7 +2,14 @@
 // A schema's messages are worded to follow "expected". settings-table.ts says what the settings mean.
 import { z } from 'zod'
 import { formatDuration, isQueueName, parseDuration, QUEUE_NAME_RULE, RedisUrlError } from '../job/index.js'
-import { checkPrefix, PREFIX_RULE, parseRedisUrl, REDIS_URL_FORMS, type RedisSettings } from '../redis/index.js'
+import {
+  checkPrefix,
+  DURABILITIES,
+  PREFIX_RULE,
+  parseRedisUrl,
+  REDIS_URL_FORMS,
+  type RedisSettings,
+} from '../redis/index.js'
 import { LOG_FORMATS, LOG_LEVELS, type SettingName } from './settings.js'
 
 const MAX_CONCURRENCY = 10_000
@@ -24,6 +31,8 @@ export const SETTING_SCHEMAS = {
   logFormat: z.enum(LOG_FORMATS, { error: `one of ${LOG_FORMATS.join(', ')}` }),
   dataDir: oneLine('a directory'),
   timeout: duration(1, HOUR_MS, '5s'),
+  durability: z.enum(DURABILITIES, { error: `one of ${DURABILITIES.join(', ')}` }),
+  allowVolatile: yesOrNo(),
 } satisfies Record<SettingName, z.ZodType>
 
 /** What each setting is when nobody gives it, written as drover.config.ts would; a setting that is missing has none. */
@@ -39,6 +48,8 @@ export const SETTING_DEFAULTS = {
   logFormat: 'json',
   dataDir: '.drover',
   timeout: '5s',
+  durability: 'standard',
+  allowVolatile: false,
 } as const satisfies Partial<Record<SettingName, unknown>>
 
 function wholeNumber(minimum: number, maximum: number) {
@@ -48,6 +59,12 @@ function wholeNumber(minimum: number, maximum: number) {
     .regex(/^\d{1,9}$/)
     .transform(Number)
   return z.union([z.number(), digits], { error }).pipe(z.int({ error }).min(minimum, { error }).max(maximum, { error }))
+}
+
+function yesOrNo() {
+  const error = 'true or false (1, 0, yes and no will do)'
+  const word = z.enum(['1', 'true', 'yes', '0', 'false', 'no']).transform((text) => /^[1ty]/.test(text))
+  return z.union([z.boolean(), word], { error })
 }
 
 function oneLine(error: string) {

@@ -124,4 +124,18 @@ export const SETTINGS_TABLE: readonly SettingRow[] = [
     meaning: 'how long a command waits for an answer of Redis before it fails',
     unit: 'duration',
   },
+  {
+    name: 'durability',
+    flag: '--durability <profile>',
+    env: ['DROVER_DURABILITY'],
+    default: 'standard',
+    meaning: 'standard: jobs are on disk within a second; strict: before they count as accepted, and on a replica too',
+  },
+  {
+    name: 'allowVolatile',
+    flag: '--allow-volatile',
+    env: ['DROVER_ALLOW_VOLATILE'],
+    default: 'false',
+    meaning: 'also use a Redis that can lose every job: without an append-only file, or one that evicts keys',
+  },
 ]

@@ -1,6 +1,6 @@
 // The types of Drover's settings: as people write them in drover.config.ts, and as a process runs with them.
 import type { Duration } from '../job/index.js'
-import type { RedisSettings } from '../redis/index.js'
+import type { Durability, RedisSettings } from '../redis/index.js'
 
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
 export type LogLevel = (typeof LOG_LEVELS)[number]
@@ -23,6 +23,8 @@ export interface DroverConfig {
   readonly logFormat?: LogFormat | undefined
   readonly dataDir?: string | undefined
   readonly timeout?: Duration | undefined
+  readonly durability?: Durability | undefined
+  readonly allowVolatile?: boolean | undefined
 }
 
 export type SettingName = keyof DroverConfig
@@ -47,6 +49,8 @@ export interface Settings {
   /** Absolute. */
   readonly dataDir: string
   readonly timeoutMs: number
+  readonly durability: Durability
+  readonly allowVolatile: boolean
 }
 
 /** Gives the config back; it is there for the types: `export default defineConfig({ … })` in drover.config.ts. */

@@ -10,6 +10,16 @@ export {
   type FailFastClientOptions,
   type RedisClient,
 } from './clients.js'
+export {
+  DURABILITIES,
+  type Durability,
+  type DurabilityDemand,
+  type DurabilityReport,
+  logDurability,
+  readDurability,
+  reportDurability,
+  requireDurable,
+} from './durability.js'
 export type { EmbeddedRedisExit } from './embedded-process.js'
 export { type EmbeddedRedis, type EmbeddedRedisOptions, startEmbeddedRedis } from './embedded-server.js'
 export {
@@ -34,10 +44,11 @@ export {
 } from './keys.js'
 export { bareRedisError, maskRedisError, type RedisErrorContext } from './mask-error.js'
 export { findRedisBinary, REDIS_BINARY_FOLDERS, REDIS_INSTALL_COMMANDS } from './redis-binary.js'
+export { type DurabilityFinding, FULL_SHARE, judgeDurability } from './server-findings.js'
 export {
-  type DurabilityFinding,
-  judgeDurability,
+  type MemoryShare,
   MINIMUM_REDIS_VERSION,
+  readMemoryShare,
   readServerInfo,
   requireSupportedVersion,
   type ServerInfo,

@@ -1,5 +1,5 @@
-// What kind of server this is and what a crash of it could lose. Reads only; `drover doctor` and a starting worker
-// decide what follows from the findings.
+// What kind of server this is: version, role, memory and persistence, as INFO and CONFIG tell. What follows from it is
+// judged in server-findings.ts and durability.ts.
 import { Cluster, type Redis } from 'ioredis'
 import { RedisTooOldError } from '../job/index.js'
 import type { RedisClient } from './clients.js'
@@ -19,22 +19,21 @@ export interface ServerInfo {
   /** The `save` setting as Redis writes it, such as `3600 1 300 100`; empty when there are no snapshots. */
   readonly rdbSaves: string | null
   readonly aofLastWriteOk: boolean | null
+  /** False: the last snapshot failed, and with `stop-writes-on-bgsave-error` Redis takes no writes. */
+  readonly snapshotOk: boolean | null
   readonly clusterEnabled: boolean | null
-}
-
-/** One thing to know about the server before trusting it with jobs. */
-export interface DurabilityFinding {
-  /** `error`: accepted jobs can be lost or work is impossible; `warning`: less is certain than could be. */
-  readonly level: 'error' | 'warning'
-  readonly code: string
-  readonly message: string
-  readonly remedy: string
+  readonly connectedReplicas: number | null
+  /** Of a replica: whether it is connected to its master. Null on a master. */
+  readonly masterLinkUp: boolean | null
+  /** `min-replicas-to-write`, and how many replicas are good enough for it. */
+  readonly replicasWanted: number | null
+  readonly replicasGood: number | null
+  /** `stop-writes-on-bgsave-error`: whether a snapshot that failed makes Redis refuse writes. */
+  readonly stopsWrites: boolean | null
 }
 
 /** The oldest server that has every command BullMQ and Drover send. */
 export const MINIMUM_REDIS_VERSION = '6.2.0'
-
-const NEARLY_FULL = 0.9
 
 /**
  * Reads INFO, and CONFIG where the server allows it: a field that the server does not tell is null. On a cluster, one
@@ -43,10 +42,12 @@ const NEARLY_FULL = 0.9
  */
 export async function readServerInfo(client: RedisClient): Promise<ServerInfo> {
   const node = client instanceof Cluster ? firstMaster(client) : client
-  const [info, appendfsync, rdbSaves] = await Promise.all([
-    node.info().then(parseInfo),
+  const [info, appendfsync, rdbSaves, stopsWrites, replicasWanted] = await Promise.all([
+    readInfo(node),
     readConfig(node, 'appendfsync'),
     readConfig(node, 'save'),
+    readConfig(node, 'stop-writes-on-bgsave-error'),
+    readConfig(node, 'min-replicas-to-write'),
   ])
   const flavour = flavourOf(info)
   return {
@@ -60,8 +61,40 @@ export async function readServerInfo(client: RedisClient): Promise<ServerInfo> {
     appendfsync,
     rdbSaves,
     aofLastWriteOk: readFlag(info.get('aof_last_write_status'), 'ok'),
+    snapshotOk: readFlag(info.get('rdb_last_bgsave_status'), 'ok'),
     clusterEnabled: readFlag(info.get('cluster_enabled'), '1'),
+    connectedReplicas: readNumber(info.get('connected_slaves')),
+    masterLinkUp: readFlag(info.get('master_link_status'), 'up'),
+    replicasWanted: readNumber(replicasWanted ?? undefined),
+    replicasGood: readNumber(info.get('min_slaves_good_slaves')),
+    stopsWrites: readFlag(stopsWrites ?? undefined, 'yes'),
   }
+}
+
+/**
+ * How much of its memory limit Redis has used, from 0 to 1 and above; on a cluster, the fullest master. 0 without a
+ * limit, with an evicting policy, and where the server does not tell.
+ */
+export async function readMemoryShare(client: RedisClient): Promise<MemoryShare> {
+  const nodes = client instanceof Cluster ? client.nodes('master') : [client]
+  const shares = await Promise.all(nodes.map(async (node) => shareOf(await readInfo(node, 'memory'))))
+  return shares.reduce((fullest, share) => (share.share > fullest.share ? share : fullest), NO_LIMIT)
+}
+
+export interface MemoryShare {
+  readonly share: number
+  readonly maxmemoryBytes: number
+}
+
+const NO_LIMIT: MemoryShare = { share: 0, maxmemoryBytes: 0 }
+
+function shareOf(info: Map<string, string>): MemoryShare {
+  const maxmemoryBytes = readNumber(info.get('maxmemory'))
+  const used = readNumber(info.get('used_memory'))
+  if (!maxmemoryBytes || used === null || info.get('maxmemory_policy') !== 'noeviction') return NO_LIMIT
+  // Redis itself leaves out its buffers for the append-only file and for replicas.
+  const counted = used - (readNumber(info.get('mem_not_counted_for_evict')) ?? 0)
+  return { share: counted / maxmemoryBytes, maxmemoryBytes }
 }
 
 /** @throws RedisTooOldError when the server is older than `MINIMUM_REDIS_VERSION`; one that hides its version passes */
@@ -76,77 +109,20 @@ export function requireSupportedVersion(info: ServerInfo): void {
   }
 }
 
-/** What a crash or a full memory of this server could take from accepted jobs; empty when nothing is wrong. */
-export function judgeDurability(info: ServerInfo): DurabilityFinding[] {
-  return [judgeRole(info), judgeEviction(info), judgeMemory(info), judgePersistence(info), judgeAof(info)].filter(
-    (finding) => finding !== undefined,
-  )
-}
-
-type Judgement = DurabilityFinding | undefined
-
-function judgeRole({ role }: ServerInfo): Judgement {
-  if (role !== 'slave' && role !== 'replica') return undefined
-  return {
-    level: 'error',
-    code: 'IS_REPLICA',
-    message: 'this server is a replica: it refuses every write',
-    remedy: 'connect to the master, or through redis+sentinel:// which finds it',
-  }
-}
-
-function judgeEviction({ evictionPolicy, maxmemoryBytes }: ServerInfo): Judgement {
-  if (evictionPolicy === 'noeviction') return undefined
-  const remedy = 'set maxmemory-policy noeviction in redis.conf, or CONFIG SET maxmemory-policy noeviction'
-  if (evictionPolicy === null) {
-    const message = 'the server does not tell its eviction policy'
-    return { level: 'warning', code: 'EVICTION_UNKNOWN', message, remedy: 'make sure that it is noeviction' }
-  }
-  const message = `maxmemory-policy is ${evictionPolicy}: at its memory limit Redis drops keys of jobs, locks or results`
-  // Without a limit the policy sleeps, until somebody sets one.
-  return { level: maxmemoryBytes === 0 ? 'warning' : 'error', code: 'EVICTION_POLICY', message, remedy }
-}
-
-function judgeMemory({ maxmemoryBytes, usedMemoryBytes }: ServerInfo): Judgement {
-  if (!maxmemoryBytes || usedMemoryBytes === null || usedMemoryBytes < maxmemoryBytes * NEARLY_FULL) return undefined
-  return {
-    level: 'warning',
-    code: 'MEMORY_NEARLY_FULL',
-    message: `${usedMemoryBytes} of ${maxmemoryBytes} bytes are used: when they are full, Redis refuses new jobs`,
-    remedy: 'raise maxmemory, or keep results for a shorter time (keepResult)',
-  }
-}
-
-function judgePersistence({ aofEnabled, rdbSaves }: ServerInfo): Judgement {
-  if (aofEnabled === true) return undefined
-  const remedy = 'set appendonly yes and appendfsync everysec'
-  if (aofEnabled === null || rdbSaves === null) {
-    const message = 'the server does not tell whether it writes jobs to disk'
-    return { level: 'warning', code: 'PERSISTENCE_UNKNOWN', message, remedy: `make sure that it does: ${remedy}` }
-  }
-  if (rdbSaves === '') {
-    const message = 'nothing is written to disk: when Redis ends, all jobs, results and counters are gone'
-    return { level: 'error', code: 'NO_PERSISTENCE', message, remedy }
-  }
-  const message = `only snapshots are written to disk (save ${rdbSaves}): a crash loses everything since the last one`
-  return { level: 'warning', code: 'SNAPSHOTS_ONLY', message, remedy }
-}
-
-function judgeAof({ aofEnabled, aofLastWriteOk, appendfsync }: ServerInfo): Judgement {
-  if (aofEnabled !== true) return undefined
-  if (aofLastWriteOk === false) {
-    const message = 'the last write to the append-only file failed: Redis refuses writes until it works again'
-    return { level: 'error', code: 'AOF_WRITE_FAILED', message, remedy: 'free disk space and read the log of Redis' }
-  }
-  if (appendfsync !== 'no') return undefined
-  const message = 'appendfsync is no: a crash of the machine loses what the kernel has not written, often 30 s'
-  return { level: 'warning', code: 'APPENDFSYNC_NO', message, remedy: 'set appendfsync everysec or always' }
-}
-
 function firstMaster(cluster: Cluster): Redis {
   const [master] = cluster.nodes('master')
   if (master === undefined) throw new Error('the cluster client is not connected: wait for connectOnce first')
   return master
+}
+
+// A user without the right to INFO gets nothing told.
+async function readInfo(node: Redis, section?: 'memory'): Promise<Map<string, string>> {
+  try {
+    return parseInfo(await (section === undefined ? node.info() : node.info(section)))
+  } catch (error) {
+    if (error instanceof Error && error.name === 'ReplyError' && error.message.startsWith('NOPERM')) return new Map()
+    throw error
+  }
 }
 
 function parseInfo(text: string): Map<string, string> {

@@ -1,7 +1,7 @@
 // The door of the worker side: connects, checks the server, works the queues, and closes all of it in order.
 // queue-worker.ts runs one queue; attempt.ts runs one attempt.
 import { type Logger, pino } from 'pino'
-import { RedisFullError, RedisUnavailableError, serializeError } from '../job/index.js'
+import { KeyVersionError, RedisFullError, RedisUnavailableError, serializeError } from '../job/index.js'
 import { attachLedger, RESULT_VERSION, rollUpStats } from '../ledger/index.js'
 import {
   clientAddress,
@@ -9,7 +9,9 @@ import {
   contractKey,
   createWorkerClient,
   DEFAULT_REDIS,
+  type DurabilityDemand,
   judgeDurability,
+  logDurability,
   maskRedisError,
   parseRedisUrl,
   queueKeys,
@@ -17,6 +19,7 @@ import {
   type RedisClient,
   readServerInfo,
   redisSettingsFromEnv,
+  requireDurable,
   requireSupportedVersion,
 } from '../redis/index.js'
 import { throttledLog } from './log-throttle.js'
@@ -48,8 +51,8 @@ export interface Worker {
 
 /**
  * Connects and starts to work. Resolves once every queue is being read.
- * @throws InvalidOptionError, UnknownOptionError; RedisUnavailableError after 10 s, RedisAuthError, RedisTooOldError, RedisFullError:
- * then nothing is left open.
+ * @throws InvalidOptionError, UnknownOptionError; RedisUnavailableError after 10 s, RedisAuthError, RedisTooOldError, RedisFullError,
+ * RedisNotDurableError, KeyVersionError: then nothing is left open.
  */
 export async function createWorker(options: WorkerOptions): Promise<Worker> {
   const checked = checkWorkerOptions(options)
@@ -64,7 +67,7 @@ export async function createWorker(options: WorkerOptions): Promise<Worker> {
   attachLedger(client)
   try {
     await connectOnce(client, CONNECT_TIMEOUT_MS, START)
-    await checkServer(client, logger)
+    await checkServer(client, checked.demand, logger)
     await register(client, checked)
     const worker = new RunningWorker(client, checked, logger)
     await worker.start()
@@ -80,15 +83,21 @@ function startError(error: unknown, address: string): Error {
   return masked.message.startsWith('OOM ') ? new RedisFullError(START, { cause: masked }) : masked
 }
 
-async function checkServer(client: RedisClient, logger: Logger): Promise<void> {
+async function checkServer(client: RedisClient, demand: DurabilityDemand, logger: Logger): Promise<void> {
   const info = await readServerInfo(client)
   requireSupportedVersion(info)
   for (const finding of judgeDurability(info))
     logger.warn({ code: finding.code }, `${finding.message}; ${finding.remedy}`)
 }
 
+  requireDurable(info, demand)
 async function register(client: RedisClient, { prefix, queues }: CheckedWorkerOptions): Promise<void> {
-  await client.hset(contractKey(prefix), 'version', RESULT_VERSION)
+  const key = contractKey(prefix)
+  // Only the first worker names the version; a later Drover's must not be overwritten.
+  await client.hsetnx(key, 'version', RESULT_VERSION)
+  const version = await client.hget(key, 'version')
+  if (version !== String(RESULT_VERSION)) throw new KeyVersionError(String(version), String(RESULT_VERSION))
+  logDurability(logger, info, demand)
   await client.sadd(queuesKey(prefix), ...queues.map(({ queue }) => queue))
 }
 

@@ -1,7 +1,13 @@
 // The options of createWorker: their defaults and ranges, and which handler works which queue.
 import type { Logger } from 'pino'
 import { type Duration, InvalidOptionError, parseDuration, suggest, UnknownOptionError } from '../job/index.js'
-import { checkPrefix, type RedisSettings } from '../redis/index.js'
+import {
+  checkPrefix,
+  type Durability,
+  type DurabilityDemand,
+  type RedisSettings,
+  readDurability,
+} from '../redis/index.js'
 import { type Handler, isHandler } from './handle.js'
 
 export interface WorkerOptions {
@@ -30,6 +36,13 @@ export interface WorkerOptions {
   readonly keepCompleted?: number
   /** Failed jobs BullMQ keeps per queue for a manual retry, the newest. Default 10,000. */
   readonly keepFailed?: number
+  /**
+   * What Redis must keep: `standard`, an append-only file; `strict`, one that is on disk before each answer
+   * (`appendfsync always`). Default: DROVER_DURABILITY, else `standard`.
+   */
+  readonly durability?: Durability
+  /** True: also start on a Redis that can lose every job. Default: DROVER_ALLOW_VOLATILE, else false. */
+  readonly allowVolatile?: boolean
   /** A pino logger. Default: JSON lines on standard output, level `info`. */
   readonly logger?: Logger
 }
@@ -50,6 +63,7 @@ export interface QueueSettings {
 export interface CheckedWorkerOptions {
   readonly prefix: string
   readonly shutdownMs: number
+  readonly demand: DurabilityDemand
   readonly queues: readonly QueueSettings[]
 }
 
@@ -65,6 +79,8 @@ const OPTION_NAMES = [
   'maxStalledCount',
   'keepCompleted',
   'keepFailed',
+  'durability',
+  'allowVolatile',
   'logger',
 ]
 
@@ -105,7 +121,7 @@ export function checkWorkerOptions(options: WorkerOptions): CheckedWorkerOptions
     minMs: 0,
     maxMs: 3_600_000,
   })
-  return { prefix, shutdownMs, queues }
+  return { prefix, shutdownMs, demand: readDurability(options), queues }
 }
 
 function sortHandlers(handlers: readonly Handler[]): Map<string, Map<string, Handler>> {

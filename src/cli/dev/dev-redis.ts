@@ -6,7 +6,11 @@ import {
   type EmbeddedRedis,
   type EmbeddedRedisOptions,
   parseRedisUrl,
+  type RedisClient,
   type RedisSettings,
+  readServerInfo,
+  reportDurability,
+  requireDurable,
   startEmbeddedRedis,
 } from '../../redis/index.js'
 import { withRedis } from '../redis-connection.js'
@@ -19,27 +23,38 @@ export interface DevRedis {
   readonly settings: RedisSettings
   /** Of our own server; undefined for one that was there. */
   readonly own: { readonly url: string; readonly dir: string; readonly isOnUsualPort: boolean } | undefined
+  /** What a crash could take, in words. */
+  readonly canLose: string
   close(): Promise<void>
 }
 
 /**
  * @throws RedisUnavailableError, RedisAuthError for a Redis of the settings; RedisBinaryMissingError,
- *   RedisDirInUseError, RedisStartError for one of our own
+ *   RedisDirInUseError, RedisStartError for one of our own; RedisNotDurableError
  */
 export async function openDevRedis(settings: Settings, onLost: (reason: string) => void): Promise<DevRedis> {
   if (settings.redis !== undefined) {
-    await withRedis(settings, (client) => client.ping())
-    return { settings: settings.redis, own: undefined, close: async () => undefined }
+    const canLose = await withRedis(settings, (client) => judge(client, settings))
+    return { settings: settings.redis, own: undefined, canLose, close: async () => undefined }
   }
   const dir = join(settings.dataDir, 'redis')
   const server = await startServer({
     dir,
+    appendfsync: settings.durability === 'strict' ? 'always' : 'everysec',
     onExit: ({ code, signal }) => onLost(signal === null ? `with code ${code}` : `by ${signal}`),
   })
+  const own = parseRedisUrl(server.url)
+  const canLose = await withRedis({ ...settings, redis: own }, (client) => judge(client, settings)).catch(
+    async (error: unknown) => {
+      await server.close()
+      throw error
+    },
+  )
   const withdraw = announceDev(settings.dataDir, server.url)
   return {
-    settings: parseRedisUrl(server.url),
+    settings: own,
     own: { url: server.url, dir, isOnUsualPort: server.port === USUAL_PORT },
+    canLose,
     close: async () => {
       withdraw()
       await server.close()
@@ -55,4 +70,10 @@ async function startServer(options: EmbeddedRedisOptions): Promise<EmbeddedRedis
     if (error instanceof PortInUseError || error instanceof RedisStartError) return startEmbeddedRedis(options)
     throw error
   }
+}
+
+async function judge(client: RedisClient, settings: Settings): Promise<string> {
+  const info = await readServerInfo(client)
+  requireDurable(info, settings)
+  return reportDurability(info).canLose
 }

@@ -26,6 +26,7 @@ const WORKER_FLAGS = {
   concurrency: '--concurrency',
   logLevel: '--log-level',
   config: '--config',
+  durability: '--durability',
 } as const
 
 type Options = VerbCall['options']
@@ -33,7 +34,19 @@ type Options = VerbCall['options']
 export const dev: Verb = {
   define(command: Command): void {
     command.argument('[globs...]', 'files with handlers, as for --jobs')
-    addSettings(command, ['redis', 'prefix', 'jobs', 'queues', 'concurrency', 'host', 'port', 'dataDir', 'logLevel'])
+    addSettings(command, [
+      'redis',
+      'prefix',
+      'jobs',
+      'queues',
+      'concurrency',
+      'host',
+      'port',
+      'dataDir',
+      'durability',
+      'allowVolatile',
+      'logLevel',
+    ])
     command.addHelpText(
       'after',
       `
@@ -155,17 +168,18 @@ class Session {
     this.#out.print(this.#out.json ? line : formatLogLine(line, this.#out.paint))
   }
 
-  #announce({ settings, own }: DevRedis, dashboard: string): void {
+  #announce({ settings, own, canLose }: DevRedis, dashboard: string): void {
     const out = this.#out
     const redis = describeRedis(settings)
     if (out.json) {
-      out.printJson({ ready: true, redis, ownRedis: own !== undefined, dashboard })
+      out.printJson({ ready: true, redis, ownRedis: own !== undefined, canLose, dashboard })
       return
     }
     const place = own === undefined ? '' : ` (started here, data in ${own.dir})`
     out.print(
       formatTable([
         ['Redis', `${redis}${place}`],
+        ['Can lose', canLose],
         ['Dashboard', dashboard],
       ]),
     )
@@ -182,7 +196,7 @@ function workerFlags(options: Options): string[] {
     const value = options[name]
     return typeof value === 'string' ? [flag, value] : []
   })
-  return [...json, ...values]
+  return [...json, ...values, ...(options.allowVolatile === true ? ['--allow-volatile'] : [])]
 }
 
 /** Handlers that enqueue further jobs read the environment, too. */

@@ -1,11 +1,13 @@
 // `drover serve`: the dashboard, until a signal ends it. The dashboard itself is src/dashboard.
 import type { Command } from 'commander'
+import type { Logger } from 'pino'
+import type { Settings } from '../../config/index.js'
 import { createDashboard } from '../../dashboard/index.js'
-import { describeRedis } from '../../redis/index.js'
+import { describeRedis, logDurability, readServerInfo } from '../../redis/index.js'
 import { EXIT_CODES } from '../exit-codes.js'
 import { createLogger } from '../log.js'
 import { readWhole } from '../option-values.js'
-import { redisOf } from '../redis-connection.js'
+import { redisOf, withRedis } from '../redis-connection.js'
 import { addSettings, readSettings } from '../setting-options.js'
 import { untilShutdownSignal } from '../shutdown-signals.js'
 import type { Verb, VerbCall } from '../verb.js'
@@ -18,7 +20,17 @@ export const serve: Verb = {
         '--trust-proxy <number>',
         'how many reverse proxies in front may say who asked, and over https (default: 0)',
       )
-    addSettings(command, ['redis', 'prefix', 'host', 'port', 'basePath', 'token', 'logLevel', 'logFormat'])
+    addSettings(command, [
+      'redis',
+      'prefix',
+      'host',
+      'port',
+      'basePath',
+      'token',
+      'durability',
+      'logLevel',
+      'logFormat',
+    ])
     command.addHelpText(
       'after',
       `
@@ -51,6 +63,7 @@ SIGTERM or Ctrl-C: ends the requests that are being answered, then exits with 0.
     try {
       const { url } = await dashboard.listen()
       logger.info({ url, redis: describeRedis(redis), prefix, signIn: token !== undefined }, 'dashboard ready')
+      await sayDurability(settings, logger)
       const signal = await untilShutdownSignal(() => logger.warn('second signal, the dashboard ends now'))
       logger.info({ signal }, 'dashboard closing')
     } finally {
@@ -59,4 +72,13 @@ SIGTERM or Ctrl-C: ends the requests that are being answered, then exits with 0.
     logger.info('dashboard closed')
     return EXIT_CODES.ok.code
   },
+}
+
+// The dashboard takes no jobs, and is where people look when something is wrong: it serves any Redis, and says what it is.
+async function sayDurability(settings: Settings, logger: Logger): Promise<void> {
+  try {
+    await withRedis(settings, async (client) => logDurability(logger, await readServerInfo(client), settings))
+  } catch {
+    // A Redis that is away or refuses us is logged where the dashboard's own connection is watched.
+  }
 }

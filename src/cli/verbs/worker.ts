@@ -21,6 +21,8 @@ export const worker: Verb = {
       'queues',
       'concurrency',
       'shutdownTimeout',
+      'durability',
+      'allowVolatile',
       'logLevel',
       'logFormat',
     ])
@@ -54,6 +56,8 @@ exits with 0. A second signal exits at once; the jobs it was running are handed 
       concurrency,
       ...(Object.keys(queues).length === 0 ? {} : { queues }),
       shutdownTimeout: shutdownTimeoutMs,
+      durability: settings.durability,
+      allowVolatile: settings.allowVolatile,
       logger,
     })
     process.on('uncaughtExceptionMonitor', (error) => logger.fatal({ err: error }, 'uncaught error, the worker ends'))

@@ -40,6 +40,8 @@ describe('settings', () => {
       logFormat: 'json',
       dataDir: join(cwd, '.drover'),
       timeoutMs: 5_000,
+      durability: 'standard',
+      allowVolatile: false,
     })
   })
 
@@ -59,6 +61,8 @@ describe('settings', () => {
       DROVER_LOG_FORMAT: 'pretty',
       DROVER_DATA_DIR: '/var/drover',
       DROVER_TIMEOUT: '250ms',
+      DROVER_DURABILITY: 'strict',
+      DROVER_ALLOW_VOLATILE: '1',
     }
     expect(await load({ env })).toEqual({
       redis: { kind: 'single', host: 'h', port: 6379, db: 1 },
@@ -75,6 +79,8 @@ describe('settings', () => {
       logFormat: 'pretty',
       dataDir: '/var/drover',
       timeoutMs: 250,
+      durability: 'strict',
+      allowVolatile: true,
     })
   })
 
@@ -108,7 +114,18 @@ describe('settings', () => {
   })
 
   it('take an empty variable as not set', async () => {
-    expect(await load({ env: { DROVER_PREFIX: '', DROVER_TOKEN: '', PORT: '', REDIS_URL: '' } })).toEqual(await load())
+    expect(await load({ env: { DROVER_PREFIX: '', PORT: '', REDIS_URL: '' } })).toEqual(await load())
+  })
+
+  it.each([
+    ['1', true],
+    ['true', true],
+    ['yes', true],
+    ['0', false],
+    ['false', false],
+    ['no', false],
+  ])('take %s for a flag as %s', async (text, allowVolatile) => {
+    expect(await load({ env: { DROVER_ALLOW_VOLATILE: text } })).toMatchObject({ allowVolatile })
   })
 
   it('keep a parsed Redis as the config file built it', async () => {
@@ -171,6 +188,8 @@ describe('wrong settings', () => {
     ['redis', { kind: 'single', port: 1, db: 0 }, /^--redis.host: expected a host name$/],
     ['redis', { kind: 'cluster', nodes: [] }, /^--redis.nodes: expected at least one host and port$/],
     ['redis', 5, /^--redis: expected a Redis URL/],
+    ['durability', 'safe', /^--durability: expected one of standard, strict, got "safe"$/],
+    ['allowVolatile', 'on', /^--allow-volatile: expected true or false .*, got "on"$/],
   ])('%s %j is refused', async (name, value, problem) => {
     expect(await problemsOf({ flags: { [name]: value } })).toContainEqual(expect.stringMatching(problem))
   })
@@ -182,6 +201,15 @@ describe('wrong settings', () => {
     })
     expect(problems).toHaveLength(3)
     expect(problems.join()).not.toContain('hunter2')
+  })
+
+  it('name an empty token, as it would leave the dashboard without a sign-in, unless a file has it', async () => {
+    expect(await problemsOf({ env: { DROVER_TOKEN: '' } })).toEqual([
+      expect.stringMatching(/^DROVER_TOKEN is empty: expected 8 to 512 visible characters/),
+    ])
+    const file = join(cwd, 'token')
+    writeFileSync(file, 'visible-token')
+    expect((await load({ env: { DROVER_TOKEN: '', DROVER_TOKEN_FILE: file } })).token).toBe('visible-token')
   })
 
   it('name both variables of a secret that is given twice', async () => {

@@ -13,7 +13,13 @@ const SAFE: ServerInfo = {
   appendfsync: 'everysec',
   rdbSaves: '',
   aofLastWriteOk: true,
+  snapshotOk: true,
   clusterEnabled: false,
+  connectedReplicas: 0,
+  masterLinkUp: null,
+  replicasWanted: 0,
+  replicasGood: null,
+  stopsWrites: true,
 }
 
 function findings(changes: Partial<ServerInfo>): string[] {
@@ -32,19 +38,29 @@ describe('the durability of a server', () => {
     [{ evictionPolicy: 'allkeys-lru', maxmemoryBytes: 1_000_000 }, 'error EVICTION_POLICY'],
     [{ evictionPolicy: 'volatile-ttl', maxmemoryBytes: 0 }, 'warning EVICTION_POLICY'],
     [{ evictionPolicy: null }, 'warning EVICTION_UNKNOWN'],
-    [{ maxmemoryBytes: 1_000, usedMemoryBytes: 900 }, 'warning MEMORY_NEARLY_FULL'],
+    [{ maxmemoryBytes: 1_000, usedMemoryBytes: 850 }, 'error MEMORY_NEARLY_FULL'],
     [{ aofEnabled: false, rdbSaves: '' }, 'error NO_PERSISTENCE'],
-    [{ aofEnabled: false, rdbSaves: '3600 1' }, 'warning SNAPSHOTS_ONLY'],
+    [{ aofEnabled: false, rdbSaves: '3600 1' }, 'error SNAPSHOTS_ONLY'],
     [{ aofEnabled: false, rdbSaves: null }, 'warning PERSISTENCE_UNKNOWN'],
     [{ aofEnabled: null }, 'warning PERSISTENCE_UNKNOWN'],
     [{ aofLastWriteOk: false }, 'error AOF_WRITE_FAILED'],
     [{ appendfsync: 'no' }, 'warning APPENDFSYNC_NO'],
+    [{ role: 'master', masterLinkUp: false }, 'error REPLICA_LINK_DOWN'],
+    [{ replicasWanted: 1, replicasGood: 0 }, 'error REPLICAS_MISSING'],
+    [{ snapshotOk: false }, 'error SNAPSHOT_FAILED'],
+    [{ snapshotOk: false, stopsWrites: false }, 'warning SNAPSHOT_FAILED'],
   ])('with %j has the finding %s alone', (changes, finding) => {
     expect(findings(changes)).toEqual([finding])
   })
 
-  it('below nine tenths of its memory limit has no finding', () => {
-    expect(findings({ maxmemoryBytes: 1_000, usedMemoryBytes: 899 })).toEqual([])
+  it('that is only standard is an error where strict is asked for', () => {
+    expect(judgeDurability(SAFE, 'strict').map(({ code }) => code)).toEqual(['NOT_STRICT'])
+    expect(judgeDurability({ ...SAFE, appendfsync: 'always' }, 'strict')).toEqual([])
+    expect(judgeDurability({ ...SAFE, appendfsync: null }, 'strict')).toEqual([])
+  })
+
+  it('below 85 hundredths of its memory limit has no finding', () => {
+    expect(findings({ maxmemoryBytes: 1_000, usedMemoryBytes: 849 })).toEqual([])
   })
 })
 
