@@ -20,6 +20,8 @@ export interface CheckOptions {
   readonly servers?: readonly { readonly directory: string }[]
   /** Keys outside of the queue's tag that belong to the run. */
   readonly ownKeys?: readonly string[]
+  /** How many accepted jobs the fault itself may take, as a power loss takes what was not yet on disk. Default 0. */
+  readonly mayLose?: number
   /** Set for the honest run that proves the checker: no fault is needed then. */
   readonly needsNoFault?: boolean
 }
@@ -57,7 +59,8 @@ export async function check(options: CheckOptions): Promise<Report> {
   const { servers = [] } = options
   const aof: AofFacts | undefined =
     servers.length === 0 ? undefined : readAofFacts(servers, queueKeys('drover', options.queue), hitsKey(options.queue))
-  const facts: Facts = { lines, state, aof, needsNoFault: options.needsNoFault ?? false }
+  const { needsNoFault = false, mayLose = 0 } = options
+  const facts: Facts = { lines, state, aof, needsNoFault, mayLose }
   const { counts, problems } = judge(facts)
   return { ...counts, ...readRecovery(lines), ok: problems.length === 0, problems }
 }

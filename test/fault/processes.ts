@@ -62,6 +62,8 @@ export interface ProducerPlan extends ProcessPlan {
   readonly perSecond?: number
   /** The option `timeout` of createProducer, by default 3s. */
   readonly timeout?: string
+  /** Further options of createProducer. */
+  readonly producer?: Readonly<Record<string, unknown>>
   /** Sends a job whose outcome is unknown again, under the same id, until it is accepted. */
   readonly persistent?: boolean
   /** And one that was refused too. */

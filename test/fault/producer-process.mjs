@@ -16,7 +16,7 @@ const crash = installCrashPoint(process.env.DROVER_CRASH_AT)
 const lines = readFileSync(plan.jobs, 'utf8').trim().split('\n')
 const jobs = lines.map((line) => JSON.parse(line))
 const contract = work(plan.queue, plan.contract)
-const producer = createProducer({ redis: plan.redis, timeout: plan.timeout ?? '3s' })
+const producer = createProducer({ redis: plan.redis, timeout: plan.timeout ?? '3s', ...plan.producer })
 
 let next = 0
 const counts = { acked: 0, refused: 0, unknown: 0 }

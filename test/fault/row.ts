@@ -1,6 +1,6 @@
 // One row of the fault matrix: what it does, in a small and a full size, and what a run of it is given. run-row.ts runs
 // it; the rows themselves are in rows/, one a file.
-import type { Redis } from 'ioredis'
+import type { RedisClient } from '../../src/redis/index.js'
 import type { Random } from '../support/random.js'
 import type { TestRedis, TestRedisOptions } from '../support/redis.js'
 import type { CheckOptions, Report } from './check.js'
@@ -21,8 +21,8 @@ export interface RowContext<Size> {
   readonly queue: string
   /** A server with an append-only file that is never rewritten, closed at the end of the run. */
   startRedis(options?: TestRedisOptions): Promise<TestRedis>
-  /** A client of the row's own, closed at the end of the run. */
-  connect(url: string): Redis
+  /** A client of the row's own, closed at the end of the run; for Sentinel and Cluster too. */
+  connect(url: string): RedisClient
   startWorker(plan: Omit<WorkerPlan, 'queue'> & { readonly queue?: string }): Promise<FaultProcess>
   startProducer(plan: Omit<ProducerPlan, 'queue'> & { readonly queue?: string }): FaultProcess
   startScript(script: string, plan: { readonly redis: string } & Readonly<Record<string, unknown>>): FaultProcess

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
-import { queueKeys } from '../../src/redis/index.js'
+import { createWorkerClient, parseRedisUrl, queueKeys, type RedisClient } from '../../src/redis/index.js'
 import { createRandom } from '../support/random.js'
 import { startTestRedis, type TestRedis } from '../support/redis.js'
 import { check, type Problem, type Report, spreadOf } from './check.js'
@@ -61,7 +61,7 @@ class RunRoom {
   readonly #figures: Record<string, unknown> = {}
   readonly #recoveries: number[] = []
   readonly #servers: TestRedis[] = []
-  readonly #clients = new Map<string, Redis>()
+  readonly #clients = new Map<string, RedisClient>()
   readonly #row: Row
   readonly #directory: string
   readonly #seed: number
@@ -159,10 +159,12 @@ class RunRoom {
     return server
   }
 
-  #connect(url: string): Redis {
+  #connect(url: string): RedisClient {
     const known = this.#clients.get(url)
     if (known) return known
-    const client = new Redis(url, { maxRetriesPerRequest: null, retryStrategy: () => 100 })
+    const client = url.startsWith('redis://')
+      ? new Redis(url, { maxRetriesPerRequest: null, retryStrategy: () => 100 })
+      : createWorkerClient(parseRedisUrl(url))
     client.on('error', () => undefined)
     this.#clients.set(url, client)
     return client
