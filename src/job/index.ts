@@ -44,8 +44,9 @@ export {
   encodeJsonNoting,
   type JsonValue,
 } from './json.js'
-export { isJobName, isQueueName, JOB_NAME_RULE, QUEUE_NAME_RULE } from './names.js'
+export { isJobName, isQueueName, isReservedName, JOB_NAME_RULE, QUEUE_NAME_RULE } from './names.js'
 export * from './redis-errors.js'
+export { cronTimes, newestTicks, nextTick, nextTicks, type ScheduleTimes } from './schedule-times.js'
 export {
   type CheckOutcome,
   checkSchema,

@@ -15,6 +15,8 @@ const RESERVED_QUEUE_NAMES: readonly string[] = [
   'key',
   'tag',
   'tags',
+  'schedule',
+  'schedules',
 ]
 
 export const JOB_NAME_RULE = '1 to 128 characters of A-Z a-z 0-9 _ . -, the first a letter or digit'
@@ -22,10 +24,15 @@ export const QUEUE_NAME_RULE =
   '1 to 64 characters of A-Z a-z 0-9 _ . -, the first a letter or digit, ' +
   `and none of the names Drover uses itself (${RESERVED_QUEUE_NAMES.join(', ')})`
 
+/** True for what follows a queue's tag in the names of Drover's own keys. */
+export function isReservedName(name: string): boolean {
+  return RESERVED_QUEUE_NAMES.includes(name)
+}
+
 export function isJobName(value: unknown): value is string {
   return typeof value === 'string' && JOB_NAME_PATTERN.test(value)
 }
 
 export function isQueueName(value: unknown): value is string {
-  return typeof value === 'string' && QUEUE_NAME_PATTERN.test(value) && !RESERVED_QUEUE_NAMES.includes(value)
+  return typeof value === 'string' && QUEUE_NAME_PATTERN.test(value) && !isReservedName(value)
 }

@@ -13,6 +13,9 @@ export const BULLMQ_VERSION = '6.7.0'
  */
 export const COMMIT_COMMAND = 'droverCommit'
 
+/** Name of the command that enqueues the jobs of a due schedule, with two keys. */
+export const FIRE_COMMAND = 'droverFireSchedule'
+
 /** What each script of BullMQ that is wrapped or embedded must look like: its number of keys and the highest ARGV it reads. */
 const EXPECTED = {
   addStandardJob: { keys: 9, args: 3 },
@@ -36,6 +39,7 @@ const read = (file: string) => readFileSync(new URL(file, import.meta.url), 'utf
 const commitLua = read('./commit.lua')
 const checkEffectsLua = read('./check-effects.lua')
 const addStagedJobLua = read('./add-staged-job.lua')
+const fireScheduleLua = read('./schedules/fire-schedule.lua')
 const countRetriedLua = read('./count-retried.lua')
 
 /**
@@ -48,8 +52,7 @@ export function attachLedger(client: Redis | Cluster): void {
   const define = client.defineCommand.bind(client)
   const wrap = createScriptWrapper(client.isCluster ? 'SPUBLISH' : 'PUBLISH')
   client.defineCommand = (name: string, definition: ScriptDefinition) => {
-    const wrapped = wrap(name, definition)
-    define(wrapped.name, wrapped.definition)
+    for (const wrapped of wrap(name, definition)) define(wrapped.name, wrapped.definition)
   }
 }
 
@@ -59,36 +62,48 @@ export interface NamedScript {
 }
 
 /**
- * Tells what to define in place of each script of BullMQ, given one by one. The commit embeds the scripts that add jobs,
- * which BullMQ defines before the one that finishes them.
+ * Tells what to define in place of each script of BullMQ, given one by one. Ours embed the scripts that add jobs, which
+ * BullMQ defines before the one that finishes them.
  */
 export function createScriptWrapper(
   publish: 'PUBLISH' | 'SPUBLISH',
-): (name: string, definition: ScriptDefinition) => NamedScript {
+): (name: string, definition: ScriptDefinition) => NamedScript[] {
   const adding = new Map<string, string>()
   return (name, definition) => {
     const [script = '', version = ''] = name.split(':')
-    if (!isExpected(script)) return { name, definition }
+    if (!isExpected(script)) return [{ name, definition }]
     checkShape(script, version, definition)
-    if (script === 'moveToFinished') return commitScript(definition.lua, adding, publish)
-    if (script === 'moveToDelayed' || script === 'retryJob') return retryScript(script, name, definition)
+    if (script === 'moveToFinished') {
+      const addStagedJob = addingScripts(adding)
+      return [commitScript(definition.lua, addStagedJob, publish), fireScript(addStagedJob)]
+    }
+    if (script === 'moveToDelayed' || script === 'retryJob') return [retryScript(script, name, definition)]
     adding.set(script, definition.lua)
-    return { name, definition }
+    return [{ name, definition }]
   }
 }
 
-function commitScript(finishing: string, adding: ReadonlyMap<string, string>, publish: string): NamedScript {
-  const { functions, body } = splitScript(finishing)
+/** add-staged-job.lua with BullMQ's scripts in it. */
+function addingScripts(adding: ReadonlyMap<string, string>): string {
   const textOf = (script: keyof typeof EXPECTED) => {
     const lua = adding.get(script)
     if (lua === undefined) throw new UnsupportedBullmqError(script, 'it defined before moveToFinished', 'none so far')
     return lua
   }
-  const addStagedJob = fill(addStagedJobLua, {
+  return fill(addStagedJobLua, {
     ADD_STANDARD: textOf('addStandardJob'),
     ADD_DELAYED: textOf('addDelayedJob'),
     ADD_PRIORITIZED: textOf('addPrioritizedJob'),
   })
+}
+
+function fireScript(addStagedJob: string): NamedScript {
+  const lua = fill(fireScheduleLua, { ADD_STAGED_JOB: addStagedJob })
+  return { name: FIRE_COMMAND, definition: { lua, numberOfKeys: 2 } }
+}
+
+function commitScript(finishing: string, addStagedJob: string, publish: string): NamedScript {
+  const { functions, body } = splitScript(finishing)
   const lua = fill(commitLua, {
     BULLMQ_FUNCTIONS: functions,
     BULLMQ_BODY: body,

@@ -1,6 +1,6 @@
 // The writes a handler stages: typed calls that are checked as they are made and only collected. commit.lua applies
 // them with the job's completion, after check-effects.lua has played them against the keys as they then are.
-import { describeValue, EffectLimitError, EffectRejectedError } from '../job/index.js'
+import { describeValue, EffectLimitError, EffectRejectedError, isReservedName } from '../job/index.js'
 import type { KeysOfQueue } from '../redis/index.js'
 
 /** One staged write as Redis takes it: command, key, further words. */
@@ -152,9 +152,9 @@ export class Effects {
     if (typeof key !== 'string' || key === '') {
       this.#reject(command, describeValue(key), 'the key must be a string that is not empty')
     }
-    const { base, bullBase, counterNames, totals } = this.#keys
-    const owned = ['result:', 'counter:', 'stats:', 'done:'].some((part) => key.startsWith(base + part))
-    if (owned || key === counterNames || key === totals || key.startsWith(bullBase)) {
+    const { base, bullBase } = this.#keys
+    const isOwn = key.startsWith(base) && isReservedName(key.slice(base.length).split(':', 1)[0] ?? '')
+    if (isOwn || key.startsWith(bullBase)) {
       this.#reject(
         command,
         key,

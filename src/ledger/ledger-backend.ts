@@ -22,6 +22,8 @@ import { writeOfJob } from './staged-job.js'
 const BULLMQ_KEYS = 14
 const JOB_KEY = 11
 const FETCH_RETRY_MS = 500
+/** Longest wait of one blocking read for the next job. */
+const MAX_BLOCK_SECONDS = 5
 const DEFAULT_KEEP_RESULT_MS = 86_400_000
 /** How many finishes of one worker share one removal of old completed jobs. */
 const TRIM_EVERY = 10
@@ -38,6 +40,8 @@ export interface LedgerBackendOptions {
   readonly blockingClient: Redis | Cluster
   /** How long the result of a job is kept that fails without an outcome of its own, by job name. Default 24 h. */
   readonly keepResultMs?: ((job: string) => number | undefined) | undefined
+  /** Told when a finish was answered, either way, or given up: from then on the job's lock is not needed any more. */
+  readonly onSettled?: ((job: MinimalJob) => void) | undefined
 }
 
 /**
@@ -69,6 +73,11 @@ export class LedgerBackend extends RedisQueueBackend {
   /** Says what the next move of this job to completed or failed commits. */
   stage(job: MinimalJob, outcome: Outcome): void {
     this.#outcomes.set(job, outcome)
+  }
+
+  // BullMQ's is 10 s. A blocking read whose connection fell silent is noticed when it is due, and the socket gives up later.
+  override get maximumBlockTimeout(): number {
+    return MAX_BLOCK_SECONDS
   }
 
   /** Cuts the connection of blocking reads, which `close` waits for in vain while Redis is away. */
@@ -158,20 +167,24 @@ export class LedgerBackend extends RedisQueueBackend {
       processedOn: job.processedOn ?? finishedOn,
       delayMs: job.opts.delay ?? 0,
     }
-    const words = bullmqArgs.slice(BULLMQ_KEYS)
-    for (const word of commitWords(finishing, outcome, finishedOn, this.#jobsOf(outcome))) words.push(word)
-    const reply = await this.#batch.commit(bullmqArgs[JOB_KEY], words).catch((error: unknown) => {
-      const rejection = rejectionOf(error, outcome, this.#keys)
-      if (!rejection) throw error
-      // Should this have been the last attempt, BullMQ fails the job next: with this for its record.
-      const { keepResultMs, runMs } = outcome
-      this.stage(job, { status: 'failed', error: serializeError(rejection), keepResultMs, runMs })
-      throw rejection
-    })
-    if (typeof reply === 'number' && reply < 0) {
-      throw this.finishedErrors({ code: reply, jobId: finishing.id, command: 'moveToFinished', state: 'active' })
+    try {
+      const words = bullmqArgs.slice(BULLMQ_KEYS)
+      for (const word of commitWords(finishing, outcome, finishedOn, this.#jobsOf(outcome))) words.push(word)
+      const reply = await this.#batch.commit(bullmqArgs[JOB_KEY], words).catch((error: unknown) => {
+        const rejection = rejectionOf(error, outcome, this.#keys)
+        if (!rejection) throw error
+        // Should this have been the last attempt, BullMQ fails the job next: with this for its record.
+        const { keepResultMs, runMs } = outcome
+        this.stage(job, { status: 'failed', error: serializeError(rejection), keepResultMs, runMs })
+        throw rejection
+      })
+      if (typeof reply === 'number' && reply < 0) {
+        throw this.finishedErrors({ code: reply, jobId: finishing.id, command: 'moveToFinished', state: 'active' })
+      }
+      return { result: this.#readNextJob(reply), finishedOn }
+    } finally {
+      this.#options.onSettled?.(job)
     }
-    return { result: this.#readNextJob(reply), finishedOn }
   }
 }
 
@@ -196,7 +209,7 @@ function rejectionOf(error: unknown, outcome: Outcome, keys: KeysOfQueue): Effec
 export function ledgerBackendFactory(
   client: Redis | Cluster,
   prefix: string,
-  keepResultMs?: LedgerBackendOptions['keepResultMs'],
+  { keepResultMs, onSettled }: Pick<LedgerBackendOptions, 'keepResultMs' | 'onSettled'> = {},
 ): BackendFactory<LedgerBackend> {
   return (queue, options) => {
     const keys = queueKeys(prefix, queue)
@@ -205,7 +218,7 @@ export function ledgerBackendFactory(
     const blocking = new RedisConnection(blockingClient, { blocking: true })
     const bullKeys = new QueueKeys(keys.bull)
     const toKey = (type: string) => bullKeys.toKey(queue, type)
-    const own = { keys, prefix, queue, blockingClient, keepResultMs }
+    const own = { keys, prefix, queue, blockingClient, keepResultMs, onSettled }
     return new LedgerBackend(own, connection, queue, bullKeys.getKeys(queue), toKey, options, blocking)
   }
 }

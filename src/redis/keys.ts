@@ -30,6 +30,10 @@ export interface KeysOfQueue {
   stats(minute: number): string
   /** Hash of one hour's counts, as `stats`; `hour` is whole hours since 1970. TTL 90 d. */
   statsHour(hour: number): string
+  /** Sorted set of the queue's schedules, by the time of their next tick, ms since 1970; +inf while paused. No TTL. */
+  readonly schedules: string
+  /** Hash: what a schedule does, and what it has done. No TTL. */
+  schedule(name: string): string
   /** Pub/sub channel that fires when the job's result is committed. */
   done(id: string): string
   /**
@@ -51,6 +55,7 @@ export function queueKeys(prefix: string, queue: string): KeysOfQueue {
   const counterBase = `${base}counter:`
   const statsBase = `${base}stats:`
   const statsHourBase = `${statsBase}h:`
+  const scheduleBase = `${base}schedule:`
   const doneBase = `${base}done:`
   const keyBase = `${base}key:`
   const tagBase = `${base}tag:`
@@ -65,6 +70,8 @@ export function queueKeys(prefix: string, queue: string): KeysOfQueue {
     totals: `${base}totals`,
     stats: (minute) => statsBase + minute,
     statsHour: (hour) => statsHourBase + hour,
+    schedules: `${base}schedules`,
+    schedule: (name) => scheduleBase + name,
     done: (id) => doneBase + id,
     key: (name) => keyBase + name,
     tagged: (tag) => tagBase + tag,

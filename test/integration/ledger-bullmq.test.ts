@@ -6,7 +6,7 @@ import { type Job, RedisConnection } from 'bullmq'
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { UnsupportedBullmqError } from '../../src/job/index.js'
-import { COMMIT_COMMAND, createScriptWrapper } from '../../src/ledger/bullmq-scripts.js'
+import { COMMIT_COMMAND, createScriptWrapper, FIRE_COMMAND, type NamedScript } from '../../src/ledger/bullmq-scripts.js'
 import { attachLedger, BULLMQ_VERSION } from '../../src/ledger/index.js'
 import { type Kernel, openKernel, TOKEN } from '../support/kernel.js'
 import { startTestRedis, type TestRedis } from '../support/redis.js'
@@ -62,7 +62,7 @@ describe('the pinned BullMQ', () => {
 
   it('defines the three wrapped scripts with the expected keys and arguments, and the rest is left as it is', () => {
     for (const name of ['moveToFinished', 'moveToDelayed', 'retryJob']) {
-      const wrapped = wrapperOf()(`${name}:${BULLMQ_VERSION}`, scriptOf(name))
+      const [wrapped] = wrapperOf()(`${name}:${BULLMQ_VERSION}`, scriptOf(name)) as [NamedScript]
       // Whole, or in two parts where the functions end: nothing of BullMQ's text is changed or left out.
       const [functions = '', ...body] = scriptOf(name).lua.split('\nlocal jobIdKey = KEYS[12]\n')
       expect(body).toHaveLength(name === 'moveToFinished' ? 1 : 0)
@@ -71,12 +71,15 @@ describe('the pinned BullMQ', () => {
       expect(wrapped.definition.lua).not.toMatch(/--@[A-Z_]+@/)
       expect(wrapped.definition.numberOfKeys).toBe(name === 'moveToFinished' ? undefined : 11)
     }
-    const commit = wrapperOf()(`moveToFinished:${BULLMQ_VERSION}`, scriptOf('moveToFinished')).definition.lua
-    for (const name of ADDING) expect(commit).toContain(scriptOf(name).lua)
+    const embedding = wrapperOf()(`moveToFinished:${BULLMQ_VERSION}`, scriptOf('moveToFinished'))
+    expect(embedding.map(({ name }) => name)).toEqual([COMMIT_COMMAND, FIRE_COMMAND])
+    for (const { definition } of embedding) {
+      for (const name of ADDING) expect(definition.lua).toContain(scriptOf(name).lua)
+    }
     expect(scripts.size).toBeGreaterThan(40)
     for (const [name, definition] of scripts) {
       if (/^(moveToFinished|moveToDelayed|retryJob):/.test(name)) continue
-      expect(wrapperOf()(name, definition)).toEqual({ name, definition })
+      expect(wrapperOf()(name, definition)).toEqual([{ name, definition }])
     }
   })
 
@@ -201,7 +204,7 @@ local jobIdKey = KEYS[12]
 local ninth = ARGV[9]
 return {copy(KEYS, 14), copy(ARGV, 9)}`
   const name = `moveToFinished:${BULLMQ_VERSION}`
-  const { definition } = wrapperOf()(name, { lua: stub, numberOfKeys: 14 })
+  const [{ definition }] = wrapperOf()(name, { lua: stub, numberOfKeys: 14 }) as [NamedScript]
   const words = [...args.slice(14), '{}', 60, 'resize:completed', 1, 'resize|c|0|0', 0]
   const sent = [args[11], kernel.keys.base, kernel.keys.bullBase, words.length, ...words].map((arg) =>
     Buffer.isBuffer(arg) ? arg.toString() : `${arg ?? ''}`,
