@@ -10,9 +10,19 @@ import {
   parseDuration,
   type ResultOf,
 } from '../job/index.js'
-import { checkPrefix, DEFAULT_REDIS, parseRedisUrl, type RedisSettings, redisSettingsFromEnv } from '../redis/index.js'
-import { BullQueues, newJob } from './bull-queues.js'
-import { type BulkHandle, type EnqueueBulkOptions, sendBulk } from './enqueue-bulk.js'
+import {
+  checkPrefix,
+  DEFAULT_REDIS,
+  type Durability,
+  type DurabilityDemand,
+  parseRedisUrl,
+  type RedisSettings,
+  readDurability,
+  redisSettingsFromEnv,
+} from '../redis/index.js'
+import type { BulkHandle, EnqueueBulkOptions } from './bulk-options.js'
+import { BullQueues, type NewJob, newJob } from './bull-queues.js'
+import { sendBulk } from './enqueue-bulk.js'
 import { type EnqueueOptions, planOptions, refuseUnknown } from './enqueue-options.js'
 import type { JobHandle } from './job-handle.js'
 import { newJobId } from './job-id.js'
@@ -35,6 +45,13 @@ export interface ProducerOptions {
 
 /** Enqueues jobs. Make one for the whole app, and close it when the app ends. */
 export interface Producer extends AsyncDisposable {
+  /**
+   * What Redis must keep: `standard`, an append-only file; `strict`, one that is on disk before each answer, and where
+   * there are replicas, on one of them before an enqueue resolves. Default: DROVER_DURABILITY, else `standard`.
+   */
+  readonly durability?: Durability | undefined
+  /** True: also enqueue in a Redis that can lose every job. Default: DROVER_ALLOW_VOLATILE, else false. */
+  readonly allowVolatile?: boolean | undefined
   /** Results of jobs, now or when they come. */
   readonly results: ProducerResults
   /** User counters, read and changed from outside of a job. */
@@ -43,10 +60,10 @@ export interface Producer extends AsyncDisposable {
   /**
    * Checks the input against the contract and puts the job in its queue. Once it resolves, the job is in Redis.
    * @throws InvalidInputError, NotJsonError, TooLargeError for the input; UnknownOptionError, InvalidOptionError,
-   *   InvalidJobIdError for the options; RedisAuthError, RedisFullError, RedisRefusedError, ClosedError. Nothing was
-   *   enqueued then.
-   * @throws RedisUnavailableError after `timeout`: the job may have been enqueued or not. Its `jobId` given as `id`
-   *   makes a repeated enqueue safe. Where Redis has been away for as long already, it comes at once.
+   *   InvalidJobIdError for the options; IdempotencyConflictError for a key; QueueFullError for `maxDepth`; RedisAuthError, RedisFullError, RedisNotDurableError, RedisRefusedError,
+   *   ClosedError. Nothing was enqueued then.
+   * @throws RedisUnavailableError after `timeout`: the job may have been enqueued or not. Its `jobId` given as `id`,
+   *   or the same `key`, makes a repeated enqueue safe. Where Redis has been away for as long already, it comes at once.
    */
   enqueue<Contract extends AnyJobContract>(
     contract: Contract,
@@ -81,12 +98,13 @@ const MAX_TIMEOUT_MS = 600_000
  * A producer. It connects by itself and never waits for Redis here: the first call does, up to its timeout.
  * @throws UnknownOptionError, InvalidOptionError, InvalidPrefixError, RedisUrlError; ConfigError for the environment
  */
+const OPTION_NAMES = ['redis', 'prefix', 'timeout', 'durability', 'allowVolatile'] as const
 export function createProducer(options: ProducerOptions = {}): Producer {
-  refuseUnknown(options, ['redis', 'prefix', 'timeout'], 'createProducer')
+  refuseUnknown(options, OPTION_NAMES, 'createProducer')
   const prefix = checkPrefix(options.prefix ?? 'drover')
   const timeout = options.timeout ?? DEFAULT_TIMEOUT_MS
   const timeoutMs = parseDuration(timeout, { option: 'timeout', minMs: 1, maxMs: MAX_TIMEOUT_MS })
-  return new OpenProducer(readSettings(options.redis), prefix, timeoutMs)
+  return new OpenProducer(readSettings(options.redis), prefix, timeoutMs, readDurability(options))
 }
 
 class OpenProducer implements Producer {
@@ -95,8 +113,8 @@ class OpenProducer implements Producer {
   readonly #gate: RedisGate
   readonly #queues: BullQueues
 
-  constructor(settings: RedisSettings, prefix: string, timeoutMs: number) {
-    this.#gate = new RedisGate(settings, timeoutMs)
+  constructor(settings: RedisSettings, prefix: string, timeoutMs: number, demand: DurabilityDemand) {
+    this.#gate = new RedisGate(settings, timeoutMs, demand)
     this.#queues = new BullQueues(this.#gate.client, prefix)
     this.results = new ProducerResults({ gate: this.#gate, prefix, settings })
     this.counters = new ProducerCounters(this.#gate, prefix)

@@ -1,15 +1,21 @@
 // A producer's way to Redis: one fail-fast connection, and what a call does while Redis is away. Sent at once when it is
 // there; else again and again until the call's timeout. Nothing is kept per call unless Redis is away.
 import { setTimeout as sleep } from 'node:timers/promises'
-import { ClosedError, isDroverError, RedisFullError, RedisRefusedError, RedisUnavailableError } from '../job/index.js'
+import { ClosedError, isDroverError, RedisRefusedError, RedisUnavailableError } from '../job/index.js'
 import {
   clientAddress,
   createProducerClient,
+  type DurabilityDemand,
+  type KeysOfQueue,
   maskRedisError,
   type RedisClient,
   type RedisSettings,
 } from '../redis/index.js'
+import { ReplicaWait } from './replica-wait.js'
+import { StoreWatch } from './store-watch.js'
 
+/** After so long without a byte, a connection that owes an answer is taken for dead and a new one tried. */
+const SILENCE_MS = 2_000
 const FIRST_PAUSE_MS = 25
 const MAX_PAUSE_MS = 500
 
@@ -20,11 +26,21 @@ export interface GateCall {
   readonly jobId?: string
 }
 
+/** What a call adds to Redis. */
+export interface SentLoad {
+  readonly keys: KeysOfQueue
+  readonly jobs: number
+  /** Of all inputs as JSON. */
+  readonly characters: number
+}
+
 type Waiter = (error?: Error) => void
 
 export class RedisGate {
   readonly client: RedisClient
   readonly timeoutMs: number
+  readonly #store: StoreWatch
+  readonly #replicas: ReplicaWait
   readonly #waiters = new Set<Waiter>()
   #inFlight = 0
   #closing: Promise<void> | undefined
@@ -35,9 +51,13 @@ export class RedisGate {
   #refusal: Error | undefined
   #lastError: Error | undefined
 
-  constructor(settings: RedisSettings, timeoutMs: number) {
+  constructor(settings: RedisSettings, timeoutMs: number, demand: DurabilityDemand) {
     this.timeoutMs = timeoutMs
-    this.client = createProducerClient(settings, { timeoutMs, onError: (error) => this.#noteError(error) })
+    const silenceMs = Math.min(timeoutMs, SILENCE_MS)
+    this.client = createProducerClient(settings, { timeoutMs, silenceMs, onError: (error) => this.#noteError(error) })
+    // Before the listener below: a call that waited for the connection finds the look at it under way.
+    this.#store = new StoreWatch(this.client, demand)
+    this.#replicas = new ReplicaWait(this.client)
     this.client.on('ready', () => this.#noteReady()).on('close', () => this.#noteClose())
   }
 
@@ -78,6 +98,48 @@ export class RedisGate {
       const timer = setTimeout(() => settle(this.#unavailable(call)), leftMs)
       this.#waiters.add(settle)
     })
+  }
+
+  /**
+   * Sends jobs: as `attempt`, when Redis has room for them and keeps them as asked for; with durability `strict`, until a
+   * replica has them, too.
+   * @throws RedisFullError, RedisNotDurableError: nothing was sent; NotReplicatedError; else as `attempt`
+   */
+  async send<Value>(
+    call: GateCall,
+    load: SentLoad,
+    first: () => Promise<Value>,
+    again: () => Promise<Value>,
+  ): Promise<Value> {
+    this.enter()
+    try {
+      const wait = this.#admit(call, load)
+      if (wait) await wait
+      if (!this.#store.needsReplica) return await this.attempt(call, first, again)
+      const confirmed = (command: () => Promise<Value>) => async () => {
+        const value = await command()
+        await this.#replicas.confirm(`${load.keys.bullBase}meta`, call)
+        return value
+      }
+      return await this.attempt(call, confirmed(first), confirmed(again))
+    } finally {
+      this.leave()
+    }
+  }
+
+  // It waits for the look at a first connection, and where Redis may be nearly full; never for a look that is only due.
+  #admit(call: GateCall, load: SentLoad): Promise<void> | undefined {
+    if (!this.#store.isJudged) return this.#admitLater(call, load)
+    const wait = this.#store.admit(call.operation, call.startedMs, load.jobs, load.characters)
+    return wait && this.#withinTimeout(call, wait).then(() => this.#admit(call, load))
+  }
+
+  async #admitLater(call: GateCall, load: SentLoad): Promise<void> {
+    while (!this.#store.isJudged) {
+      await this.untilReady(call)
+      await this.#withinTimeout(call, this.#store.settled())
+    }
+    await this.#admit(call, load)
   }
 
   /** A read, or a write that may run twice: run until it succeeds or the timeout has passed. */
@@ -125,7 +187,7 @@ export class RedisGate {
     const masked = maskRedisError(error, { ...call, timeoutMs: this.timeoutMs, address: clientAddress(this.client) })
     if (masked instanceof RedisUnavailableError) return this.#unavailable(call, masked.cause)
     if (masked.name !== 'ReplyError') return masked
-    if (masked.message.startsWith('OOM ')) return new RedisFullError(call.operation, { cause: masked })
+    if (masked.message.startsWith('OOM ')) return this.#store.noteFull(call.operation, masked)
     return new RedisRefusedError(call.operation, masked.message, { cause: masked })
   }
 

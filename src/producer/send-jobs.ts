@@ -14,31 +14,29 @@ export async function sendJob(gate: RedisGate, queue: BullQueue, newJob: NewJob,
     queue.list()
     return queue.backend.addJob(newJob.job, newJob.jobId) as Promise<unknown>
   }
-  gate.enter()
-  try {
-    await gate.attempt(call, first, () => sendMissing(queue, [newJob], call))
-  } finally {
-    gate.leave()
-  }
+  const load = { keys: queue.keys, jobs: 1, characters: newJob.job.data.length }
+  await gate.send(call, load, first, () => sendMissing(queue, [newJob], call))
 }
 
 /** Sends jobs of one queue in one round trip; either all of them arrive, or it throws as `sendJob`. */
-export async function sendJobs(gate: RedisGate, queue: BullQueue, jobs: NewJob[], call: GateCall): Promise<void> {
-  gate.enter()
-  try {
-    await gate.attempt(
-      call,
-      () => addAll(queue, jobs, call),
-      () => sendMissing(queue, jobs, call),
-    )
-  } finally {
-    gate.leave()
-  }
+export async function sendJobs(
+  gate: RedisGate,
+  queue: BullQueue,
+  jobs: readonly NewJob[],
+  call: GateCall,
+): Promise<void> {
+  const characters = jobs.reduce((sum, { job }) => sum + job.data.length, 0)
+  await gate.send(
+    call,
+    { keys: queue.keys, jobs: jobs.length, characters },
+    () => addAll(queue, jobs, call),
+    () => sendMissing(queue, jobs, call),
+  )
 }
 
-async function addAll(queue: BullQueue, jobs: NewJob[], { operation }: GateCall): Promise<void> {
+async function addAll(queue: BullQueue, jobs: readonly NewJob[], { operation }: GateCall): Promise<void> {
   queue.list()
-  const ids = await queue.backend.addJobs(jobs)
+  const ids = await queue.backend.addJobs([...jobs])
   for (const [index, { jobId }] of jobs.entries()) {
     // BullMQ hands on its script's error codes in place of ids.
     if (ids[index] !== jobId) throw new RedisRefusedError(operation, `BullMQ answered ${ids[index]} for job ${jobId}`)
@@ -49,13 +47,14 @@ async function addAll(queue: BullQueue, jobs: NewJob[], { operation }: GateCall)
  * Sends those jobs that an earlier send whose reply was lost did not bring in. BullMQ itself knows an id only as long as
  * it keeps the job; one that ran and was removed since would run a second time.
  */
-async function sendMissing(queue: BullQueue, jobs: NewJob[], call: GateCall): Promise<void> {
+async function sendMissing(queue: BullQueue, jobs: readonly NewJob[], call: GateCall): Promise<void> {
   const arrived = await findArrived(queue, jobs)
   const missing = jobs.filter((_, index) => !arrived[index])
   if (missing.length > 0) await addAll(queue, missing, call)
 }
 
-async function findArrived(queue: BullQueue, jobs: NewJob[]): Promise<boolean[]> {
+/** Which of these jobs an earlier send brought in, whether they are still there or not. */
+export async function findArrived(queue: BullQueue, jobs: readonly NewJob[]): Promise<boolean[]> {
   // The job before its result: when it is gone by then, the result it left in the same step is there.
   const look = queue.client.pipeline()
   for (const { jobId } of jobs) look.exists(queue.keys.bullBase + jobId).get(queue.keys.result(jobId))

@@ -14,8 +14,10 @@ export interface ClientOptions {
 }
 
 export interface FailFastClientOptions extends ClientOptions {
-  /** Milliseconds one command may take before it rejects; also how long Redis may be silent before a reconnect. */
+  /** Milliseconds one command may take before it rejects. */
   readonly timeoutMs: number
+  /** Milliseconds Redis may be silent, when it owes an answer, before a reconnect. Default `timeoutMs`. */
+  readonly silenceMs?: number
 }
 
 // Reply shapes stay ioredis's default: they are part of a client's type.
@@ -60,7 +62,7 @@ export function createProducerClient(settings: RedisSettings, options: FailFastC
       // A command whose reply was lost with its connection is never sent again unseen: it may have added to a counter.
       maxRetriesPerRequest: 0,
       commandTimeout: options.timeoutMs,
-      socketTimeout: options.timeoutMs,
+      socketTimeout: options.silenceMs ?? options.timeoutMs,
       // 1: reconnect and reject the refused command.
       reconnectOnError: (error) => (isReadOnlyReply(error) ? 1 : false),
     },

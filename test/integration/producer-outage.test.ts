@@ -191,7 +191,7 @@ describe('a producer that Redis refuses', () => {
     await expect(producer.counters.incr(contract.queue, 'n')).rejects.toMatchObject({ code: 'REDIS_FULL' })
     expect(await full.cli('KEYS', '*')).toBe('')
     await full.cli('CONFIG', 'SET', 'maxmemory', '0')
-    await producer.enqueue(contract, 1)
+    await vi.waitFor(() => producer.enqueue(contract, 1), { timeout: 20_000 })
     await full.close()
   })
 

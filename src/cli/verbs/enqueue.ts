@@ -32,7 +32,7 @@ export const enqueue: Verb = {
       .option('--priority <number>', '1 (first) to 2097151 (last); jobs without one come before all')
       .option('--attempts <number>', 'most attempts (default: those of the contract)')
       .option('--wait [timeout]', `wait for the end of the job and show its result (default time: ${DEFAULT_WAIT})`)
-    addSettings(command, ['redis', 'prefix', 'timeout', 'jobs'])
+    addSettings(command, ['redis', 'prefix', 'timeout', 'jobs', 'durability', 'allowVolatile'])
     command.addHelpText(
       'after',
       `
@@ -76,6 +76,8 @@ async function withProducer(settings: Settings, work: (producer: Producer) => Pr
     redis: redisOf(settings),
     prefix: settings.prefix,
     timeout: settings.timeoutMs,
+    durability: settings.durability,
+    allowVolatile: settings.allowVolatile,
   })
   try {
     return await work(producer)
