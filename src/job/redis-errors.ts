@@ -127,17 +127,67 @@ export class CounterOverflowError extends DroverError {
   }
 }
 
-/** Redis has reached its `maxmemory` and takes no more writes; nothing was written. */
+export interface RedisFullOptions extends DroverErrorOptions {
+  readonly usedPercent?: number
+}
+
+/**
+ * Redis has reached its `maxmemory`, or is so near to it that a producer adds nothing more; nothing was written.
+ * `usedPercent` is how full it was, where it was seen in time.
+ */
 export class RedisFullError extends DroverError {
   readonly operation: string
+  readonly usedPercent: number | undefined
 
-  constructor(operation: string, options?: DroverErrorOptions) {
+  constructor(operation: string, options?: RedisFullOptions) {
+    const { usedPercent } = options ?? {}
     super(
       'REDIS_FULL',
-      `Redis is out of memory and refused ${operation}: raise its maxmemory, or free memory, then repeat it`,
+      usedPercent === undefined
+        ? `Redis is out of memory and refused ${operation}: raise its maxmemory, or free memory, then repeat it`
+        : `Redis has used ${usedPercent} % of its maxmemory, and the rest is for jobs that are there to end: ` +
+            `${operation} was not sent; start workers or raise maxmemory, then repeat it`,
       options,
     )
     this.operation = operation
+    this.usedPercent = usedPercent
+  }
+}
+
+/**
+ * With durability `strict`: the job is in Redis, and no replica confirmed it in time. Repeat the enqueue with the same
+ * `jobId`: it enqueues nothing twice, and waits for a replica again.
+ */
+export class NotReplicatedError extends DroverError {
+  readonly operation: string
+  readonly waitMs: number
+  readonly jobId: string | undefined
+
+  constructor(operation: string, waitMs: number, jobId?: string) {
+    const id = jobId === undefined ? '' : ` with id ${JSON.stringify(jobId)}`
+    super(
+      'NOT_REPLICATED',
+      `Redis did ${operation}, and no replica confirmed it within ${waitMs} ms: look at the replicas, then repeat it${id}`,
+    )
+    this.operation = operation
+    this.waitMs = waitMs
+    this.jobId = jobId
+  }
+}
+
+/** The keys under this prefix are of another version of Drover, which this one would read and write wrongly. */
+export class KeyVersionError extends DroverError {
+  readonly found: string
+  readonly expected: string
+
+  constructor(found: string, expected: string) {
+    super(
+      'KEY_VERSION',
+      `the keys in this Redis are of version ${found}, this Drover writes ${expected}: ` +
+        'run one version of Drover everywhere, or give this one another prefix',
+    )
+    this.found = found
+    this.expected = expected
   }
 }
 
