@@ -1,0 +1,112 @@
+// What the Redis-side rows share: a Redis under load, how soon jobs end again after a fault, and the end of a run.
+import { performance } from 'node:perf_hooks'
+import { queueKeys } from '../../src/redis/index.js'
+import type { FaultProcess, PlannedJob, ProducerPlan, WorkerPlan } from './processes.js'
+import type { RowContext } from './row.js'
+
+export interface LoadOptions {
+  /** Where the producer and the workers find Redis. */
+  readonly redis: string
+  readonly jobs: number
+  /** By default 2. */
+  readonly workers?: number
+  /** The longest run of a job, in milliseconds; each takes a random part of it. Default 20. */
+  readonly longestMs?: number
+  readonly producer?: Partial<ProducerPlan>
+  readonly worker?: Partial<WorkerPlan>
+}
+
+export interface Load {
+  readonly jobs: readonly PlannedJob[]
+  readonly producer: FaultProcess
+  readonly workers: readonly FaultProcess[]
+}
+
+/** Workers, and a producer that sends each job until it is accepted: an outage ends neither of them. */
+export async function startLoad(context: RowContext<unknown>, options: LoadOptions): Promise<Load> {
+  const { redis, workers: count = 2, longestMs = 20 } = options
+  const jobs = context.plan(options.jobs, () => ({ ms: context.random.below(longestMs) }))
+  // A lock that is lost while Redis is away is no fault of the job, however often.
+  const worker = { maxStalledCount: 1_000, ...options.worker?.worker }
+  const plan = { redis, ...options.worker, worker }
+  const workers = await Promise.all(Array.from({ length: count }, () => context.startWorker(plan)))
+  const producer = context.startProducer({ redis, jobs, persistent: true, ...options.producer })
+  return { jobs, producer, workers }
+}
+
+/** Jobs that have ended, as Redis lists them. */
+export async function countEnded(context: RowContext<unknown>, url: string): Promise<number> {
+  const { bullBase } = queueKeys('drover', context.queue)
+  const redis = context.connect(url)
+  const counts = await Promise.all(['completed', 'failed'].map((state) => redis.zcard(bullBase + state)))
+  return counts.reduce((sum, count) => sum + count, 0)
+}
+
+/**
+ * Resolves when the next job ends, and gives the milliseconds since `sinceMs` (by `performance.now()`, default now).
+ * What is meant by a job that ends: its handler returned, as the ledger has it, and Redis lists it.
+ */
+export async function untilNextEnd(context: RowContext<unknown>, url: string, sinceMs = performance.now()) {
+  const before = await countEnded(context, url)
+  await context.until('another job has ended', async () => (await countEnded(context, url)) > before)
+  return performance.now() - sinceMs
+}
+
+/** The producer has ended, every job was sent, nothing waits or runs: holds all of it against the ledger. */
+export async function endLoad(
+  context: RowContext<unknown>,
+  load: Load,
+  options: { readonly url: string } & Parameters<RowContext<unknown>['check']>[0],
+) {
+  await context.finish(load.producer)
+  await context.drain(options.url)
+  const gone = load.workers.filter((worker) => worker.hasEnded()).length
+  context.require(gone === 0, 'worker-ended', `${gone} workers have ended, and must live through it`)
+  return context.check(options)
+}
+
+/**
+ * Resolves when a job that was accepted after the latest fault has run, and gives the milliseconds from that fault: only a
+ * worker that reaches Redis again can have taken it.
+ */
+export async function untilFreshEnd(context: RowContext<unknown>): Promise<number> {
+  let ms: number | undefined
+  await context.until('a job that came after the fault has run', () => {
+    let faultAt = Number.POSITIVE_INFINITY
+    const fresh = new Set<string>()
+    for (const line of context.ledger()) {
+      if (line.e === 'fault') {
+        faultAt = line.at
+        fresh.clear()
+      } else if (line.e === 'ack' && line.at > faultAt) fresh.add(line.id)
+      else if (line.e === 'end' && fresh.has(line.id)) {
+        ms = line.at - faultAt
+        return true
+      }
+    }
+    return false
+  })
+  return ms ?? 0
+}
+
+/** In a full run, a time that is over its target is a problem; in a small one, on a machine that may be busy, never. */
+export function target(context: RowContext<unknown>, what: string, ms: number, mostMs: number): void {
+  const text = `${what}: ${Math.round(ms)} ms, the target is ${mostMs} ms`
+  context.require(!context.isFull || ms <= mostMs, 'too-slow', text)
+}
+
+/** How long each enqueue of the run took to be answered, by an ack or an error, in milliseconds. */
+export function answerTimes(context: RowContext<unknown>): number[] {
+  const sentAt = new Map<string, number>()
+  const times: number[] = []
+  for (const line of context.ledger()) {
+    if (line.e === 'try') sentAt.set(line.id, line.at)
+    else if (line.e === 'ack' || line.e === 'unknown' || line.e === 'refused') {
+      const from = sentAt.get(line.id)
+      if (from !== undefined) times.push(line.at - from)
+      // One that is sent again is answered anew; its pause between is 50 ms.
+      sentAt.set(line.id, line.at)
+    }
+  }
+  return times
+}

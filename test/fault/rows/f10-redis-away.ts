@@ -1,0 +1,60 @@
+// F10: Redis is away for a time, under load and while nothing is to be done, and comes back.
+import { setTimeout as sleep } from 'node:timers/promises'
+import { endLoad, startLoad, target, untilNextEnd } from '../redis-load.js'
+import { RESUME_TARGET_MS } from '../redis-restarts.js'
+import { defineRow } from '../row.js'
+
+interface Size {
+  readonly outages: readonly { readonly seconds: number; readonly isIdle: boolean }[]
+  readonly perSecond: number
+}
+
+const both = (seconds: number) => [
+  { seconds, isIdle: false },
+  { seconds, isIdle: true },
+]
+
+export default defineRow<Size>({
+  name: 'F10',
+  title: 'a worker takes jobs again by itself after Redis was away',
+  // 7 s: longer than a worker waits for a job in one call, after which bullmq#4585 had workers never come back.
+  small: {
+    outages: [
+      { seconds: 1, isIdle: false },
+      { seconds: 7, isIdle: true },
+    ],
+    perSecond: 50,
+  },
+  full: { outages: [1, 7, 20, 60].flatMap(both), perSecond: 100 },
+  run: async (context) => {
+    const { url, ...server } = await context.startRedis()
+    const load = await startLoad(context, { redis: url, jobs: 1, workers: 2 })
+    await context.finish(load.producer)
+    let next = 2
+    let producer = load.producer
+    for (const { seconds, isIdle } of context.size.outages) {
+      const send = (count: number) => {
+        const jobs = context.plan(count, () => ({ ms: context.random.below(20) }), next)
+        next += count
+        return context.startProducer({ redis: url, jobs, persistent: true, perSecond: context.size.perSecond })
+      }
+      await context.drain(url)
+      // Enough to go on for a second after Redis is back.
+      if (!isIdle) producer = send(context.size.perSecond * (seconds + 2))
+      if (!isIdle) await untilNextEnd(context, url)
+      context.fault(`redis-away-${seconds}s-${isIdle ? 'idle' : 'load'}`)
+      await server.kill()
+      // The time Redis is away is the fault itself.
+      await sleep(seconds * 1_000)
+      await server.restart()
+      const backMs = performance.now()
+      if (isIdle) producer = send(20)
+      const ms = await untilNextEnd(context, url, backMs)
+      context.recovered(ms)
+      context.figure(`resumedMs-${seconds}s-${isIdle ? 'idle' : 'load'}`, Math.round(ms))
+      target(context, `first job after ${seconds} s without Redis`, ms, RESUME_TARGET_MS)
+      await context.finish(producer)
+    }
+    await endLoad(context, { ...load, producer }, { url })
+  },
+})
