@@ -15,6 +15,21 @@ export {
   readCounterSeries,
 } from './counters.js'
 export { Effects, MAX_EFFECT_CHARACTERS, MAX_EFFECT_WORDS, MAX_EFFECTS, type StagedWrite } from './effects.js'
+export {
+  BEAT_MS,
+  BEAT_TTL_MS,
+  MAX_BEAT_JOBS,
+  orderConcurrency,
+  orderState,
+  type RunningJob,
+  readOrders,
+  readWorkers,
+  removeBeat,
+  type WorkerBeat,
+  type WorkerOrders,
+  type WorkerState,
+  writeBeat,
+} from './fleet.js'
 export { LedgerBackend, ledgerBackendFactory } from './ledger-backend.js'
 export { ResultWaiter, type ResultWaiterOptions, type WaitOptions } from './result-waiter.js'
 export {

@@ -40,7 +40,11 @@ export {
   resultKey,
   statsHourKey,
   statsKey,
+  tokensKey,
   totalsKey,
+  workerKey,
+  workerOrdersKey,
+  workersKey,
 } from './keys.js'
 export { bareRedisError, maskRedisError, type RedisErrorContext } from './mask-error.js'
 export { findRedisBinary, REDIS_BINARY_FOLDERS, REDIS_INSTALL_COMMANDS } from './redis-binary.js'

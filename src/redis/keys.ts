@@ -124,6 +124,26 @@ export function queuesKey(prefix: string): string {
   return `${prefix}:queues`
 }
 
+/** Sorted set of the ids of all workers, by their last heartbeat, ms since 1970 by their own clock. No TTL. */
+export function workersKey(prefix: string): string {
+  return `${prefix}:workers`
+}
+
+/** Hash: a worker's last heartbeat. It is gone when three have failed to come. */
+export function workerKey(prefix: string, id: string): string {
+  return `${prefix}:worker:${id}`
+}
+
+/** Hash: what a worker was told to do, which it reads each second. Gone a minute after the worker. */
+export function workerOrdersKey(prefix: string, id: string): string {
+  return `${prefix}:worker:${id}:orders`
+}
+
+/** Hash of the tokens of the HTTP API: id -> JSON with the token's SHA-256, never the token. No TTL. */
+export function tokensKey(prefix: string): string {
+  return `${prefix}:tokens`
+}
+
 /** Hash with the version of this key contract. No TTL. */
 export function contractKey(prefix: string): string {
   return `${prefix}:contract`

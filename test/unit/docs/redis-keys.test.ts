@@ -28,7 +28,13 @@ describe('the table of keys', () => {
     const built = Object.entries(named).map(([name, key]) => {
       return typeof key === 'string' ? key : (key as (argument: string) => string)(PLACEHOLDERS[name] ?? '?')
     })
-    const shared = [keyNames.queuesKey('drover'), keyNames.contractKey('drover')]
+    const shared = [
+      keyNames.workersKey('drover'),
+      keyNames.workerKey('drover', '<id>'),
+      keyNames.workerOrdersKey('drover', '<id>'),
+      keyNames.queuesKey('drover'),
+      keyNames.contractKey('drover'),
+    ]
     expect([...documented].sort()).toEqual([...built, `${bullBase}…`, ...shared].sort())
   })
 
@@ -37,7 +43,9 @@ describe('the table of keys', () => {
     expect(functions.length).toBeGreaterThan(7)
     for (const [name, build] of functions) {
       const argument = PLACEHOLDERS[name.replace(/(Key|Channel)$/, '')] ?? ''
-      expect(documented).toContain((build as (...words: string[]) => string)('drover', '<queue>', argument))
+      // A worker's keys belong to no queue.
+      const words = /^worker(Orders)?Key$/.test(name) ? ['<id>'] : ['<queue>', argument]
+      expect(documented).toContain((build as (...words: string[]) => string)('drover', ...words))
     }
   })
 

@@ -1,0 +1,126 @@
+// What makes a worker one of a fleet: its heartbeats, and following what it is told. It neither takes jobs nor ends the
+// worker; it calls what does.
+import { randomBytes } from 'node:crypto'
+import { hostname } from 'node:os'
+import type { Logger } from 'pino'
+import {
+  BEAT_MS,
+  MAX_BEAT_JOBS,
+  type RunningJob,
+  readOrders,
+  removeBeat,
+  type WorkerState,
+  writeBeat,
+} from '../../ledger/index.js'
+import type { RedisClient } from '../../redis/index.js'
+import { throttledLog } from '../log-throttle.js'
+
+const ORDERS_MS = 1_000
+
+/** The worker as its heartbeats tell of it. */
+export interface SteeredWorker {
+  readonly state: WorkerState
+  readonly handled: number
+  readonly loads: readonly { readonly queue: string; readonly concurrency: number; readonly running: number }[]
+  readonly runningJobs: readonly RunningJob[]
+  quiet(): void
+  resume(): void
+  close(): void
+  setConcurrency(queue: string, concurrency: number): void
+}
+
+export interface FleetMemberOptions {
+  readonly client: RedisClient
+  readonly prefix: string
+  readonly version: string
+  readonly worker: SteeredWorker
+  readonly logger: Logger
+}
+
+export class FleetMember {
+  readonly id = `${hostname().slice(0, 64)}-${process.pid}-${randomBytes(4).toString('hex')}`
+  readonly #options: FleetMemberOptions
+  readonly #startedAt = Date.now()
+  readonly #onError: (error: unknown) => void
+  #timer: NodeJS.Timeout | undefined
+  #dueAt = 0
+  #lastBeatAt = Number.NEGATIVE_INFINITY
+  #loopLagMs = 0
+  #busy: Promise<void> = Promise.resolve()
+  #isBusy = false
+
+  constructor(options: FleetMemberOptions) {
+    this.#options = options
+    this.#onError = throttledLog(options.logger, 'warn', 'the heartbeat was not written, will retry')
+  }
+
+  /** Says at once that the worker is there, and then each 5 s. */
+  start(): void {
+    this.#dueAt = performance.now() + ORDERS_MS
+    this.#timer = setInterval(() => this.#tick(), ORDERS_MS)
+    this.#tick()
+  }
+
+  /** Says that the worker is gone, once the connection allows. No timer is left. */
+  async close(): Promise<void> {
+    clearInterval(this.#timer)
+    await this.#busy
+    await removeBeat(this.#options.client, this.#options.prefix, this.id).catch(this.#onError)
+  }
+
+  #tick(): void {
+    const now = performance.now()
+    this.#loopLagMs = Math.max(this.#loopLagMs, now - this.#dueAt, 0)
+    this.#dueAt = now + ORDERS_MS
+    // Redis may be away for longer than a tick; no queue of heartbeats builds up meanwhile.
+    if (this.#isBusy) return
+    this.#isBusy = true
+    this.#busy = this.#follow()
+      .catch(this.#onError)
+      .finally(() => {
+        this.#isBusy = false
+      })
+  }
+
+  async #follow(): Promise<void> {
+    const { client, prefix, worker } = this.#options
+    const orders = await readOrders(client, prefix, this.id)
+    const before = this.#describe()
+    for (const { queue, concurrency } of worker.loads) {
+      const wanted = orders.concurrency.get(queue)
+      if (wanted !== undefined && wanted !== concurrency) worker.setConcurrency(queue, wanted)
+    }
+    if (orders.state === 'quiet' && worker.state === 'run') worker.quiet()
+    if (orders.state === 'run' && worker.state === 'quiet') worker.resume()
+    const isChanged = this.#describe() !== before
+    if (isChanged || performance.now() - this.#lastBeatAt >= BEAT_MS) await this.#beat()
+    if (orders.state === 'close' && worker.state !== 'close') worker.close()
+  }
+
+  async #beat(): Promise<void> {
+    const { client, prefix, version, worker } = this.#options
+    this.#lastBeatAt = performance.now()
+    const loopLagMs = Math.round(this.#loopLagMs)
+    this.#loopLagMs = 0
+    const jobs = [...worker.runningJobs].sort((a, b) => a.startedAt - b.startedAt).slice(0, MAX_BEAT_JOBS)
+    await writeBeat(client, prefix, {
+      id: this.id,
+      host: hostname(),
+      pid: process.pid,
+      version,
+      startedAt: this.#startedAt,
+      seenAt: Date.now(),
+      state: worker.state,
+      handled: worker.handled,
+      rssBytes: process.memoryUsage.rss(),
+      loopLagMs,
+      queues: worker.loads,
+      jobs,
+    })
+  }
+
+  #describe(): string {
+    const { state, loads } = this.#options.worker
+    return `${state} ${loads.map(({ concurrency }) => concurrency).join(' ')}`
+  }
+}

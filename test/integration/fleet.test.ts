@@ -1,0 +1,120 @@
+// Workers seen and steered from outside, by their heartbeats and orders in Redis.
+import { Redis } from 'ioredis'
+import { pino } from 'pino'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import {
+  BEAT_TTL_MS,
+  orderConcurrency,
+  orderState,
+  readOrders,
+  readWorkers,
+  type WorkerState,
+} from '../../src/ledger/index.js'
+import { workerKey, workersKey } from '../../src/redis/index.js'
+import { FleetMember, type SteeredWorker } from '../../src/worker/fleet/fleet-member.js'
+import { startTestRedis, type TestRedis } from '../support/redis.js'
+import { rows } from '../unit/docs/documents.js'
+
+let server: TestRedis
+let redis: Redis
+const members: FleetMember[] = []
+
+beforeAll(async () => {
+  server = await startTestRedis()
+  redis = new Redis(server.url)
+})
+beforeEach(() => redis.flushdb())
+afterEach(async () => {
+  for (const member of members.splice(0)) await member.close()
+})
+afterAll(async () => {
+  redis.disconnect()
+  await server.close()
+})
+
+const PATIENCE = { timeout: 60_000 }
+
+/** A worker of one queue that only remembers what it was told. */
+function startMember() {
+  const load = { queue: 'media', concurrency: 4, running: 1 }
+  const told: string[] = []
+  let state: WorkerState = 'run'
+  const turn = (to: WorkerState) => () => {
+    state = to
+    told.push(to)
+  }
+  const worker: SteeredWorker = {
+    get state() {
+      return state
+    },
+    handled: 7,
+    loads: [load],
+    runningJobs: [
+      { queue: 'media', id: 'young', job: 'resize', attempt: 1, startedAt: 2_000 },
+      { queue: 'media', id: 'old', job: 'resize', attempt: 2, startedAt: 1_000 },
+    ],
+    quiet: turn('quiet'),
+    resume: turn('run'),
+    close: turn('close'),
+    setConcurrency: (queue, concurrency) => {
+      told.push(`${queue} ${concurrency}`)
+      load.concurrency = concurrency
+    },
+  }
+  const logger = pino({ level: 'silent' })
+  const member = new FleetMember({ client: redis, prefix: 'drover', version: '0.0.1', worker, logger })
+  members.push(member)
+  member.start()
+  return { member, told }
+}
+
+const workers = () => readWorkers(redis, 'drover')
+
+describe('a worker of a fleet', () => {
+  it('is seen at once with what it runs, the longest running first, and is gone when it closes', async () => {
+    const { member } = startMember()
+    await vi.waitFor(async () => expect(await workers()).toHaveLength(1), PATIENCE)
+    const [beat] = await workers()
+    expect(beat).toMatchObject({ id: member.id, pid: process.pid, version: '0.0.1', state: 'run', handled: 7 })
+    expect(beat?.queues).toEqual([{ queue: 'media', concurrency: 4, running: 1 }])
+    expect(beat?.jobs.map(({ id }) => id)).toEqual(['old', 'young'])
+    expect(beat?.rssBytes).toBeGreaterThan(1_000_000)
+    const documented = rows('docs/redis-keys.md', 'heartbeat').flatMap(([cell = '']) => cell.match(/[\w]+/g) ?? [])
+    expect(Object.keys(await redis.hgetall(workerKey('drover', member.id))).sort()).toEqual(documented.sort())
+    const ttlMs = await redis.pttl(workerKey('drover', member.id))
+    expect(ttlMs).toBeGreaterThan(0)
+    expect(ttlMs).toBeLessThanOrEqual(BEAT_TTL_MS)
+    await member.close()
+    expect(await workers()).toEqual([])
+    expect(await redis.keys('*')).toEqual([])
+  })
+
+  it('follows what it is told, once, and shows it', async () => {
+    const { member, told } = startMember()
+    await vi.waitFor(async () => expect(await workers()).toHaveLength(1), PATIENCE)
+    await orderState(redis, 'drover', member.id, 'quiet')
+    await orderConcurrency(redis, 'drover', member.id, 'media', 9)
+    await orderConcurrency(redis, 'drover', member.id, 'other', 2)
+    await vi.waitFor(async () => {
+      expect((await workers())[0]).toMatchObject({ state: 'quiet', queues: [{ concurrency: 9 }] })
+    }, PATIENCE)
+    await orderState(redis, 'drover', member.id, 'run')
+    await vi.waitFor(async () => expect((await workers())[0]?.state).toBe('run'), PATIENCE)
+    await orderState(redis, 'drover', member.id, 'close')
+    await vi.waitFor(() => expect(told.at(-1)).toBe('close'), PATIENCE)
+    expect(told).toEqual(['media 9', 'quiet', 'run', 'close'])
+  })
+})
+
+describe('the list of workers', () => {
+  it('leaves out one whose heartbeats ended, and forgets it', async () => {
+    await redis.zadd(workersKey('drover'), 1, 'killed')
+    expect(await workers()).toEqual([])
+    expect(await redis.zcard(workersKey('drover'))).toBe(0)
+  })
+
+  it('is empty where there was never one, and orders without one change nothing', async () => {
+    expect(await workers()).toEqual([])
+    expect(await readOrders(redis, 'drover', 'none')).toEqual({ concurrency: new Map() })
+  })
+})
