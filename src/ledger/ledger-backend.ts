@@ -32,6 +32,13 @@ const KEEP_ALL = -1
 /** The reason BullMQ leaves with a job that stalled too often. */
 const STALLED_REASON = 'job stalled more than allowable limit'
 
+/** What an enqueue may have stored with a job that its commit heeds: how long its result is kept, its idempotency key. */
+interface StoredLife {
+  readonly keepResult?: number
+  readonly key?: string
+  readonly keyTtl?: number
+}
+
 export interface LedgerBackendOptions {
   readonly keys: KeysOfQueue
   readonly prefix: string
@@ -167,9 +174,15 @@ export class LedgerBackend extends RedisQueueBackend {
       processedOn: job.processedOn ?? finishedOn,
       delayMs: job.opts.delay ?? 0,
     }
+    const { keepResult, key, keyTtl } = job.opts as StoredLife
     try {
       const words = bullmqArgs.slice(BULLMQ_KEYS)
-      for (const word of commitWords(finishing, outcome, finishedOn, this.#jobsOf(outcome))) words.push(word)
+      const kept = keepResult === undefined ? outcome : { ...outcome, keepResultMs: keepResult }
+      for (const word of commitWords(finishing, kept, finishedOn, this.#jobsOf(outcome))) words.push(word)
+      if (key !== undefined && keyTtl === undefined) {
+        // The key of an enqueue ends with the result of its job.
+        words.push(3, 'EXPIRE', this.#keys.key(`${job.name}:${key}`), Math.max(1, Math.ceil(kept.keepResultMs / 1000)))
+      }
       const reply = await this.#batch.commit(bullmqArgs[JOB_KEY], words).catch((error: unknown) => {
         const rejection = rejectionOf(error, outcome, this.#keys)
         if (!rejection) throw error

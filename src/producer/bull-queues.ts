@@ -1,27 +1,20 @@
 // BullMQ's side of enqueueing: a backend per queue, all over the producer's one connection, and the entry of each queue
 // in the list of queues. BullMQ's `Queue` is left out: it would encode each input a second time.
-import {
-  type JobJson,
-  type KeyPrefixOptions,
-  type QueueBaseOptions,
-  QueueKeys,
-  RedisConnection,
-  RedisQueueBackend,
-} from 'bullmq'
-import { BULLMQ_VERSION } from '../ledger/index.js'
+import { type KeyPrefixOptions, type QueueBaseOptions, QueueKeys, RedisConnection } from 'bullmq'
+import { AddBackend, attachAddRules, BULLMQ_VERSION, type RuledJob } from '../ledger/index.js'
 import { type KeysOfQueue, queueKeys, queuesKey, type RedisClient } from '../redis/index.js'
 import type { StoredOptions } from './enqueue-options.js'
 
 /** One job as it is sent. */
 export interface NewJob {
   readonly jobId: string
-  readonly job: JobJson
+  readonly job: RuledJob
 }
 
 export interface BullQueue {
   readonly name: string
   readonly keys: KeysOfQueue
-  readonly backend: RedisQueueBackend
+  readonly backend: AddBackend
   readonly client: RedisClient
   /** Lists the queue as one that is used: sent with the first enqueue, and again with a later one until it succeeds. */
   list(): void
@@ -36,6 +29,7 @@ export class BullQueues {
   constructor(client: RedisClient, prefix: string) {
     this.#client = client
     this.#prefix = prefix
+    attachAddRules(client)
     // Both skips: else a Redis that is down at the first use would make this connection fail for good.
     this.#connection = new RedisConnection(client, {
       shared: true,
@@ -62,7 +56,7 @@ export class BullQueues {
 
   #open(name: string): BullQueue {
     const keys = queueKeys(this.#prefix, name)
-    const backend = newBackend(this.#connection, name, keys.bull)
+    const backend = newBackend(this.#connection, name, keys)
     let listed: 'no' | 'sent' | 'yes' = 'no'
     const send = async () => {
       await Promise.all([
@@ -87,12 +81,13 @@ export class BullQueues {
   }
 }
 
-function newBackend(connection: RedisConnection, name: string, prefix: string): RedisQueueBackend {
+function newBackend(connection: RedisConnection, name: string, keys: KeysOfQueue): AddBackend {
+  const prefix = keys.bull
   const bullKeys = new QueueKeys(prefix)
   const toKey = (type: string) => bullKeys.toKey(name, type)
   const options: QueueBaseOptions & KeyPrefixOptions = { connection: {}, prefix }
   // No blocking connection; and the connection is not this backend's own, as all queues share it.
-  return new RedisQueueBackend(connection, name, bullKeys.getKeys(name), toKey, options, undefined, false)
+  return new AddBackend(keys, connection, name, bullKeys.getKeys(name), toKey, options, undefined, false)
 }
 
 /**

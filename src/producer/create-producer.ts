@@ -1,5 +1,6 @@
 // createProducer: what an app enqueues jobs with and reads their results and counters through. One enqueue, from here to
-// Redis, is enqueue-options.ts, src/job's encodeInput, send-jobs.ts and redis-gate.ts.
+// Redis, is enqueue-options.ts, src/job's encodeInput, send-jobs.ts and redis-gate.ts; with rules, job-rules.ts and
+// send-ruled.ts too.
 import {
   type AnyJobContract,
   type Duration,
@@ -26,10 +27,13 @@ import { sendBulk } from './enqueue-bulk.js'
 import { type EnqueueOptions, planOptions, refuseUnknown } from './enqueue-options.js'
 import type { JobHandle } from './job-handle.js'
 import { newJobId } from './job-id.js'
+import { checkKey, type JobRules, newRuledJob, planRules, refusalOf } from './job-rules.js'
 import { ProducerCounters } from './producer-counters.js'
+import { ProducerJobs } from './producer-jobs.js'
 import { ProducerResults } from './producer-results.js'
 import { RedisGate } from './redis-gate.js'
 import { sendJob } from './send-jobs.js'
+import { sendRuled } from './send-ruled.js'
 
 export interface ProducerOptions {
   /**
@@ -41,10 +45,6 @@ export interface ProducerOptions {
   readonly prefix?: string | undefined
   /** Longest time for one call while Redis is away or silent, 1 ms to 10 minutes. Default `5s`. */
   readonly timeout?: Duration | undefined
-}
-
-/** Enqueues jobs. Make one for the whole app, and close it when the app ends. */
-export interface Producer extends AsyncDisposable {
   /**
    * What Redis must keep: `standard`, an append-only file; `strict`, one that is on disk before each answer, and where
    * there are replicas, on one of them before an enqueue resolves. Default: DROVER_DURABILITY, else `standard`.
@@ -52,10 +52,16 @@ export interface Producer extends AsyncDisposable {
   readonly durability?: Durability | undefined
   /** True: also enqueue in a Redis that can lose every job. Default: DROVER_ALLOW_VOLATILE, else false. */
   readonly allowVolatile?: boolean | undefined
+}
+
+/** Enqueues jobs. Make one for the whole app, and close it when the app ends. */
+export interface Producer extends AsyncDisposable {
   /** Results of jobs, now or when they come. */
   readonly results: ProducerResults
   /** User counters, read and changed from outside of a job. */
   readonly counters: ProducerCounters
+  /** Jobs by their tags. */
+  readonly jobs: ProducerJobs
 
   /**
    * Checks the input against the contract and puts the job in its queue. Once it resolves, the job is in Redis.
@@ -68,20 +74,21 @@ export interface Producer extends AsyncDisposable {
   enqueue<Contract extends AnyJobContract>(
     contract: Contract,
     input: InputOf<Contract>,
-    options?: EnqueueOptions,
+    options?: EnqueueOptions<InputOf<Contract>>,
   ): Promise<JobHandle<ResultOf<Contract>>>
 
   /**
    * Enqueues one job per input. Inputs are read, checked and sent in chunks; a chunk is sent when all of it was checked.
    * The ids of all jobs are kept for the answer, about 50 bytes each; nothing else grows with the number of inputs.
-   * @throws BulkItemError for an input that is refused: it says which one, why, and how many were enqueued before it
+   * @throws BulkItemError for an input that is refused: it says which one, why, and how many were enqueued; none with
+   *   `onBadItem: 'skip'`
    * @throws EmptyBulkError without any input; RedisUnavailableError, whose operation says how many were enqueued before;
    *   what the iterable throws; else as `enqueue`
    */
   enqueueBulk<Contract extends AnyJobContract>(
     contract: Contract,
     inputs: Iterable<InputOf<Contract>> | AsyncIterable<InputOf<Contract>>,
-    options?: EnqueueBulkOptions,
+    options?: EnqueueBulkOptions<InputOf<Contract>>,
   ): Promise<BulkHandle>
 
   /**
@@ -91,6 +98,7 @@ export interface Producer extends AsyncDisposable {
   close(): Promise<void>
 }
 
+const OPTION_NAMES = ['redis', 'prefix', 'timeout', 'durability', 'allowVolatile'] as const
 const DEFAULT_TIMEOUT_MS = 5_000
 const MAX_TIMEOUT_MS = 600_000
 
@@ -98,7 +106,6 @@ const MAX_TIMEOUT_MS = 600_000
  * A producer. It connects by itself and never waits for Redis here: the first call does, up to its timeout.
  * @throws UnknownOptionError, InvalidOptionError, InvalidPrefixError, RedisUrlError; ConfigError for the environment
  */
-const OPTION_NAMES = ['redis', 'prefix', 'timeout', 'durability', 'allowVolatile'] as const
 export function createProducer(options: ProducerOptions = {}): Producer {
   refuseUnknown(options, OPTION_NAMES, 'createProducer')
   const prefix = checkPrefix(options.prefix ?? 'drover')
@@ -110,6 +117,7 @@ export function createProducer(options: ProducerOptions = {}): Producer {
 class OpenProducer implements Producer {
   readonly results: ProducerResults
   readonly counters: ProducerCounters
+  readonly jobs: ProducerJobs
   readonly #gate: RedisGate
   readonly #queues: BullQueues
 
@@ -118,22 +126,30 @@ class OpenProducer implements Producer {
     this.#queues = new BullQueues(this.#gate.client, prefix)
     this.results = new ProducerResults({ gate: this.#gate, prefix, settings })
     this.counters = new ProducerCounters(this.#gate, prefix)
+    this.jobs = new ProducerJobs(this.#gate, prefix)
   }
 
   async enqueue<Contract extends AnyJobContract>(
     contract: Contract,
     input: InputOf<Contract>,
-    options?: EnqueueOptions,
+    options?: EnqueueOptions<InputOf<Contract>>,
   ): Promise<JobHandle<ResultOf<Contract>>> {
     const startedMs = performance.now()
     this.#gate.checkOpen()
     checkContract(contract)
     const timestamp = Date.now()
     const plan = planOptions(contract, options, timestamp)
+    const rules = planRules(contract, options as EnqueueOptions<never>, plan)
+    if (options?.key !== undefined) checkKey(options.key)
     const jobId = options?.id ?? newJobId()
     const encoded = encodeInput(contract, input)
     const text = typeof encoded === 'string' ? encoded : await encoded
     const { name, queue } = contract
+    if (rules !== undefined) {
+      const { keys } = this.#queues.get(queue)
+      const parts = { contract, keys, jobId, input, text, stored: plan, timestamp, key: options?.key }
+      return this.#enqueueRuled(contract, newRuledJob(parts, rules), rules, startedMs)
+    }
     const job = newJob(name, jobId, text, plan, timestamp)
     await sendJob(this.#gate, this.#queues.get(queue), job, {
       operation: `the enqueue of job ${name}`,
@@ -143,10 +159,26 @@ class OpenProducer implements Producer {
     return { id: jobId, name, queue }
   }
 
+  async #enqueueRuled(
+    contract: AnyJobContract,
+    job: NewJob,
+    rules: JobRules,
+    startedMs: number,
+  ): Promise<JobHandle<never>> {
+    const { name, queue } = contract
+    const { jobId } = job
+    const call = { operation: `the enqueue of job ${name}`, startedMs, jobId }
+    const [reply] = await sendRuled(this.#gate, this.#queues.get(queue), [job], call, rules)
+    const refusal = reply && refusalOf(reply, contract, job)
+    if (refusal) throw refusal
+    if (reply?.kind === 'known') return { id: reply.id, name, queue, deduplicated: true }
+    return { id: jobId, name, queue }
+  }
+
   async enqueueBulk<Contract extends AnyJobContract>(
     contract: Contract,
     inputs: Iterable<InputOf<Contract>> | AsyncIterable<InputOf<Contract>>,
-    options: EnqueueBulkOptions = {},
+    options: EnqueueBulkOptions<InputOf<Contract>> = {},
   ): Promise<BulkHandle> {
     this.#gate.checkOpen()
     checkContract(contract)
@@ -168,7 +200,7 @@ function checkContract(contract: unknown): void {
   if (!isJobContract(contract)) throw new InvalidOptionError('contract', 'what defineJob returned', contract)
 }
 
-function readSettings(redis: string | RedisSettings | undefined): RedisSettings {
+export function readSettings(redis: string | RedisSettings | undefined): RedisSettings {
   if (redis === undefined) return redisSettingsFromEnv(process.env) ?? DEFAULT_REDIS
   if (typeof redis === 'string') return parseRedisUrl(redis)
   const kind: unknown = typeof redis === 'object' && redis !== null ? redis.kind : undefined

@@ -1,75 +1,70 @@
-// Many inputs of one job: read, checked and sent in chunks, so that memory does not grow with their number.
-import { type AnyJobContract, BulkItemError, EmptyBulkError, encodeInput, InvalidOptionError } from '../job/index.js'
+// Many inputs of one job: read, checked and sent in chunks, so that memory does not grow with their number. Its options
+// and its tally are in bulk-options.ts.
+import { type AnyJobContract, EmptyBulkError, encodeInput, InvalidOptionError } from '../job/index.js'
+import { type BulkHandle, type BulkPlan, BulkTally, type EnqueueBulkOptions, planBulk } from './bulk-options.js'
 import { type BullQueue, type NewJob, newJob } from './bull-queues.js'
-import { checkWhole, type EnqueueOptions, planOptions, refuseUnknown, type StoredOptions } from './enqueue-options.js'
 import { newJobId } from './job-id.js'
+import { newRuledJob, refusalOf } from './job-rules.js'
 import type { RedisGate } from './redis-gate.js'
 import { sendJobs } from './send-jobs.js'
+import { sendRuled } from './send-ruled.js'
 
-export interface EnqueueBulkOptions extends Omit<EnqueueOptions, 'id'> {
-  /** Jobs per round trip, 1 to 5000. Default 500. A larger chunk holds more inputs in memory, and Redis busy for longer. */
-  readonly chunkSize?: number | undefined
-  /** Called after each chunk with the number of jobs that are in Redis. What it throws ends the bulk. */
-  readonly onProgress?: ((progress: { readonly enqueued: number }) => void) | undefined
-}
-
-export interface BulkHandle {
-  readonly count: number
-  /** The ids in the order of the inputs. */
-  readonly ids: readonly string[]
-}
-
-const OPTION_NAMES = ['chunkSize', 'onProgress', 'delay', 'at', 'priority', 'attempts', 'lifo'] as const
-const DEFAULT_CHUNK_SIZE = 500
-const MAX_CHUNK_SIZE = 5_000
-/** A chunk of large inputs is sent earlier: this many characters of JSON are held at once. */
-const MAX_CHUNK_CHARACTERS = 8_388_608
+/**
+ * A chunk of large inputs is sent earlier: this many characters of JSON are held at once. A slow network must bring it to
+ * Redis before the gate takes its silence (2 s) for a dead connection.
+ */
+const MAX_CHUNK_CHARACTERS = 2_097_152
 
 export interface BulkRoom {
   readonly gate: RedisGate
   readonly queue: BullQueue
 }
 
+interface BulkJob extends NewJob {
+  /** Which input it is of. */
+  readonly index: number
+}
+
 /** @throws what `Producer.enqueueBulk` says */
 export async function sendBulk(
-  { gate, queue }: BulkRoom,
+  room: BulkRoom,
   contract: AnyJobContract,
   inputs: Iterable<unknown> | AsyncIterable<unknown>,
-  options: EnqueueBulkOptions,
+  options: EnqueueBulkOptions<never>,
 ): Promise<BulkHandle> {
   const startedAt = Date.now()
-  const { chunkSize, plan, onProgress } = readOptions(contract, options, startedAt)
   checkIterable(inputs)
-  const ids: string[] = []
-  let chunk: NewJob[] = []
+  const plan = planBulk(contract, inputs, options, startedAt)
+  const tally = new BulkTally()
+  let chunk: BulkJob[] = []
   let characters = 0
-  let enqueued = 0
+  let index = 0
   let sending: Promise<void> = Promise.resolve()
 
-  const send = async (jobs: NewJob[]) => {
-    const operation = `the enqueue of ${jobs.length} inputs after the first ${enqueued} of a bulk`
-    await sendJobs(gate, queue, jobs, { operation, startedMs: performance.now() })
-    enqueued += jobs.length
-    onProgress?.({ enqueued })
-  }
   // One chunk is on its way while the inputs of the next are read and checked.
   const flush = async () => {
     await sending
-    sending = send(chunk)
+    sending = sendChunk(room, contract, chunk, plan, tally)
     sending.catch(() => undefined) // each await of `sending` tells it
     chunk = []
     characters = 0
   }
   try {
     for await (const input of inputs) {
-      const jobId = newJobId()
-      const text = await encodeItem(contract, input, ids.length, () => sending.then(() => enqueued))
-      // The delay of a job with `at` counts from the start of the bulk.
-      const timestamp = options.at === undefined ? Date.now() : startedAt
-      chunk.push(newJob(contract.name, jobId, text, plan, timestamp))
-      ids.push(jobId)
-      characters += text.length
-      if (chunk.length >= chunkSize || characters >= MAX_CHUNK_CHARACTERS) await flush()
+      try {
+        const text = await encodeInput(contract, input)
+        const timestamp = plan.fromStart ? startedAt : Date.now()
+        chunk.push({ ...buildJob(room, contract, plan, { input, text, index, timestamp }), index })
+        characters += text.length
+      } catch (error) {
+        if (!plan.skipsBad) {
+          await sending
+          throw tally.endOf(index, error)
+        }
+        tally.refuse(index, error)
+      }
+      index++
+      if (chunk.length >= plan.chunkSize || characters >= MAX_CHUNK_CHARACTERS) await flush()
     }
     if (chunk.length > 0) await flush()
     await sending
@@ -77,35 +72,52 @@ export async function sendBulk(
     // Whatever ended the bulk, nothing of it is under way any more when the caller hears of it.
     await sending.catch(() => undefined)
   }
-  if (ids.length === 0) throw new EmptyBulkError()
-  return { count: ids.length, ids }
+  if (index === 0) throw new EmptyBulkError()
+  return tally.handle
 }
 
-async function encodeItem(
-  contract: AnyJobContract,
-  input: unknown,
-  index: number,
-  enqueuedSoFar: () => Promise<number>,
-): Promise<string> {
-  try {
-    return await encodeInput(contract, input)
-  } catch (cause) {
-    throw new BulkItemError(index, await enqueuedSoFar(), cause)
-  }
+interface BulkItem {
+  readonly input: unknown
+  readonly text: string
+  readonly index: number
+  readonly timestamp: number
 }
 
-function readOptions(
+function buildJob({ queue }: BulkRoom, contract: AnyJobContract, plan: BulkPlan, item: BulkItem): NewJob {
+  const { input, text, index, timestamp } = item
+  const jobId = newJobId()
+  const stored = plan.stored(index)
+  if (plan.rules === undefined) return newJob(contract.name, jobId, text, stored, timestamp)
+  const key = plan.key(input, index)
+  return newRuledJob({ contract, keys: queue.keys, jobId, input, text, stored, timestamp, key }, plan.rules)
+}
+
+async function sendChunk(
+  { gate, queue }: BulkRoom,
   contract: AnyJobContract,
-  options: EnqueueBulkOptions,
-  nowMs: number,
-): { chunkSize: number; plan: StoredOptions; onProgress: EnqueueBulkOptions['onProgress'] } {
-  refuseUnknown(options, OPTION_NAMES, 'enqueueBulk')
-  const { chunkSize = DEFAULT_CHUNK_SIZE, onProgress, ...itemOptions } = options
-  checkWhole('chunkSize', chunkSize, 1, MAX_CHUNK_SIZE)
-  if (onProgress !== undefined && typeof onProgress !== 'function') {
-    throw new InvalidOptionError('onProgress', 'a function', onProgress)
+  jobs: readonly BulkJob[],
+  { rules, skipsBad, onProgress }: BulkPlan,
+  tally: BulkTally,
+): Promise<void> {
+  const { enqueued } = tally.progress
+  const operation = `the enqueue of ${jobs.length} inputs after the first ${enqueued} of a bulk`
+  const call = { operation, startedMs: performance.now() }
+  let first: { readonly index: number; readonly error: unknown } | undefined
+  if (rules === undefined) {
+    await sendJobs(gate, queue, jobs, call)
+    for (const { jobId } of jobs) tally.accept(jobId, true)
+  } else {
+    const replies = await sendRuled(gate, queue, jobs, call, rules)
+    for (const [at, job] of jobs.entries()) {
+      const reply = replies[at]
+      const error = reply && refusalOf(reply, contract, job)
+      if (reply && 'id' in reply && !error) tally.accept(reply.id, reply.kind === 'added')
+      else if (skipsBad) tally.refuse(job.index, error)
+      else first ??= { index: job.index, error }
+    }
   }
-  return { chunkSize, plan: planOptions(contract, itemOptions, nowMs), onProgress }
+  onProgress?.(tally.progress)
+  if (first) throw tally.endOf(first.index, first.error)
 }
 
 function checkIterable(inputs: unknown): void {

@@ -1,7 +1,9 @@
 // The door of the producer: enqueueing jobs, and reading their results and counters from the app's side.
+
+export type { BulkFailure, BulkHandle, BulkProgress, EnqueueBulkOptions } from './bulk-options.js'
 export { createProducer, type Producer, type ProducerOptions } from './create-producer.js'
-export type { BulkHandle, EnqueueBulkOptions } from './enqueue-bulk.js'
 export type { EnqueueOptions } from './enqueue-options.js'
 export type { JobHandle, JobReference } from './job-handle.js'
 export type { ProducerCounters, ReadCounterOptions } from './producer-counters.js'
+export type { JobsByTag, JobsByTagOptions, ProducerJobs } from './producer-jobs.js'
 export type { JobOutcome, ProducerResults, WaitForResultOptions } from './producer-results.js'

@@ -16,6 +16,8 @@ export interface JobReference<Result = JsonValue> {
 export interface JobHandle<Result = JsonValue> extends JobReference<Result> {
   /** The job's name. */
   readonly name: string
+  /** True when the enqueue made no job, because this one was there: by its `key`, or by `unique`, `debounce`, `throttle`. */
+  readonly deduplicated?: boolean
 }
 
 /** @throws InvalidOptionError, InvalidQueueNameError, InvalidJobIdError */

@@ -9,6 +9,7 @@ import {
   PermanentError,
   RetryInError,
   ShutdownError,
+  StartByPassedError,
 } from '../job/index.js'
 
 /**
@@ -20,6 +21,9 @@ export type Decision =
   | { readonly kind: 'fail' }
   | { readonly kind: 'hand-back' }
   | { readonly kind: 'abandon' }
+
+/** Errors that no further attempt can help. */
+const PERMANENT = [PermanentError, InvalidInputError, CancelledError, StartByPassedError]
 
 /** Where no contract is at hand (a job without a handler here), retries follow these. */
 const DEFAULT_BACKOFF: Backoff = { type: 'exponential', delayMs: 1_000, jitter: 0.5, maxDelayMs: 3_600_000 }
@@ -36,8 +40,7 @@ export function decide(
 ): Decision {
   if (abortReason instanceof ShutdownError) return { kind: 'hand-back' }
   if (abortReason instanceof LockLostError) return { kind: 'abandon' }
-  const permanent =
-    thrown instanceof PermanentError || thrown instanceof InvalidInputError || thrown instanceof CancelledError
+  const permanent = PERMANENT.some((kind) => thrown instanceof kind)
   if (permanent || job.attemptsMade + 1 >= (job.opts.attempts ?? 0)) return { kind: 'fail' }
   if (thrown instanceof RetryInError) return { kind: 'retry', delayMs: atLeastOne(thrown.retryMs) }
   return { kind: 'retry', delayMs: backoffMs(contract?.backoff ?? DEFAULT_BACKOFF, job.attemptsMade + 1) }
