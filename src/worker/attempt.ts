@@ -15,6 +15,7 @@ import { checkCounterName, type KeysOfQueue } from '../redis/index.js'
 import type { JobContext, JobLogger, StagedCounter } from './context.js'
 import type { Handler } from './handle.js'
 import { createJobLogger } from './job-logger.js'
+import { checkStartBy } from './start-by.js'
 
 const MAX_COUNTERS = 1_000
 /** The longest a timer of Node can wait; it fires at once when given more. */
@@ -116,6 +117,7 @@ export class Attempt implements JobContext {
     const { contract, run } = this.#handler
     try {
       if (this.#abortReason) throw this.#abortReason
+      checkStartBy(this.#bullJob)
       const parsed = parseInput(contract, this.#bullJob.data)
       const input = parsed instanceof Promise ? await this.#untilEnded(parsed) : parsed
       const returned = run(input, this)
