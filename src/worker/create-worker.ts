@@ -17,11 +17,13 @@ import {
   queueKeys,
   queuesKey,
   type RedisClient,
+  type RedisSettings,
   readServerInfo,
   redisSettingsFromEnv,
   requireDurable,
   requireSupportedVersion,
 } from '../redis/index.js'
+import { LockKeeper } from './lock-keeper.js'
 import { throttledLog } from './log-throttle.js'
 import { QueueWorker } from './queue-worker.js'
 import { type CheckedWorkerOptions, checkWorkerOptions, type WorkerOptions } from './worker-options.js'
@@ -65,17 +67,28 @@ export async function createWorker(options: WorkerOptions): Promise<Worker> {
     onError: throttledLog(logger, 'warn', 'Redis connection lost, trying again'),
   })
   attachLedger(client)
+  let locks: LockKeeper | undefined
   try {
     await connectOnce(client, CONNECT_TIMEOUT_MS, START)
     await checkServer(client, checked.demand, logger)
     await register(client, checked)
-    const worker = new RunningWorker(client, checked, logger)
+    locks = openLocks(checked, settings, logger)
+    const worker = new RunningWorker(client, checked, locks, logger)
     await worker.start()
     return worker
   } catch (error) {
     client.disconnect()
+    await locks?.close()
     throw startError(error, clientAddress(client))
   }
+}
+
+function openLocks({ queues, maxBlockedMs }: CheckedWorkerOptions, redis: RedisSettings, logger: Logger): LockKeeper {
+  const locked = queues.map(({ queue, prefix, concurrency }) => {
+    return { name: queue, bullBase: queueKeys(prefix, queue).bullBase, concurrency }
+  })
+  const lockMs = Math.min(...queues.map((settings) => settings.lockMs))
+  return new LockKeeper({ redis, lockMs, maxBlockedMs, queues: locked, logger })
 }
 
 function startError(error: unknown, address: string): Error {
@@ -86,18 +99,18 @@ function startError(error: unknown, address: string): Error {
 async function checkServer(client: RedisClient, demand: DurabilityDemand, logger: Logger): Promise<void> {
   const info = await readServerInfo(client)
   requireSupportedVersion(info)
+  requireDurable(info, demand)
   for (const finding of judgeDurability(info))
     logger.warn({ code: finding.code }, `${finding.message}; ${finding.remedy}`)
+  logDurability(logger, info, demand)
 }
 
-  requireDurable(info, demand)
 async function register(client: RedisClient, { prefix, queues }: CheckedWorkerOptions): Promise<void> {
   const key = contractKey(prefix)
   // Only the first worker names the version; a later Drover's must not be overwritten.
   await client.hsetnx(key, 'version', RESULT_VERSION)
   const version = await client.hget(key, 'version')
   if (version !== String(RESULT_VERSION)) throw new KeyVersionError(String(version), String(RESULT_VERSION))
-  logDurability(logger, info, demand)
   await client.sadd(queuesKey(prefix), ...queues.map(({ queue }) => queue))
 }
 
@@ -105,23 +118,27 @@ class RunningWorker implements Worker {
   readonly queues: readonly string[]
   readonly #client: RedisClient
   readonly #workers: readonly QueueWorker[]
+  readonly #locks: LockKeeper
   readonly #options: CheckedWorkerOptions
   readonly #logger: Logger
   #rollUpTimer: NodeJS.Timeout | undefined
   #closing: Promise<CloseOutcome> | undefined
 
-  constructor(client: RedisClient, options: CheckedWorkerOptions, logger: Logger) {
+  constructor(client: RedisClient, options: CheckedWorkerOptions, locks: LockKeeper, logger: Logger) {
     this.#client = client
+    this.#locks = locks
     this.#options = options
     this.#logger = logger
     this.queues = options.queues.map(({ queue }) => queue)
-    this.#workers = options.queues.map((settings) => new QueueWorker(settings, client, logger))
+    this.#workers = options.queues.map((settings, index) => {
+      return new QueueWorker(settings, client, locks.forQueue(index), logger)
+    })
   }
 
   /** Starts to take jobs. When it rejects, no connection and no timer is left but those of the client. */
   async start(): Promise<void> {
     try {
-      const ready = Promise.all(this.#workers.map((worker) => worker.ready()))
+      const ready = Promise.all([this.#locks.ready(), ...this.#workers.map((worker) => worker.ready())])
       if (!(await endsWithin(ready, CONNECT_TIMEOUT_MS))) throw new RedisUnavailableError(START, CONNECT_TIMEOUT_MS)
       await ready
     } catch (error) {
@@ -160,6 +177,7 @@ class RunningWorker implements Worker {
     }
     for (const worker of this.#workers) worker.cut()
     this.#client.disconnect()
+    await this.#locks.close()
     return outcome
   }
 

@@ -1,86 +1,161 @@
-// Keeps the locks of running attempts, and ends an attempt whose lock is lost. It stands in for BullMQ's own renewal,
-// which tracks jobs by id alone (so that a zombie run's end stops the renewal of the live run) and by the wall clock.
+// Keeps the locks of a worker's running attempts, and ends an attempt whose lock is lost. The renewals themselves come
+// from a thread (lock-thread/), so that a handler that blocks the event loop starves nobody's lock; it stands in for
+// BullMQ's own renewal, which tracks jobs by id alone (so that a zombie run's end stops the renewal of the live run) and
+// by the wall clock.
+import type { Logger } from 'pino'
 import { LockLostError } from '../job/index.js'
-import type { Attempt } from './attempt.js'
+import type { RedisSettings } from '../redis/index.js'
+import { createTableMemory, LockTable, monotonicMs } from './lock-table.js'
+import type { FromLockThread, LockedQueue, LostLock, ToLockThread } from './lock-thread/messages.js'
+import { LockThread } from './lock-thread/thread.js'
+import { throttledLine, throttledLog } from './log-throttle.js'
+
+/** Often enough that a thread which looks each third of the shortest lock (1 s) sees one each time. */
+const BEAT_MS = 100
 
 export interface LockKeeperOptions {
+  readonly redis: RedisSettings
   /** How long a lock holds without renewal, milliseconds. */
   readonly lockMs: number
-  /** Renews locks; resolves with the ids of those that are lost. */
-  readonly extend: (ids: string[], tokens: string[], lockMs: number) => Promise<string[]>
-  readonly onError: (error: unknown) => void
+  readonly maxBlockedMs: number | undefined
+  readonly queues: readonly (LockedQueue & { readonly concurrency: number })[]
+  readonly logger: Logger
 }
 
-/** A running attempt, and the monotonic time at which its lock was last known to hold. */
+/** What runs under a lock: an attempt, or a job that waits for its turn. */
+export interface LockHolder {
+  readonly id: string
+  readonly token: string
+  /** Milliseconds of performance.now(). */
+  readonly startedAt: number
+  abort(reason: Error): void
+}
+
 interface Held {
-  readonly attempt: Attempt
-  heldAt: number
+  /** BullMQ's object of the job, which is another one for each start. */
+  readonly job: object
+  holder: LockHolder
+  readonly slot: number
+  readonly version: number
+}
+
+/** The locks of one queue. */
+export interface QueueLocks {
+  /** Starts to keep a lock. An older run of the same job in this process is ended: its lock is gone. A second call for one start only changes the holder. */
+  add(job: object, holder: LockHolder, timeoutMs: number): void
+  remove(job: { readonly id?: string | undefined }): void
+  readonly holders: LockHolder[]
+  /** Tells what the tokens of this queue's consumer start with. */
+  setOwner(token: string): void
 }
 
 export class LockKeeper {
-  /** By job id: one job runs once in a process. */
-  readonly #held = new Map<string, Held>()
-  readonly #options: LockKeeperOptions
-  readonly #timer: NodeJS.Timeout
-  #renewing = false
+  readonly #table: LockTable
+  readonly #thread: LockThread
+  readonly #freeSlots: number[]
+  readonly #bySlot = new Map<number, Held>()
+  readonly #beatTimer: NodeJS.Timeout
+  /** What performance.now() lacks to the clock that all threads share. */
+  readonly #clockOffset = monotonicMs() - performance.now()
+  #extraSlots = 0
 
-  constructor(options: LockKeeperOptions) {
-    this.#options = options
-    // Three tries fit one lock, so that one late or failed renewal loses nothing.
-    this.#timer = setInterval(() => void this.#renew(), options.lockMs / 3)
+  constructor({ redis, lockMs, maxBlockedMs, queues, logger }: LockKeeperOptions) {
+    const memory = createTableMemory(queues.reduce((sum, { concurrency }) => sum + concurrency, 0))
+    this.#table = new LockTable(memory)
+    this.#freeSlots = Array.from({ length: this.#table.slots }, (_, index) => this.#table.slots - 1 - index)
+    const locked = queues.map(({ name, bullBase }) => ({ name, bullBase }))
+    const logFailed = throttledLog(logger, 'warn', 'locks were not renewed, will retry')
+    const logFreed = throttledLine(logger, 'warn', 'the event loop was blocked, the locks were kept')
+    this.#thread = new LockThread({ memory, redis, lockMs, maxBlockedMs, queues: locked }, logger, {
+      onMessage: (message: FromLockThread) => {
+        if (message.kind === 'lost') this.#lose(message.locks)
+        if (message.kind === 'failed') logFailed(message.error)
+        if (message.kind === 'freed') {
+          const { kind: _kind, ...facts } = message
+          logFreed(facts)
+        }
+      },
+      onGone: () => {
+        for (const { holder } of [...this.#bySlot.values()]) holder.abort(new LockLostError(holder.id))
+      },
+    })
+    this.#beatTimer = setInterval(() => this.#table.beat(), BEAT_MS)
   }
 
-  /** Starts to keep an attempt's lock. An older run of the same job in this process is ended: its lock is gone. */
-  add(attempt: Attempt): void {
-    const older = this.#held.get(attempt.id)
-    this.#held.set(attempt.id, { attempt, heldAt: attempt.startedAt })
-    older?.attempt.abort(new LockLostError(attempt.id))
+  /** Resolves when the thread can renew locks. */
+  ready(): Promise<void> {
+    return this.#thread.ready()
   }
 
-  remove(attempt: Attempt): void {
-    if (this.#held.get(attempt.id)?.attempt === attempt) this.#held.delete(attempt.id)
-  }
-
-  get attempts(): Attempt[] {
-    return Array.from(this.#held.values(), ({ attempt }) => attempt)
-  }
-
-  get size(): number {
-    return this.#held.size
-  }
-
-  close(): void {
-    clearInterval(this.#timer)
-  }
-
-  async #renew(): Promise<void> {
-    this.#dropExpired()
-    if (this.#renewing || this.#held.size === 0) return
-    this.#renewing = true
-    const renewed = [...this.#held.values()]
-    const sentAt = performance.now()
-    try {
-      const lost = await this.#options.extend(
-        renewed.map(({ attempt }) => attempt.id),
-        renewed.map(({ attempt }) => attempt.token),
-        this.#options.lockMs,
-      )
-      for (const held of renewed) {
-        if (lost.includes(held.attempt.id)) held.attempt.abort(new LockLostError(held.attempt.id))
-        else held.heldAt = sentAt
-      }
-    } catch (error) {
-      this.#options.onError(error)
-    } finally {
-      this.#renewing = false
+  /** The locks of the queue at this place of the list that the keeper was made with. */
+  forQueue(queue: number): QueueLocks {
+    const held = new Map<string, Held>()
+    return {
+      add: (job, holder, timeoutMs) => {
+        const older = held.get(holder.id)
+        if (older?.job === job) {
+          older.holder = holder
+          return
+        }
+        held.set(holder.id, this.#hold(queue, job, holder, timeoutMs))
+        if (!older) return
+        this.#release(older)
+        older.holder.abort(new LockLostError(older.holder.id))
+      },
+      remove: (job) => {
+        const id = String(job.id)
+        const found = held.get(id)
+        if (found?.job !== job) return
+        held.delete(id)
+        this.#release(found)
+      },
+      get holders() {
+        return Array.from(held.values(), ({ holder }) => holder)
+      },
+      setOwner: (token) => this.#thread.tell({ kind: 'owner', queue, token }, `owner ${queue}`),
     }
   }
 
-  // Redis cannot be asked while it is away, but it does not keep a lock longer than agreed either.
-  #dropExpired(): void {
-    const expiredBefore = performance.now() - this.#options.lockMs
-    for (const { attempt, heldAt } of this.#held.values()) {
-      if (heldAt < expiredBefore) attempt.abort(new LockLostError(attempt.id))
+  /** Ends the thread. Locks that are still held run out. */
+  async close(): Promise<void> {
+    clearInterval(this.#beatTimer)
+    await this.#thread.close()
+  }
+
+  #hold(queue: number, job: object, holder: LockHolder, timeoutMs: number): Held {
+    const { id, token, startedAt } = holder
+    const lock = { queue, id, token, startedAt: startedAt + this.#clockOffset, timeoutMs }
+    const free = this.#freeSlots.pop()
+    const version = free === undefined ? 0 : this.#table.write(free, lock)
+    if (free !== undefined && version === 0) this.#freeSlots.push(free)
+    const slot = free !== undefined && version !== 0 ? free : this.#tellExtra(lock)
+    const held = { job, holder, slot, version }
+    this.#bySlot.set(slot, held)
+    return held
+  }
+
+  #release({ slot }: Held): void {
+    this.#bySlot.delete(slot)
+    if (slot >= this.#table.slots) {
+      this.#thread.tell({ kind: 'release', slot }, `hold ${slot}`)
+      return
+    }
+    this.#table.free(slot)
+    this.#freeSlots.push(slot)
+  }
+
+  // What does not fit the table goes to the thread as a message, under a slot that the table does not have.
+  #tellExtra(lock: Parameters<LockTable['write']>[1]): number {
+    const slot = this.#table.slots + this.#extraSlots++
+    this.#thread.tell({ kind: 'hold', entry: { ...lock, slot, version: 0 } } satisfies ToLockThread, `hold ${slot}`)
+    return slot
+  }
+
+  #lose(locks: readonly LostLock[]): void {
+    for (const { slot, version } of locks) {
+      const held = this.#bySlot.get(slot)
+      // Another job has the slot by now.
+      if (held?.version === version) held.holder.abort(new LockLostError(held.holder.id))
     }
   }
 }

@@ -7,7 +7,7 @@ import { queueKeys, type RedisClient } from '../redis/index.js'
 import { Attempt, type AttemptRoom } from './attempt.js'
 import { AttemptFailed, JobFailed } from './attempt-failures.js'
 import type { Handler } from './handle.js'
-import { LockKeeper } from './lock-keeper.js'
+import type { QueueLocks } from './lock-keeper.js'
 import { throttledLog } from './log-throttle.js'
 import { decide } from './retry-policy.js'
 import type { QueueSettings } from './worker-options.js'
@@ -26,14 +26,16 @@ export class QueueWorker {
   readonly #handlers: ReadonlyMap<string, Handler>
   readonly #room: AttemptRoom
   readonly #logger: Logger
-  readonly #locks: LockKeeper
+  readonly #locks: QueueLocks
   readonly #bull: BullWorker
+  #running = 0
   #handedBack = 0
   #handsBack = false
 
-  constructor(settings: QueueSettings, client: RedisClient, logger: Logger) {
+  constructor(settings: QueueSettings, client: RedisClient, locks: QueueLocks, logger: Logger) {
     this.queue = settings.queue
     this.#handlers = settings.handlers
+    this.#locks = locks
     this.#logger = logger
     const keys = queueKeys(settings.prefix, settings.queue)
     this.#room = {
@@ -62,13 +64,12 @@ export class QueueWorker {
           backoffStrategy: (_attempts, _type, error, job) => this.#retryDelayMs(error, job as MinimalJob),
         },
       },
-      ledgerBackendFactory(client, settings.prefix, (job) => this.#handlers.get(job)?.contract.keepResultMs),
+      ledgerBackendFactory(client, settings.prefix, {
+        keepResultMs: (job) => this.#handlers.get(job)?.contract.keepResultMs,
+        onSettled: (job) => locks.remove(job),
+      }),
     )
-    this.#locks = new LockKeeper({
-      lockMs: settings.lockMs,
-      extend: (ids, tokens, lockMs) => this.#backend.extendLocks(ids, tokens, lockMs),
-      onError: throttledLog(logger, 'warn', 'locks were not renewed, will retry', { queue: this.queue }),
-    })
+    locks.setOwner(this.#bull.id)
     this.#logEvents()
   }
 
@@ -92,17 +93,16 @@ export class QueueWorker {
 
   /** Jobs whose handler is running now. */
   get running(): number {
-    return this.#locks.size
+    return this.#running
   }
 
   /** Takes no more jobs; resolves when the running ones are finished and the connections are closed. */
   close(): Promise<void> {
-    return this.#bull.close().finally(() => this.#locks.close())
+    return this.#bull.close()
   }
 
   /** Ends what `close` still waits for, and leaves no timer and no connection of its own. */
   cut(): void {
-    this.#locks.close()
     this.#backend.cut()
     // BullMQ ends its timer of stalled jobs at the end of a close, which does not come while Redis is away.
     void this.#bull.pause(true)
@@ -111,7 +111,7 @@ export class QueueWorker {
   /** Hands the running jobs back to the queue, not as failed attempts, and those that BullMQ still hands over too. */
   handBack(): void {
     this.#handsBack = true
-    for (const attempt of this.#locks.attempts) attempt.abort(new ShutdownError())
+    for (const attempt of this.#locks.holders) attempt.abort(new ShutdownError())
   }
 
   /** How many jobs went back to the queue unfinished. */
@@ -123,15 +123,17 @@ export class QueueWorker {
     const handler = this.#handlers.get(job.name)
     if (!handler) return this.#fail(new NoHandlerError(job.name, this.queue), job, undefined, 0)
     const attempt = new Attempt(job, token, handler, this.#room)
-    this.#locks.add(attempt)
+    this.#locks.add(job, attempt, handler.contract.timeoutMs)
+    this.#running++
     try {
       if (this.#handsBack) attempt.abort(new ShutdownError())
+      // The lock is kept until the commit was answered: a neighbour may block the event loop before it is sent.
       this.#backend.stage(job, await attempt.run())
       return null
     } catch (error) {
       return await this.#settle(attempt, error, job, handler)
     } finally {
-      this.#locks.remove(attempt)
+      this.#running--
     }
   }
 
@@ -143,6 +145,7 @@ export class QueueWorker {
     if (kind === 'abandon') {
       this.#logger.warn({ ...this.#fields(job), err: serializeError(error) }, 'lock lost, attempt abandoned')
     }
+    if (kind !== 'fail') this.#locks.remove(job)
     // Leaves the job as it is: back in its queue, or another run's.
     if (kind === 'hand-back' || kind === 'abandon') throw new WaitingError()
     return this.#fail(error, job, handler, attempt.runMs)

@@ -23,12 +23,20 @@ export interface WorkerOptions {
   readonly concurrency?: number
   /** How long `close` lets running jobs finish before it hands them back. Default `25s`; zero hands them back at once. */
   readonly shutdownTimeout?: Duration
-  /** How long a worker may be silent before its jobs are handed out again. Default `15s`, at least 1 s; a handler must not block the event loop that long. */
+  /**
+   * How long a worker may be silent before its jobs are handed out again. Default `3s`, at least 1 s. A thread renews the
+   * locks each third of it, also while a handler blocks the event loop.
+   */
   readonly lockDuration?: Duration
-  /** How often lost jobs are looked for. Default `5s`, at least 100 ms. */
+  /** How often lost jobs are looked for. Default `1s`, at least 100 ms. All workers of a queue share one look. */
   readonly stalledInterval?: Duration
   /** How often one job may lose its worker before it fails. Default 5; zero fails it at the first time. */
   readonly maxStalledCount?: number
+  /**
+   * How long the event loop may be blocked before the process is ended with SIGKILL, so that a supervisor starts it again.
+   * Default: 60 s beyond the longest timeout of the jobs that run; at least 1 s; zero never ends it.
+   */
+  readonly maxBlocked?: Duration
   /**
    * Completed jobs BullMQ keeps per queue for the dashboard, the newest; up to 9 more per worker, which removes
    * the rest with its first finish and each tenth after it. Default 100; zero keeps none. Results are kept apart, by `keepResult`.
@@ -63,6 +71,7 @@ export interface QueueSettings {
 export interface CheckedWorkerOptions {
   readonly prefix: string
   readonly shutdownMs: number
+  readonly maxBlockedMs: number | undefined
   readonly demand: DurabilityDemand
   readonly queues: readonly QueueSettings[]
 }
@@ -77,6 +86,7 @@ const OPTION_NAMES = [
   'lockDuration',
   'stalledInterval',
   'maxStalledCount',
+  'maxBlocked',
   'keepCompleted',
   'keepFailed',
   'durability',
@@ -92,8 +102,8 @@ export function checkWorkerOptions(options: WorkerOptions): CheckedWorkerOptions
   const concurrency = whole('concurrency', options.concurrency ?? 10, 1, 10_000)
   const shared = {
     prefix,
-    lockMs: parseDuration(options.lockDuration ?? '15s', { option: 'lockDuration', minMs: 1_000, maxMs: 3_600_000 }),
-    stalledIntervalMs: parseDuration(options.stalledInterval ?? '5s', {
+    lockMs: parseDuration(options.lockDuration ?? '3s', { option: 'lockDuration', minMs: 1_000, maxMs: 3_600_000 }),
+    stalledIntervalMs: parseDuration(options.stalledInterval ?? '1s', {
       option: 'stalledInterval',
       minMs: 100,
       maxMs: 3_600_000,
@@ -121,7 +131,15 @@ export function checkWorkerOptions(options: WorkerOptions): CheckedWorkerOptions
     minMs: 0,
     maxMs: 3_600_000,
   })
-  return { prefix, shutdownMs, demand: readDurability(options), queues }
+  const maxBlockedMs = options.maxBlocked === undefined ? undefined : checkMaxBlocked(options.maxBlocked)
+  return { prefix, shutdownMs, maxBlockedMs, demand: readDurability(options), queues }
+}
+
+function checkMaxBlocked(duration: Duration): number {
+  const range = { option: 'maxBlocked', minMs: 0, maxMs: 86_400_000 }
+  const ms = parseDuration(duration, range)
+  // Below a second every large garbage collection would end the process.
+  return ms === 0 ? 0 : parseDuration(duration, { ...range, minMs: 1_000 })
 }
 
 function sortHandlers(handlers: readonly Handler[]): Map<string, Map<string, Handler>> {

@@ -38,7 +38,7 @@ Examples:
   $ REDIS_URL=redis://:secret@redis.internal:6379 drover worker --concurrency 50
 
 SIGTERM or Ctrl-C: takes no more jobs, waits for the running ones up to --shutdown-timeout, hands the rest back and
-exits with 0. A second signal exits at once; the jobs it was running are handed out again after 15 s.`,
+exits with 0. A second signal exits at once; the jobs it was running are handed out again after 3 s.`,
     )
   },
 

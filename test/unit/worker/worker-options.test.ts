@@ -28,8 +28,8 @@ describe('the options of a worker', () => {
     ])
     expect(queues[0]).toMatchObject({
       prefix: 'drover',
-      lockMs: 15_000,
-      stalledIntervalMs: 5_000,
+      lockMs: 3_000,
+      stalledIntervalMs: 1_000,
       maxStalledCount: 5,
       keepCompleted: 100,
       keepFailed: 10_000,
@@ -44,6 +44,12 @@ describe('the options of a worker', () => {
     ])
     expect(check({ handlers, queues: { mail: 1 } }).queues.map(({ queue }) => queue)).toEqual(['mail'])
     expect(check({ handlers, concurrency: 2 }).queues.map(({ concurrency }) => concurrency)).toEqual([2, 2])
+  })
+
+  it('end a blocked process only after what is asked for, never for zero', () => {
+    const limits = [undefined, 0, '2m'] as const
+    const checked = limits.map((maxBlocked) => check({ handlers, ...(maxBlocked !== undefined && { maxBlocked }) }))
+    expect(checked.map(({ maxBlockedMs }) => maxBlockedMs)).toEqual([undefined, 0, 120_000])
   })
 
   it('take zero where it means something', () => {
@@ -84,6 +90,7 @@ describe('the options of a worker', () => {
     ['a lock too short to keep', { handlers, lockDuration: '999ms' }, 'option lockDuration: expected'],
     ['a negative shutdown', { handlers, shutdownTimeout: -1 }, 'option shutdownTimeout: expected'],
     ['no interval', { handlers, stalledInterval: 0 }, 'option stalledInterval: expected'],
+    ['a block too short to judge', { handlers, maxBlocked: '999ms' }, 'option maxBlocked: expected'],
     ['keeping no failed job', { handlers, keepFailed: 0 }, 'option keepFailed: expected a whole number from 1'],
   ])('are refused with their name, what was expected and what came: %s', (_what, options, message) => {
     const error = refusal(options)

@@ -1,0 +1,106 @@
+// Renews locks round by round, and tells which are lost: gone in Redis, another worker's, or not renewed for as long as a
+// lock holds, by a clock that nobody sets.
+import { monotonicMs, type TableEntry } from '../lock-table.js'
+import type { LockedQueue, LostLock } from './messages.js'
+
+/** Most locks in one call: others wait for Redis while it runs. */
+const MAX_PER_CALL = 500
+
+export interface RenewalsOptions {
+  readonly onLost: (locks: readonly LostLock[]) => void
+  readonly onError: (error: unknown) => void
+}
+
+interface Known {
+  readonly version: number
+  /** When the lock was last known to hold. */
+  heldAt: number
+  isLost: boolean
+}
+
+/** Runs extend-locks.lua with its keys and arguments. */
+export type ExtendLocks = (...args: (string | number)[]) => Promise<number[]>
+
+export class Renewals {
+  readonly #extend: ExtendLocks
+  readonly #queues: readonly LockedQueue[]
+  readonly #lockMs: number
+  readonly #options: RenewalsOptions
+  /** What the tokens of each queue's consumer start with. */
+  readonly #owners: string[] = []
+  readonly #underWay = new Set<number>()
+  /** By slot. */
+  #known = new Map<number, Known>()
+
+  constructor(extend: ExtendLocks, queues: readonly LockedQueue[], lockMs: number, options: RenewalsOptions) {
+    this.#extend = extend
+    this.#queues = queues
+    this.#lockMs = lockMs
+    this.#options = options
+  }
+
+  setOwner(queue: number, token: string): void {
+    this.#owners[queue] = token
+  }
+
+  /**
+   * Sends the renewals of all entries, and tells of those that ran out. While the worker is blocked, jobs it has been
+   * given and does not know of yet are renewed too.
+   */
+  round(entries: readonly TableEntry[], isBlocked: boolean): void {
+    const now = monotonicMs()
+    const known = new Map<number, Known>()
+    const expired: LostLock[] = []
+    const byQueue: TableEntry[][] = this.#queues.map(() => [])
+    for (const entry of entries) {
+      const before = this.#known.get(entry.slot)
+      const { version, startedAt } = entry
+      const state = before?.version === version ? before : { version, heldAt: startedAt, isLost: false }
+      known.set(entry.slot, state)
+      if (state.isLost) continue
+      // Redis cannot be asked while it is away, but it does not keep a lock longer than agreed either.
+      state.isLost = now - state.heldAt > this.#lockMs
+      if (state.isLost) expired.push({ slot: entry.slot, version })
+      else byQueue[entry.queue]?.push(entry)
+    }
+    this.#known = known
+    if (expired.length > 0) this.#options.onLost(expired)
+    for (const [queue, held] of byQueue.entries()) {
+      if ((held.length > 0 || isBlocked) && !this.#underWay.has(queue)) void this.#renew(queue, held, isBlocked)
+    }
+  }
+
+  async #renew(queue: number, held: readonly TableEntry[], isBlocked: boolean): Promise<void> {
+    this.#underWay.add(queue)
+    try {
+      for (let at = 0; at < Math.max(1, held.length); at += MAX_PER_CALL) {
+        const isFirst = at === 0
+        await this.#send(queue, held.slice(at, at + MAX_PER_CALL), isBlocked && isFirst)
+      }
+    } catch (error) {
+      this.#options.onError(error)
+    } finally {
+      this.#underWay.delete(queue)
+    }
+  }
+
+  async #send(queue: number, held: readonly TableEntry[], withUnknown: boolean): Promise<void> {
+    const { bullBase } = this.#queues[queue] as LockedQueue
+    const sentAt = monotonicMs()
+    const words = held.flatMap(({ id, token }) => [id, token])
+    const owner = withUnknown ? (this.#owners[queue] ?? '') : ''
+    const keys = [`${bullBase}stalled`, `${bullBase}active`]
+    const places = new Set(await this.#extend(...keys, bullBase, this.#lockMs, owner, ...words))
+    const lost: LostLock[] = []
+    for (const [place, { slot, version }] of held.entries()) {
+      const state = this.#known.get(slot)
+      if (state?.version !== version) continue
+      if (!places.has(place)) state.heldAt = sentAt
+      else if (!state.isLost) {
+        state.isLost = true
+        lost.push({ slot, version })
+      }
+    }
+    if (lost.length > 0) this.#options.onLost(lost)
+  }
+}

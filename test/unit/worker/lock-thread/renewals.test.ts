@@ -1,0 +1,132 @@
+import { afterEach, describe, expect, it, vi } from 'vitest'
+import type { TableEntry } from '../../../../src/worker/lock-table.js'
+import { monotonicMs } from '../../../../src/worker/lock-table.js'
+import type { LostLock } from '../../../../src/worker/lock-thread/messages.js'
+import { type ExtendLocks, Renewals } from '../../../../src/worker/lock-thread/renewals.js'
+
+const LOCK_MS = 300
+const QUEUES = [
+  { name: 'media', bullBase: '{d:media}:media:' },
+  { name: 'mail', bullBase: '{d:mail}:mail:' },
+]
+
+const entry = (id: string, slot: number, more: Partial<TableEntry> = {}): TableEntry => {
+  return { slot, version: 2, queue: 0, id, token: `worker:${id}`, startedAt: monotonicMs(), timeoutMs: 1_000, ...more }
+}
+
+function newRenewals(extend: ExtendLocks) {
+  vi.useFakeTimers({ toFake: ['hrtime', 'setTimeout', 'performance'] })
+  const lost: LostLock[] = []
+  const errors: unknown[] = []
+  const renewals = new Renewals(extend, QUEUES, LOCK_MS, {
+    onLost: (locks) => lost.push(...locks),
+    onError: (error) => errors.push(error),
+  })
+  /** One round each third of the lock. */
+  const rounds = async (count: number, entries: readonly TableEntry[], isBlocked = false) => {
+    for (let round = 0; round < count; round++) {
+      await vi.advanceTimersByTimeAsync(LOCK_MS / 3)
+      renewals.round(entries, isBlocked)
+      await vi.advanceTimersByTimeAsync(0)
+    }
+  }
+  return { renewals, lost, errors, rounds }
+}
+
+afterEach(() => {
+  vi.useRealTimers()
+})
+
+describe('the locks of running attempts', () => {
+  it('are renewed in one call per queue', async () => {
+    const extend = vi.fn<ExtendLocks>(async () => [])
+    const { lost, rounds } = newRenewals(extend)
+    await rounds(1, [entry('a', 0), entry('m', 1, { queue: 1 }), entry('b', 2)])
+    const media = ['{d:media}:media:stalled', '{d:media}:media:active', '{d:media}:media:', LOCK_MS, '']
+    const mail = ['{d:mail}:mail:stalled', '{d:mail}:mail:active', '{d:mail}:mail:', LOCK_MS, '']
+    expect(extend.mock.calls).toEqual([
+      [...media, 'a', 'worker:a', 'b', 'worker:b'],
+      [...mail, 'm', 'worker:m'],
+    ])
+    await rounds(9, [])
+    expect(extend).toHaveBeenCalledTimes(2)
+    expect(lost).toEqual([])
+  })
+
+  it('hold as long as their renewals are answered', async () => {
+    const { lost, rounds } = newRenewals(async () => [])
+    await rounds(20, [entry('a', 0)])
+    expect(lost).toEqual([])
+  })
+
+  it('that Redis says are gone are lost, those alone, and told of once', async () => {
+    const extend = vi.fn<ExtendLocks>(async () => [1])
+    const { lost, rounds } = newRenewals(extend)
+    const entries = [entry('a', 0), entry('b', 7, { version: 4 })]
+    await rounds(1, entries)
+    extend.mockResolvedValue([])
+    await rounds(3, entries)
+    expect(lost).toEqual([{ slot: 7, version: 4 }])
+    expect(extend.mock.calls.at(-1)?.slice(5)).toEqual(['a', 'worker:a'])
+  })
+
+  it('are lost when they were not renewed for their whole length', async () => {
+    const { lost, errors, rounds } = newRenewals(async () => {
+      throw new Error('Redis is away')
+    })
+    const entries = [entry('a', 0)]
+    await rounds(3, entries)
+    expect([lost, errors.length]).toEqual([[], 3])
+    await rounds(1, entries)
+    expect(lost).toEqual([{ slot: 0, version: 2 }])
+  })
+
+  it('are lost also when the renewal never answers, which is asked for once at a time', async () => {
+    const extend = vi.fn<ExtendLocks>(() => new Promise(() => undefined))
+    const { lost, rounds } = newRenewals(extend)
+    await rounds(4, [entry('a', 0)])
+    expect(extend).toHaveBeenCalledTimes(1)
+    expect(lost).toHaveLength(1)
+  })
+
+  it('count from when the renewal was sent, not from when it was answered', async () => {
+    let answer: ((places: number[]) => void) | undefined
+    const extend = vi.fn<ExtendLocks>(() => new Promise((resolve) => (answer = resolve)))
+    const { lost, rounds } = newRenewals(extend)
+    const entries = [entry('a', 0)]
+    await rounds(1, entries)
+    await vi.advanceTimersByTimeAsync(LOCK_MS / 2)
+    answer?.([])
+    // Sent after one third: the lock holds to four thirds, and no renewal since was answered.
+    await vi.advanceTimersByTimeAsync(LOCK_MS / 2)
+    await rounds(1, entries)
+    expect(lost).toHaveLength(1)
+  })
+
+  it('of which one was written anew counts from its own start', async () => {
+    const { lost, rounds } = newRenewals(() => new Promise(() => undefined))
+    await rounds(3, [entry('a', 0)])
+    await rounds(1, [entry('b', 0, { version: 4 })])
+    expect(lost).toEqual([])
+  })
+
+  it('that are many are renewed in several calls', async () => {
+    const extend = vi.fn<ExtendLocks>(async () => [])
+    const { rounds } = newRenewals(extend)
+    await rounds(
+      1,
+      Array.from({ length: 1_200 }, (_, slot) => entry(`j${slot}`, slot)),
+    )
+    expect(extend.mock.calls.map((words) => (words.length - 5) / 2)).toEqual([500, 500, 200])
+  })
+})
+
+it('while the worker is blocked, what it was handed without knowing is renewed too, by the start of its tokens', async () => {
+  const extend = vi.fn<ExtendLocks>(async () => [])
+  const { renewals, rounds } = newRenewals(extend)
+  renewals.setOwner(0, 'worker-of-media')
+  await rounds(1, [entry('a', 0)], true)
+  expect(extend.mock.calls.map((words) => words.slice(4))).toEqual([['worker-of-media', 'a', 'worker:a'], ['']])
+  await rounds(1, [entry('a', 0)], false)
+  expect(extend.mock.calls.at(-1)?.[4]).toBe('')
+})
