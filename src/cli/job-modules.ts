@@ -1,7 +1,7 @@
 // What job files export: the handlers a worker runs, and the contracts that jobs are enqueued by.
 import { type LoadedModule, loadModules } from '../config/index.js'
 import { type AnyJobContract, isJobContract, suggest, UnknownJobError, UsageError } from '../job/index.js'
-import { type Handler, isHandler } from '../worker/index.js'
+import { type Handler, isHandler, locateHandler } from '../worker/index.js'
 
 interface Found<Kind> {
   readonly value: Kind
@@ -26,7 +26,7 @@ export async function loadHandlers(globs: readonly string[], cwd: string): Promi
     }
     seen.set(`${queue} ${name}`, { value, file })
   }
-  return found.map(({ value }) => value)
+  return found.map(({ value, file }) => locateHandler(value, file))
 }
 
 /**

@@ -1,6 +1,6 @@
 // One attempt's life: the input is checked, the handler runs until it returns, throws or is aborted, the result is
-// checked, and what was staged is handed over. What becomes of an error is decided in retry-policy.ts.
-import type { Job } from 'bullmq'
+// checked, and what was staged is handed over. All of it happens in the worker, or in the thread or process of an isolated
+// handler (isolated/), which hands its outcome to the worker's attempt. What becomes of an error is in retry-policy.ts.
 import type { Logger } from 'pino'
 import {
   EffectLimitError,
@@ -14,12 +14,26 @@ import { type CompletedOutcome, Effects } from '../ledger/index.js'
 import { checkCounterName, type KeysOfQueue } from '../redis/index.js'
 import type { JobContext, JobLogger, StagedCounter } from './context.js'
 import type { Handler } from './handle.js'
+import type { QueueChildren } from './isolated/queue-children.js'
 import { createJobLogger } from './job-logger.js'
+import type { LeftBehind } from './left-behind.js'
 import { checkStartBy } from './start-by.js'
 
 const MAX_COUNTERS = 1_000
 /** The longest a timer of Node can wait; it fires at once when given more. */
 const MAX_TIMER_MS = 2 ** 31 - 1
+
+/** What an attempt needs of its job, which is BullMQ's or a copy of its record in an isolated handler's process. */
+export interface StartedJob {
+  readonly id?: string | undefined
+  readonly name: string
+  readonly data: unknown
+  readonly attemptsMade: number
+  readonly attemptsStarted: number
+  readonly timestamp: number
+  readonly opts: { readonly attempts?: number | undefined }
+  readonly updateProgress: (value: number | object) => Promise<unknown>
+}
 
 /** What an attempt needs of the worker that runs it. */
 export interface AttemptRoom {
@@ -29,6 +43,9 @@ export interface AttemptRoom {
   readonly logger: Logger
   /** Appends a line to a job's own log. */
   readonly addLog: (id: string, line: string) => Promise<unknown>
+  /** Where isolated handlers run. Without it every handler runs right here. */
+  readonly children?: QueueChildren | undefined
+  readonly leftBehind?: LeftBehind | undefined
 }
 
 export class Attempt implements JobContext {
@@ -36,7 +53,7 @@ export class Attempt implements JobContext {
   readonly token: string
   /** Milliseconds of the monotonic clock. */
   readonly startedAt = performance.now()
-  readonly #bullJob: Job
+  readonly #bullJob: StartedJob
   readonly #handler: Handler
   readonly #room: AttemptRoom
   #ended = false
@@ -48,8 +65,10 @@ export class Attempt implements JobContext {
   #effects: Effects | undefined
   #log: JobLogger | undefined
   #rejection: Error | undefined
+  /** How long an isolated handler's thread or process took to start, which is no time of the handler. */
+  #startMs = 0
 
-  constructor(bullJob: Job, token: string, handler: Handler, room: AttemptRoom) {
+  constructor(bullJob: StartedJob, token: string, handler: Handler, room: AttemptRoom) {
     this.id = String(bullJob.id)
     this.token = token
     this.#bullJob = bullJob
@@ -114,10 +133,12 @@ export class Attempt implements JobContext {
 
   /** Runs the handler once. Resolves with what to commit; rejects with the handler's error or the abort's reason. */
   async run(): Promise<CompletedOutcome> {
-    const { contract, run } = this.#handler
+    const { contract, run, isolation } = this.#handler
     try {
       if (this.#abortReason) throw this.#abortReason
       checkStartBy(this.#bullJob)
+      if (isolation !== undefined && this.#room.children !== undefined)
+        return await this.#runIsolated(this.#room.children)
       const parsed = parseInput(contract, this.#bullJob.data)
       const input = parsed instanceof Promise ? await this.#untilEnded(parsed) : parsed
       const returned = run(input, this)
@@ -140,8 +161,24 @@ export class Attempt implements JobContext {
     }
   }
 
+  async #runIsolated(children: QueueChildren): Promise<CompletedOutcome> {
+    const { id, name, data, attemptsMade, attemptsStarted, timestamp, opts } = this.#bullJob
+    const attempts = opts.attempts === undefined ? {} : { attempts: opts.attempts }
+    const ending = children.run(this.#handler, {
+      job: { id: String(id), name, data, attemptsMade, attemptsStarted, timestamp, opts: attempts },
+      signal: this.signal,
+      onStarted: () => {
+        this.#startMs = performance.now() - this.startedAt
+        this.#watchTimeout()
+      },
+      onLog: ({ level, fields, text }) => this.log[level](fields, text),
+      onProgress: (value) => this.#bullJob.updateProgress(value),
+    })
+    return await this.#untilEnded(ending, true)
+  }
+
   // A handler that ignores its signal is left behind: its attempt is over, and what it still returns goes nowhere.
-  #untilEnded<Value>(step: PromiseLike<Value>): Promise<Value> {
+  #untilEnded<Value>(step: PromiseLike<Value>, isIsolated = false): Promise<Value> {
     return new Promise((resolve, reject) => {
       let isSettled = false
       const settle = (finish: () => void) => {
@@ -149,19 +186,22 @@ export class Attempt implements JobContext {
         clearTimeout(this.#timer)
         finish()
       }
-      this.#rejectStep = (reason) => settle(() => reject(reason))
+      this.#rejectStep = (reason) => {
+        if (!isSettled && !isIsolated) this.#room.leftBehind?.watch(this.describe(), step)
+        settle(() => reject(reason))
+      }
       step.then(
         (value) => settle(() => resolve(value)),
         (error) => settle(() => reject(error)),
       )
       if (this.#abortReason) this.#rejectStep(this.#abortReason)
-      else if (!isSettled) this.#watchTimeout()
+      else if (!isSettled && !isIsolated) this.#watchTimeout()
     })
   }
 
   #watchTimeout(): void {
     const { timeoutMs } = this.#handler.contract
-    const leftMs = timeoutMs - this.runMs
+    const leftMs = timeoutMs + this.#startMs - this.runMs
     if (leftMs <= 0) this.abort(new JobTimeoutError(timeoutMs))
     else this.#timer = setTimeout(() => this.#watchTimeout(), Math.min(leftMs, MAX_TIMER_MS))
   }

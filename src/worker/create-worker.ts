@@ -23,6 +23,7 @@ import {
   requireDurable,
   requireSupportedVersion,
 } from '../redis/index.js'
+import { refuseInIsolatedChild } from './isolated-mark.js'
 import { LockKeeper } from './lock-keeper.js'
 import { throttledLog } from './log-throttle.js'
 import { QueueWorker } from './queue-worker.js'
@@ -46,6 +47,8 @@ export interface Worker {
   readonly queues: readonly string[]
   /** Jobs whose handlers run now, over all queues. */
   readonly running: number
+  /** Handlers that run although their attempt is over, as they ignore its signal: they keep no place, but time and memory. */
+  readonly leftBehind: number
   /** Takes no more jobs, waits for the running ones up to the shutdown timeout, hands the rest back. Calling it again waits for the same close. */
   close(): Promise<CloseOutcome>
   [Symbol.asyncDispose](): Promise<void>
@@ -57,6 +60,7 @@ export interface Worker {
  * RedisNotDurableError, KeyVersionError: then nothing is left open.
  */
 export async function createWorker(options: WorkerOptions): Promise<Worker> {
+  refuseInIsolatedChild()
   const checked = checkWorkerOptions(options)
   const logger = options.logger ?? pino()
   const settings =
@@ -152,6 +156,10 @@ class RunningWorker implements Worker {
 
   get running(): number {
     return this.#workers.reduce((sum, worker) => sum + worker.running, 0)
+  }
+
+  get leftBehind(): number {
+    return this.#workers.reduce((sum, worker) => sum + worker.leftBehind, 0)
   }
 
   close(): Promise<CloseOutcome> {

@@ -7,6 +7,8 @@ import { queueKeys, type RedisClient } from '../redis/index.js'
 import { Attempt, type AttemptRoom } from './attempt.js'
 import { AttemptFailed, JobFailed } from './attempt-failures.js'
 import type { Handler } from './handle.js'
+import { openChildren, type QueueChildren } from './isolated/queue-children.js'
+import { LeftBehind } from './left-behind.js'
 import type { QueueLocks } from './lock-keeper.js'
 import { throttledLog } from './log-throttle.js'
 import { decide } from './retry-policy.js'
@@ -28,6 +30,8 @@ export class QueueWorker {
   readonly #logger: Logger
   readonly #locks: QueueLocks
   readonly #bull: BullWorker
+  readonly #children: QueueChildren | undefined
+  readonly #leftBehind: LeftBehind
   #running = 0
   #handedBack = 0
   #handsBack = false
@@ -38,12 +42,16 @@ export class QueueWorker {
     this.#locks = locks
     this.#logger = logger
     const keys = queueKeys(settings.prefix, settings.queue)
+    this.#children = openChildren(settings, client.isCluster, logger)
+    this.#leftBehind = new LeftBehind(logger)
     this.#room = {
       keys,
       queue: settings.queue,
       cluster: client.isCluster,
       logger,
       addLog: (id, line) => this.#backend.addLog(id, line, KEEP_LOG_LINES),
+      children: this.#children,
+      leftBehind: this.#leftBehind,
     }
     this.#bull = new BullWorker(
       settings.queue,
@@ -84,6 +92,7 @@ export class QueueWorker {
 
   /** Starts to take jobs. */
   start(): void {
+    this.#children?.warm(this.#handlers.values())
     this.#bull
       .run()
       .catch((error: unknown) =>
@@ -96,14 +105,20 @@ export class QueueWorker {
     return this.#running
   }
 
-  /** Takes no more jobs; resolves when the running ones are finished and the connections are closed. */
+  /** Handlers that ignore the signal of their attempt, which is over. */
+  get leftBehind(): number {
+    return this.#leftBehind.running
+  }
+
+  /** Takes no more jobs; resolves when the running ones are finished, the connections closed and no child is left. */
   close(): Promise<void> {
-    return this.#bull.close()
+    return this.#bull.close().then(() => this.#children?.close())
   }
 
   /** Ends what `close` still waits for, and leaves no timer and no connection of its own. */
   cut(): void {
     this.#backend.cut()
+    this.#children?.kill()
     // BullMQ ends its timer of stalled jobs at the end of a close, which does not come while Redis is away.
     void this.#bull.pause(true)
   }

@@ -151,6 +151,12 @@ function sortHandlers(handlers: readonly Handler[]): Map<string, Map<string, Han
     const sameQueue = byQueue.get(queue) ?? new Map<string, Handler>()
     if (sameQueue.has(name))
       throw new InvalidOptionError('handlers', 'one handler per job name and queue', `two for ${name}`)
+    if (handler.isolation && handler.isolation.file === undefined)
+      throw new InvalidOptionError(
+        `handlers[${index}].file`,
+        `the file of isolated job ${name}: import.meta.url`,
+        undefined,
+      )
     byQueue.set(queue, sameQueue.set(name, handler))
   }
   return byQueue

@@ -26,8 +26,8 @@ export interface Workshop {
   close(): Promise<void>
 }
 
-/** Opens a workshop with a server of its own. Close it in `afterAll`. */
-export async function openWorkshop(): Promise<Workshop> {
+/** Opens a workshop with a server of its own; its workers are those of `create`. Close it in `afterAll`. */
+export async function openWorkshop(create = createWorker): Promise<Workshop> {
   const server = await startTestRedis()
   const producer = createProducer({ redis: server.url })
   const redis = new Redis(server.url)
@@ -46,7 +46,7 @@ export async function openWorkshop(): Promise<Workshop> {
         shutdownTimeout: 0,
         logger,
       } as const
-      const worker = await createWorker({ ...defaults, handlers, ...options })
+      const worker = await create({ ...defaults, handlers, ...options })
       workers.push(worker)
       return Object.assign(worker, { lines })
     },
