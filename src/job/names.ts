@@ -17,6 +17,8 @@ const RESERVED_QUEUE_NAMES: readonly string[] = [
   'tags',
   'schedule',
   'schedules',
+  'batch',
+  'batches',
 ]
 
 export const JOB_NAME_RULE = '1 to 128 characters of A-Z a-z 0-9 _ . -, the first a letter or digit'

@@ -1,6 +1,6 @@
 --[[
-  Part of commit.lua: puts a job that the finishing job staged into its queue, with BullMQ's own scripts, unchanged. The
-  words of such a staged write are: ENQUEUE, kind (as in `scripts`), then the script's keys, then its three arguments.
+  Part of other scripts: puts a staged job into its queue, with BullMQ's own scripts, unchanged. Its words are: kind (as
+  in `scripts`), then the script's keys, then its three arguments.
   BullMQ's scripts write as they go, so the types of all keys are checked before anything of the job is written.
 ]]
 local scripts = {
@@ -20,20 +20,27 @@ local types = {
 }
 
 -- The reason why the job could not be put in, or nothing.
-local function checkStagedJob(first)
-  for i = first + 1, first + scripts[ARGV[first]].keys do
-    local now, need = redis.call('TYPE', ARGV[i]).ok, types[string.match(ARGV[i], '[^:]+$')]
+local function checkStagedWords(words)
+  for i = 2, 1 + scripts[words[1]].keys do
+    local now, need = redis.call('TYPE', words[i]).ok, types[string.match(words[i], '[^:]+$')]
     if now ~= 'none' and now ~= need then
-      return 'the key ' .. ARGV[i] .. ' holds a ' .. now .. ', BullMQ needs a ' .. need
+      return 'the key ' .. words[i] .. ' holds a ' .. now .. ', BullMQ needs a ' .. need
     end
   end
 end
 
-local function addStagedJob(first, last)
-  local kind = scripts[ARGV[first]]
-  local keys = { unpack(ARGV, first + 1, first + kind.keys) }
-  local reply = kind.run(keys, { unpack(ARGV, first + kind.keys + 1, last) })
+local function addStagedWords(words)
+  local kind = scripts[words[1]]
+  local reply = kind.run({ unpack(words, 2, 1 + kind.keys) }, { unpack(words, 2 + kind.keys) })
   if type(reply) == 'number' and reply < 0 then
     error('BullMQ answered ' .. reply .. ' to a staged job')
   end
+end
+
+local function checkStagedJob(first, last)
+  return checkStagedWords({ unpack(ARGV, first, last) })
+end
+
+local function addStagedJob(first, last)
+  addStagedWords({ unpack(ARGV, first, last) })
 end

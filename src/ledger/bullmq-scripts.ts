@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs'
 import type { Cluster, Redis } from 'ioredis'
 import { UnsupportedBullmqError } from '../job/index.js'
+import { AddingScripts, fillTemplate } from './adding-scripts.js'
 
 /** The BullMQ release the kernel was written against; package.json pins the same one. */
 export const BULLMQ_VERSION = '6.7.0'
@@ -38,7 +39,7 @@ interface ScriptDefinition {
 const read = (file: string) => readFileSync(new URL(file, import.meta.url), 'utf8')
 const commitLua = read('./commit.lua')
 const checkEffectsLua = read('./check-effects.lua')
-const addStagedJobLua = read('./add-staged-job.lua')
+const countBatchLua = read('./batches/count-batch.lua')
 const fireScheduleLua = read('./schedules/fire-schedule.lua')
 const countRetriedLua = read('./count-retried.lua')
 
@@ -68,13 +69,13 @@ export interface NamedScript {
 export function createScriptWrapper(
   publish: 'PUBLISH' | 'SPUBLISH',
 ): (name: string, definition: ScriptDefinition) => NamedScript[] {
-  const adding = new Map<string, string>()
+  const adding = new AddingScripts()
   return (name, definition) => {
     const [script = '', version = ''] = name.split(':')
     if (!isExpected(script)) return [{ name, definition }]
     checkShape(script, version, definition)
     if (script === 'moveToFinished') {
-      const addStagedJob = addingScripts(adding)
+      const addStagedJob = adding.embed()
       return [commitScript(definition.lua, addStagedJob, publish), fireScript(addStagedJob)]
     }
     if (script === 'moveToDelayed' || script === 'retryJob') return [retryScript(script, name, definition)]
@@ -83,31 +84,18 @@ export function createScriptWrapper(
   }
 }
 
-/** add-staged-job.lua with BullMQ's scripts in it. */
-function addingScripts(adding: ReadonlyMap<string, string>): string {
-  const textOf = (script: keyof typeof EXPECTED) => {
-    const lua = adding.get(script)
-    if (lua === undefined) throw new UnsupportedBullmqError(script, 'it defined before moveToFinished', 'none so far')
-    return lua
-  }
-  return fill(addStagedJobLua, {
-    ADD_STANDARD: textOf('addStandardJob'),
-    ADD_DELAYED: textOf('addDelayedJob'),
-    ADD_PRIORITIZED: textOf('addPrioritizedJob'),
-  })
-}
-
 function fireScript(addStagedJob: string): NamedScript {
-  const lua = fill(fireScheduleLua, { ADD_STAGED_JOB: addStagedJob })
+  const lua = fillTemplate(fireScheduleLua, { ADD_STAGED_JOB: addStagedJob })
   return { name: FIRE_COMMAND, definition: { lua, numberOfKeys: 2 } }
 }
 
 function commitScript(finishing: string, addStagedJob: string, publish: string): NamedScript {
   const { functions, body } = splitScript(finishing)
-  const lua = fill(commitLua, {
+  const lua = fillTemplate(commitLua, {
     BULLMQ_FUNCTIONS: functions,
     BULLMQ_BODY: body,
     ADD_STAGED_JOB: addStagedJob,
+    COUNT_BATCH: countBatchLua,
     CHECK_EFFECTS: checkEffectsLua,
     PUBLISH: publish,
   })
@@ -116,7 +104,7 @@ function commitScript(finishing: string, addStagedJob: string, publish: string):
 
 function retryScript(script: 'moveToDelayed' | 'retryJob', name: string, definition: ScriptDefinition): NamedScript {
   const { fieldsArg, jobKey } = EXPECTED[script]
-  const lua = fill(countRetriedLua, {
+  const lua = fillTemplate(countRetriedLua, {
     BULLMQ_SCRIPT: definition.lua,
     FIELDS: String(fieldsArg),
     JOB: String(jobKey),
@@ -155,8 +143,4 @@ function splitScript(lua: string): { functions: string; body: string } {
     )
   }
   return { functions, body: lua.slice(at) }
-}
-
-function fill(template: string, parts: Record<string, string>): string {
-  return template.replace(/--@([A-Z_]+)@/g, (placeholder, part: string) => parts[part] ?? placeholder)
 }

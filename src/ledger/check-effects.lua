@@ -192,8 +192,8 @@ local function checkEffects(at, stop)
     local last = at + tonumber(ARGV[at])
     local bad
     if ARGV[at + 1] == 'ENQUEUE' then
-      bad = checkStagedJob(at + 2)
-    else
+      bad = checkStagedJob(at + 2, last)
+    elseif ARGV[at + 1] ~= 'BATCH' then
       bad = checkWrite(ARGV[at + 1], ARGV[at + 2], at, last)
     end
     if bad then

@@ -17,7 +17,8 @@
     13     minute of the stats hash, minutes since 1970
     14     field of the stats hash, "<job>|c|<run bucket>|<wait bucket>" (f for failed)
     15     number of user counters C, followed by C pairs: name, whole number to add
-    then   staged writes, each: number of words, command, key, further words; or a staged job (add-staged-job.lua)
+    then   staged writes, each: number of words, command, key, further words; or ENQUEUE and a
+           staged job (add-staged-job.lua); or BATCH and the key of the job's batch (count-batch.lua)
   Returns  for each job BullMQ's reply: 0, or the next job; -1 job missing, -2 lock missing, -3 not active, -4 pending
            children, -6 lock of another run, -9 failed children: then none of our writes were made. Or an error:
            DROVER_COUNTER <n> <reason>   user counter n cannot be added to; nothing was written
@@ -77,8 +78,9 @@ end
 -- Made only for the few jobs that stage something, as making functions takes time.
 local function effectFunctions()
   --@ADD_STAGED_JOB@
+  --@COUNT_BATCH@
   --@CHECK_EFFECTS@
-  return checkEffects, addStagedJob
+  return checkEffects, addStagedJob, countInBatch
 end
 
 local keys = {
@@ -95,9 +97,10 @@ local function commit(jobKey, W, last)
   if index then
     return refusal('COUNTER', index, reason)
   end
-  local checkEffects, addStagedJob
+  local checkEffects, addStagedJob, countInBatch, endedBefore
   if firstEffect <= last then
-    checkEffects, addStagedJob = effectFunctions()
+    checkEffects, addStagedJob, countInBatch = effectFunctions()
+    endedBefore = redis.call('HGET', jobKey, 'batched')
     index, reason = checkEffects(firstEffect, last)
     if index then
       return refusal('EFFECT', index, reason)
@@ -128,6 +131,11 @@ local function commit(jobKey, W, last)
     local stop = at + tonumber(ARGV[at])
     if ARGV[at + 1] == 'ENQUEUE' then
       addStagedJob(at + 2, stop)
+    elseif ARGV[at + 1] == 'BATCH' then
+      if redis.call('EXISTS', jobKey) == 1 then
+        redis.call('HSET', jobKey, 'batched', target)
+      end
+      countInBatch(ARGV[at + 2], endedBefore, target)
     else
       redis.call(unpack(ARGV, at + 1, stop))
     end

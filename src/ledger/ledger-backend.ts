@@ -10,7 +10,7 @@ import {
   type WorkerOptions,
 } from 'bullmq'
 import { Cluster, type Redis } from 'ioredis'
-import { EffectRejectedError, JobStalledError, serializeError } from '../job/index.js'
+import { EffectRejectedError, JobCrashedError, serializeError } from '../job/index.js'
 import { type KeysOfQueue, queueKeys } from '../redis/index.js'
 import { commitWords, type Outcome } from './commit.js'
 import { batchLimit, CommitBatch } from './commit-batch.js'
@@ -29,14 +29,22 @@ const DEFAULT_KEEP_RESULT_MS = 86_400_000
 const TRIM_EVERY = 10
 /** BullMQ's count for: remove none. */
 const KEEP_ALL = -1
-/** The reason BullMQ leaves with a job that stalled too often. */
+/** The reason that workers of plain BullMQ on the same queue leave with a job that stalled too often for them. */
 const STALLED_REASON = 'job stalled more than allowable limit'
 
-/** What an enqueue may have stored with a job that its commit heeds: how long its result is kept, its idempotency key. */
+/** What an enqueue may have stored with a job that its commit heeds: how long its result is kept, its idempotency key, its batch. */
 interface StoredLife {
   readonly keepResult?: number
   readonly key?: string
   readonly keyTtl?: number
+  readonly batch?: string
+}
+
+/** What a finished job has of its stalls and crashes, so that a manual retry starts afresh: none. */
+const NO_CRASHES = { stc: 0, 'drover:survived': 0, 'drover:alone': 0 }
+
+function hasStalled(job: MinimalJob): boolean {
+  return ((job as { stalledCounter?: number }).stalledCounter ?? 0) > 0
 }
 
 export interface LedgerBackendOptions {
@@ -48,7 +56,7 @@ export interface LedgerBackendOptions {
   /** How long the result of a job is kept that fails without an outcome of its own, by job name. Default 24 h. */
   readonly keepResultMs?: ((job: string) => number | undefined) | undefined
   /** Told when a finish was answered, either way, or given up: from then on the job's lock is not needed any more. */
-  readonly onSettled?: ((job: MinimalJob) => void) | undefined
+  readonly onSettled?: ((job: MinimalJob, isRefused: boolean) => void) | undefined
 }
 
 /**
@@ -116,7 +124,20 @@ export class LedgerBackend extends RedisQueueBackend {
         : { status: 'completed', valueJson: 'null', keepResultMs: DEFAULT_KEEP_RESULT_MS, runMs: 0 }
     // BullMQ copies a return value into the job and into the event stream; the result key has the whole.
     const reference = JSON.stringify(this.#keys.result(String(job.id))) as R & string
-    const args = this.moveToCompletedArgs(job, reference, removeOnComplete ?? this.#trimInTurns(), token, fetchNext)
+    const keep = removeOnComplete ?? this.#trimInTurns()
+    const args = hasStalled(job)
+      ? this.moveToFinishedArgs(
+          job,
+          reference,
+          'returnvalue',
+          keep,
+          'completed',
+          token,
+          Date.now(),
+          fetchNext,
+          NO_CRASHES,
+        )
+      : this.moveToCompletedArgs(job, reference, keep as { count: number }, token, fetchNext)
     return this.#commit(job, args, outcome)
   }
 
@@ -136,12 +157,13 @@ export class LedgerBackend extends RedisQueueBackend {
             status: 'failed',
             error:
               failedReason === STALLED_REASON
-                ? { name: JobStalledError.name, code: 'JOB_STALLED', message: failedReason }
+                ? { name: JobCrashedError.name, code: 'JOB_CRASHED', message: failedReason }
                 : { name: 'Error', message: failedReason },
             keepResultMs: staged?.keepResultMs ?? this.#options.keepResultMs?.(job.name) ?? DEFAULT_KEEP_RESULT_MS,
             runMs: staged?.runMs ?? 0,
           }
-    const args = this.moveToFailedArgs(job, failedReason, removeOnFail, token, fetchNext, fieldsToUpdate)
+    const fields = hasStalled(job) ? { ...fieldsToUpdate, ...NO_CRASHES } : fieldsToUpdate
+    const args = this.moveToFailedArgs(job, failedReason, removeOnFail, token, fetchNext, fields)
     return this.#commit(job, args, outcome)
   }
 
@@ -174,7 +196,8 @@ export class LedgerBackend extends RedisQueueBackend {
       processedOn: job.processedOn ?? finishedOn,
       delayMs: job.opts.delay ?? 0,
     }
-    const { keepResult, key, keyTtl } = job.opts as StoredLife
+    const { keepResult, key, keyTtl, batch } = job.opts as StoredLife
+    let isRefused = false
     try {
       const words = bullmqArgs.slice(BULLMQ_KEYS)
       const kept = keepResult === undefined ? outcome : { ...outcome, keepResultMs: keepResult }
@@ -183,6 +206,7 @@ export class LedgerBackend extends RedisQueueBackend {
         // The key of an enqueue ends with the result of its job.
         words.push(3, 'EXPIRE', this.#keys.key(`${job.name}:${key}`), Math.max(1, Math.ceil(kept.keepResultMs / 1000)))
       }
+      if (batch !== undefined) words.push(2, 'BATCH', this.#keys.batch(batch))
       const reply = await this.#batch.commit(bullmqArgs[JOB_KEY], words).catch((error: unknown) => {
         const rejection = rejectionOf(error, outcome, this.#keys)
         if (!rejection) throw error
@@ -191,12 +215,18 @@ export class LedgerBackend extends RedisQueueBackend {
         this.stage(job, { status: 'failed', error: serializeError(rejection), keepResultMs, runMs })
         throw rejection
       })
-      if (typeof reply === 'number' && reply < 0) {
-        throw this.finishedErrors({ code: reply, jobId: finishing.id, command: 'moveToFinished', state: 'active' })
+      isRefused = typeof reply === 'number' && reply < 0
+      if (isRefused) {
+        throw this.finishedErrors({
+          code: reply as number,
+          jobId: finishing.id,
+          command: 'moveToFinished',
+          state: 'active',
+        })
       }
       return { result: this.#readNextJob(reply), finishedOn }
     } finally {
-      this.#options.onSettled?.(job)
+      this.#options.onSettled?.(job, isRefused)
     }
   }
 }

@@ -34,6 +34,10 @@ export interface KeysOfQueue {
   readonly schedules: string
   /** Hash: what a schedule does, and what it has done. No TTL. */
   schedule(name: string): string
+  /** Hash: a batch, its counts and the jobs that follow it. TTL 30 d. */
+  batch(id: string): string
+  /** Sorted set of the ids of the newest batches, by the time they were opened. No TTL. */
+  readonly batches: string
   /** Pub/sub channel that fires when the job's result is committed. */
   done(id: string): string
   /**
@@ -56,6 +60,7 @@ export function queueKeys(prefix: string, queue: string): KeysOfQueue {
   const statsBase = `${base}stats:`
   const statsHourBase = `${statsBase}h:`
   const scheduleBase = `${base}schedule:`
+  const batchBase = `${base}batch:`
   const doneBase = `${base}done:`
   const keyBase = `${base}key:`
   const tagBase = `${base}tag:`
@@ -72,6 +77,8 @@ export function queueKeys(prefix: string, queue: string): KeysOfQueue {
     statsHour: (hour) => statsHourBase + hour,
     schedules: `${base}schedules`,
     schedule: (name) => scheduleBase + name,
+    batch: (id) => batchBase + id,
+    batches: `${base}batches`,
     done: (id) => doneBase + id,
     key: (name) => keyBase + name,
     tagged: (tag) => tagBase + tag,

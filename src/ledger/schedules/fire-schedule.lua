@@ -40,11 +40,12 @@ end
 
 local at = 8
 while at <= #ARGV do
-  local reason = checkStagedJob(at + 1)
+  local last = at + tonumber(ARGV[at])
+  local reason = checkStagedJob(at + 1, last)
   if reason then
     return redis.error_reply('DROVER_SCHEDULE ' .. reason)
   end
-  at = at + tonumber(ARGV[at]) + 1
+  at = last + 1
 end
 
 redis.call('ZADD', schedules, upcoming, name)

@@ -13,6 +13,7 @@ const documented = rows(DOCUMENT, 'keys').map(([key]) => plain(key))
 /** What the document writes in place of a function's argument. */
 const PLACEHOLDERS: Readonly<Record<string, string>> = {
   schedule: '<name>',
+  batch: '<id>',
   result: '<id>',
   done: '<id>',
   counter: '<name>',
