@@ -1,0 +1,256 @@
+// Producer, workers and dashboard run as exactly the Redis users of SECURITY.md: nothing they do is refused, and nothing
+// they need not do is allowed.
+import { Redis } from 'ioredis'
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { createDashboard } from '../../src/dashboard/index.js'
+import { defineJob, retryIn } from '../../src/job/index.js'
+import { createProducer } from '../../src/producer/index.js'
+import { createWorker, handle } from '../../src/worker/index.js'
+import { change } from '../support/dashboard-board.js'
+import { ask } from '../support/dashboard-http.js'
+import { startTestRedis, type TestRedis } from '../support/redis.js'
+import { anything } from '../support/schemas.js'
+import { collectLog } from '../support/worker.js'
+import { bullmqCommands, createUser, denials, documentedUser, ownCommands, ROLES, type Role } from './redis-users.js'
+
+const resize = defineJob({
+  name: 'resize',
+  queue: 'media',
+  input: anything,
+  attempts: 3,
+  backoff: { type: 'fixed', delay: 5 },
+})
+const isAsked = (denial: string) => !/ config(\|get)?$/.test(denial)
+let server: TestRedis
+let admin: Redis
+
+beforeAll(async () => {
+  server = await startTestRedis({ appendonly: true })
+  admin = new Redis(server.url)
+})
+afterAll(async () => {
+  admin?.disconnect()
+  await server?.close()
+})
+beforeEach(async () => {
+  await admin.flushall()
+  await denials(server)
+})
+
+async function runHandlers(url: string): Promise<void> {
+  const { logger } = collectLog()
+  const handler = handle(resize, async (input, ctx) => {
+    const { act } = input as { act?: string }
+    await ctx.progress(50, 'half')
+    ctx.log.info('a line of the job')
+    if (act === 'later' && ctx.attempt < 2) throw retryIn('1s')
+    if (act === 'again' && ctx.attempt < 2) throw new Error('once more')
+    if (act === 'fail') throw new Error('for good')
+    ctx.counter('done').add()
+    const { effects } = ctx
+    effects.set('app:text', '1', { ttlMs: 60_000 })
+    effects.setnx('app:once', '1')
+    effects.append('app:text', '2')
+    effects.incrby('app:number', 2)
+    effects.incrbyfloat('app:float', 0.5)
+    effects.expire('app:number', 100)
+    effects.persist('app:number')
+    effects.lpush('app:list', 'a')
+    effects.rpush('app:list', 'b', 'c')
+    effects.ltrim('app:list', 0, 9)
+    effects.lrem('app:list', 1, 'b')
+    effects.sadd('app:set', 'a', 'b')
+    effects.srem('app:set', 'b')
+    effects.zadd('app:zset', 1, 'a')
+    effects.zincrby('app:zset', 2, 'b')
+    effects.zrem('app:zset', 'a')
+    effects.zremrangebyrank('app:zset', 5, 9)
+    effects.zremrangebyscore('app:zset', 90, 99)
+    effects.hset('app:hash', { a: 1, b: 2 })
+    effects.hsetnx('app:hash', 'c', 3)
+    effects.hdel('app:hash', 'b')
+    effects.hincrby('app:hash', 'a', 1)
+    effects.hincrbyfloat('app:hash', 'f', 0.5)
+    effects.del('app:once')
+    return { ok: true }
+  })
+  const worker = await createWorker({ redis: url, handlers: [handler], logger, shutdownTimeout: 0 })
+  const count = (set: string) => admin.zcard(`{drover:media}:media:${set}`)
+  await vi.waitFor(async () => expect([await count('completed'), await count('failed')]).toEqual([9, 1]), {
+    timeout: 60_000,
+  })
+  await worker.close()
+}
+
+async function enqueueAll(url: string): Promise<void> {
+  const producer = createProducer({ redis: url })
+  const job = await producer.enqueue(resize, {})
+  await producer.enqueue(resize, {}, { id: 'twice' })
+  await producer.enqueue(resize, {}, { id: 'twice' })
+  await producer.enqueue(resize, {}, { delay: 5 })
+  await producer.enqueue(resize, {}, { priority: 3 })
+  await producer.enqueue(resize, {}, { lifo: true })
+  await producer.enqueue(resize, { act: 'later' })
+  await producer.enqueue(resize, { act: 'again' })
+  await producer.enqueue(resize, { act: 'fail' })
+  await producer.enqueueBulk(resize, [{}, {}])
+  expect(await producer.results.get(job)).toBeNull()
+  await producer.counters.incr('media', 'seen', 5)
+  expect(await producer.counters.list('media')).toHaveLength(1)
+  await producer.counters.read('media', 'seen')
+  await producer.counters.exists('media', 'seen')
+  await producer.counters.delete('media', 'seen')
+  await producer.close()
+}
+
+async function readResults(url: string): Promise<void> {
+  const producer = createProducer({ redis: url })
+  const job = { queue: 'media', id: 'twice' }
+  expect((await producer.results.wait(job)).ok).toBe(true)
+  const late = await producer.enqueue(resize, {}, { delay: '1h' })
+  await expect(producer.results.wait(late, { timeout: 50 })).rejects.toMatchObject({ code: 'RESULT_WAIT_TIMEOUT' })
+  expect(await producer.results.exists(job)).toBe(true)
+  expect(await producer.results.delete(job)).toBe(true)
+  expect(await producer.counters.get('media', 'done')).toBe(9)
+  await producer.close()
+}
+
+async function useDashboard(url: string, readOnly: boolean): Promise<void> {
+  const dashboard = createDashboard({ redis: url, port: 0, readOnly })
+  try {
+    const { url: at } = await dashboard.listen()
+    const failed = (await admin.zrange('{drover:media}:media:failed', '0', '-1'))[0] ?? ''
+    const reads = ['/', '/overview.json', '/readyz', '/queues', '/queues/api/queues?activeQueue=media&status=latest']
+    const lists = ['active', 'waiting', 'prioritized', 'completed', 'failed', 'delayed', 'paused', 'waiting-children']
+    for (const list of lists) reads.push(`/queues/api/queues?activeQueue=media&status=${list}`)
+    for (const more of ['', '/logs', '/flow']) reads.push(`/queues/api/queues/media/${failed}${more}`)
+    for (const path of reads) expect([path, (await ask(at, path)).status]).toEqual([path, 200])
+    const changes = [
+      ['POST', '/add', { name: 'resize', data: {}, options: { jobId: 'added', delay: 60_000 } }],
+      ['PATCH', '/added/update-data', { jobData: { n: 2 } }],
+      ['PUT', '/added/promote'],
+      ['PUT', `/${failed}/retry`],
+      ['PUT', '/added/clean'],
+      ['PUT', '/pause'],
+      ['PUT', '/resume'],
+      ['PUT', '/clean/completed'],
+      ['PUT', '/promote'],
+      ['PUT', '/retry/failed'],
+      ['PUT', '/empty'],
+      ['PUT', '/pause'],
+      ['PUT', '/obliterate', { force: true }],
+    ] as const
+    for (const [method, path, body] of changes) {
+      const { status } = await change(at, method, `/media${path}`, body)
+      if (readOnly) expect([path, status]).toEqual([path, 403])
+      else expect([path, status]).toEqual([path, status < 300 ? status : 200])
+    }
+  } finally {
+    await dashboard.close()
+  }
+}
+
+describe('the Redis users of SECURITY.md', () => {
+  it('are enough: producer, worker and dashboard are refused nothing', async () => {
+    const producer = await createUser(server, 'producer')
+    const worker = await createUser(server, 'worker', ['~app:*'])
+    const dashboard = await createUser(server, 'dashboard')
+    const viewer = await createUser(server, 'dashboard-read-only')
+    const use = async () => {
+      await enqueueAll(producer)
+      await runHandlers(worker)
+      await readResults(producer)
+      await useDashboard(viewer, true)
+      await useDashboard(dashboard, false)
+    }
+    const failure: unknown = await use().catch((error) => error)
+    // CONFIG GET is the one thing that is asked for and need not be granted.
+    expect((await denials(server)).filter(isAsked)).toEqual([])
+    expect(failure).toBeUndefined()
+    expect(await admin.hgetall('app:hash')).toMatchObject({ c: '3' })
+  })
+
+  it.each(ROLES)('refuse %s what nobody needs, on keys of others and of its own', async (role) => {
+    const client = new Redis(await createUser(server, role), { maxRetriesPerRequest: 0 })
+    await admin.set('foreign', '1')
+    const refused = [
+      ['FLUSHALL'],
+      ['FLUSHDB'],
+      ['KEYS', '*'],
+      ['SCAN', '0'],
+      ['CONFIG', 'GET', 'requirepass'],
+      ['CONFIG', 'SET', 'appendonly', 'no'],
+      ['SHUTDOWN'],
+      ['ACL', 'WHOAMI'],
+      ['SCRIPT', 'FLUSH'],
+      ['RESTORE', 'drover:x', '0', 'x'],
+      ['MONITOR'],
+      ['REPLICAOF', 'NO', 'ONE'],
+      ['CLIENT', 'LIST'],
+      ['MODULE', 'LIST'],
+      ['FUNCTION', 'LIST'],
+      ['MIGRATE', '127.0.0.1', '1', 'drover:x', '0', '1'],
+      ['GET', 'foreign'],
+      ['DEL', 'foreign'],
+      ['PUBLISH', 'foreign', 'x'],
+      ['SUBSCRIBE', 'foreign'],
+      ['EVAL', "return redis.call('GET', KEYS[1])", '1', 'foreign'],
+      ['EVAL', "return redis.call('GET', 'foreign')", '0'],
+      ['EVAL', "return redis.call('FLUSHALL')", '0'],
+    ]
+    for (const [command = '', ...words] of refused) {
+      const reply = client.call(command, ...words).then(
+        (answer) => `answered ${JSON.stringify(answer)}`,
+        (error: Error) => error.message,
+      )
+      expect(await reply, [command, ...words].join(' ')).toMatch(
+        /NOPERM|ACL failure|no permission|The user executing the script can't/i,
+      )
+    }
+    client.disconnect()
+    expect(await admin.get('foreign')).toBe('1')
+  })
+
+  it('the read-only dashboard can change no key, whatever it is made to send', async () => {
+    const client = new Redis(await createUser(server, 'dashboard-read-only'))
+    await admin.rpush('{drover:media}:media:wait', 'a')
+    const { commands } = documentedUser('dashboard-read-only')
+    for (const command of ['lpush', 'set', 'hset', 'zadd', 'xadd']) expect(commands).not.toContain(command)
+    const script = "return redis.call('LSET', KEYS[1], 0, 'b')"
+    await expect(client.call('EVAL', script, '1', '{drover:media}:media:wait')).rejects.toThrow(
+      /NOPERM|The user executing the script can't/,
+    )
+    client.disconnect()
+  })
+})
+
+const BULLMQ_SCRIPTS: Readonly<Record<Exclude<Role, 'dashboard-read-only'>, readonly string[]>> = {
+  producer: ['addStandardJob', 'addDelayedJob', 'addPrioritizedJob', 'isFinished'],
+  worker: [
+    ...['moveToActive', 'moveToFinished', 'moveToDelayed', 'retryJob', 'moveJobFromActiveToWait', 'isMaxed'],
+    ...['extendLock', 'extendLocks', 'releaseLock', 'moveStalledJobsToWait', 'getRateLimitTtl'],
+    ...['updateProgress', 'addLog', 'saveStacktrace', 'addStandardJob', 'addDelayedJob', 'addPrioritizedJob'],
+  ],
+  dashboard: [
+    ...['addStandardJob', 'addDelayedJob', 'addPrioritizedJob', 'pause', 'promote', 'reprocessJob', 'removeJob'],
+    ...['updateData', 'cleanJobsInSet', 'drain', 'obliterate', 'moveJobsToWait', 'changePriority', 'changeDelay'],
+    ...['getRanges', 'getCounts', 'getState', 'getStateV2', 'getMetrics', 'isFinished', 'isMaxed'],
+    ...['isJobInList', 'getDependencyCounts', 'removeUnprocessedChildren', 'removeJobScheduler'],
+  ],
+}
+
+// A command that a script calls and the user lacks would end the script half way: rare paths count as much as common ones.
+describe('every command in the text of a script', () => {
+  it.each(Object.entries(BULLMQ_SCRIPTS))('of BullMQ is allowed to the %s', (role, scripts) => {
+    const { commands } = documentedUser(role as Role)
+    expect(bullmqCommands(scripts).filter((command) => !commands.includes(command))).toEqual([])
+  })
+
+  it('of ours is allowed to the worker, and to the producer those that it sends', () => {
+    const all = ownCommands()
+    expect(all.length).toBeGreaterThan(10)
+    expect(all.filter((command) => !documentedUser('worker').commands.includes(command))).toEqual([])
+    const sent = ownCommands(/add-job|incr-counter|schedules/)
+    expect(sent.filter((command) => !documentedUser('producer').commands.includes(command))).toEqual([])
+  })
+})
