@@ -82,16 +82,22 @@ export function checkOptions(given: unknown): CheckedOptions {
   return checked
 }
 
+// The two kinds of rules apart, so that each tells of its own problem.
 function readRulesOf(options: Record<string, unknown>, problems: string[]): EnqueueRules | undefined {
-  try {
-    return readRules(options)
-  } catch (error) {
-    if (error instanceof InvalidOptionError) {
-      problems.push(`${error.option}: expected ${error.expected}, got ${error.got}`)
-    } else if (error instanceof UnknownOptionError) problems.push(error.message)
-    else throw error
-    return undefined
+  const read = (names: readonly string[]) => {
+    try {
+      return readRules(Object.fromEntries(names.map((name) => [name, options[name]])))
+    } catch (error) {
+      if (error instanceof InvalidOptionError) {
+        problems.push(`${error.option}: expected ${error.expected}, got ${error.got}`)
+      } else if (error instanceof UnknownOptionError) problems.push(error.message)
+      else throw error
+      return undefined
+    }
   }
+  const merge = read(MERGE_NAMES)
+  const depth = read(DEPTH_NAMES)
+  return merge && depth ? Object.freeze({ ...depth, merge: merge.merge }) : (merge ?? depth)
 }
 
 function readBackoff(given: unknown, problems: string[]): Backoff {

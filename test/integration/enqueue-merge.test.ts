@@ -222,5 +222,6 @@ describe('a refused rule', () => {
     const make = () => job({ unique: { by: 7 }, maxDepth: 0 } as never)
     expect(make).toThrow(expect.objectContaining({ code: 'CONTRACT_INVALID' }))
     expect(make).toThrow('unique.by: expected')
+    expect(make).toThrow('maxDepth: expected')
   })
 })
