@@ -45,17 +45,22 @@ export class JobTimeoutError extends DroverError {
   }
 }
 
-/** The job's worker vanished more often than allowed, so the job failed without another run. */
-export class JobStalledError extends DroverError {
-  readonly maxStalledCount: number
+/** The job took its worker process down too often, so it failed without another run. */
+export class JobCrashedError extends DroverError {
+  /** Runs that ended with their process, the ones alone included. */
+  readonly crashes: number
+  /** How many of them the job ran alone, so that no neighbour can have been the cause. */
+  readonly alone: number
 
-  constructor(maxStalledCount: number, options?: DroverErrorOptions) {
+  constructor(crashes: number, alone: number, options?: DroverErrorOptions) {
     super(
-      'JOB_STALLED',
-      `the job stalled more than ${maxStalledCount} times: its workers died, or blocked their event loop while it ran`,
+      'JOB_CRASHED',
+      `the worker process ended ${crashes} times while it ran the job, ${alone} times while it ran nothing else: ` +
+        'find the cause in its log or the log of its supervisor, then retry the job by hand',
       options,
     )
-    this.maxStalledCount = maxStalledCount
+    this.crashes = crashes
+    this.alone = alone
   }
 }
 

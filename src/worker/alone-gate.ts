@@ -19,19 +19,23 @@ export class AloneGate {
   }
 
   /**
-   * Waits for a turn, first come first served, and counts the attempt in. `onCancel` is given the means to leave the line:
-   * then this never resolves.
+   * Gets into line: `turn` resolves when the attempt is counted in, first come first served. `cancel` leaves the line, or
+   * counts the attempt out again when its turn had come.
    */
-  enter(isAlone: boolean, onCancel: (cancel: () => void) => void): Promise<void> {
-    return new Promise((resolve) => {
-      const waiting = { isAlone, start: resolve }
-      this.#waiting.push(waiting)
-      onCancel(() => {
-        this.#waiting = this.#waiting.filter((other) => other !== waiting)
-        this.#letIn()
-      })
-      this.#letIn()
+  enter(isAlone: boolean): { readonly turn: Promise<void>; readonly cancel: () => void } {
+    let start: () => void = () => undefined
+    const turn = new Promise<void>((resolve) => {
+      start = resolve
     })
+    const waiting = { isAlone, start }
+    this.#waiting.push(waiting)
+    this.#letIn()
+    const cancel = () => {
+      if (!this.#waiting.includes(waiting)) return this.leave()
+      this.#waiting = this.#waiting.filter((other) => other !== waiting)
+      this.#letIn()
+    }
+    return { turn, cancel }
   }
 
   /** Counts an attempt out. */

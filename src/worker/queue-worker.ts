@@ -12,6 +12,7 @@ import { LeftBehind } from './left-behind.js'
 import type { QueueLocks } from './lock-keeper.js'
 import { throttledLog } from './log-throttle.js'
 import { decide } from './retry-policy.js'
+import { PutOff, Turns, WaitingTurn } from './turns.js'
 import type { QueueSettings } from './worker-options.js'
 
 /** Lines kept of one job's own log, the newest. */
@@ -29,6 +30,7 @@ export class QueueWorker {
   readonly #room: AttemptRoom
   readonly #logger: Logger
   readonly #locks: QueueLocks
+  readonly #turns: Turns
   readonly #bull: BullWorker
   readonly #children: QueueChildren | undefined
   readonly #leftBehind: LeftBehind
@@ -53,6 +55,7 @@ export class QueueWorker {
       children: this.#children,
       leftBehind: this.#leftBehind,
     }
+    this.#turns = new Turns(client, keys, settings.lockMs * 2, logger)
     this.#bull = new BullWorker(
       settings.queue,
       (job, token) => this.#process(job, token ?? ''),
@@ -64,7 +67,8 @@ export class QueueWorker {
         lockDuration: settings.lockMs,
         skipLockRenewal: true,
         stalledInterval: settings.stalledIntervalMs,
-        maxStalledCount: settings.maxStalledCount,
+        // BullMQ fails a job for its stalls, whoever caused them; turns.ts tells its own crashes from those of neighbours.
+        maxStalledCount: Number.MAX_SAFE_INTEGER,
         runRetryDelay: FINISH_RETRY_MS,
         removeOnComplete: { count: settings.keepCompleted },
         removeOnFail: { count: settings.keepFailed },
@@ -74,7 +78,10 @@ export class QueueWorker {
       },
       ledgerBackendFactory(client, settings.prefix, {
         keepResultMs: (job) => this.#handlers.get(job)?.contract.keepResultMs,
-        onSettled: (job) => locks.remove(job),
+        onSettled: (job, isRefused) => {
+          locks.remove(job)
+          if (isRefused) this.#turns.cameBack(job as Job, true)
+        },
       }),
     )
     locks.setOwner(this.#bull.id)
@@ -137,6 +144,7 @@ export class QueueWorker {
   async #process(job: Job, token: string): Promise<null> {
     const handler = this.#handlers.get(job.name)
     if (!handler) return this.#fail(new NoHandlerError(job.name, this.queue), job, undefined, 0)
+    if (!this.#turns.tryEnter(job)) await this.#waitForTurn(job, token, handler)
     const attempt = new Attempt(job, token, handler, this.#room)
     this.#locks.add(job, attempt, handler.contract.timeoutMs)
     this.#running++
@@ -149,13 +157,34 @@ export class QueueWorker {
       return await this.#settle(attempt, error, job, handler)
     } finally {
       this.#running--
+      this.#turns.leave()
+    }
+  }
+
+  /** Waits until a job may start that crashed its workers, or that met one which did. Its lock is kept meanwhile. */
+  async #waitForTurn(job: Job, token: string, handler: Handler): Promise<void> {
+    const waiting = new WaitingTurn(String(job.id), token)
+    this.#locks.add(job, waiting, handler.contract.timeoutMs)
+    if (this.#handsBack) waiting.abort(new ShutdownError())
+    try {
+      await this.#turns.enter(job, waiting)
+    } catch (error) {
+      if (error instanceof PutOff) this.#locks.remove(job)
+      if (error instanceof PutOff) throw new WaitingError()
+      await this.#settle(waiting, error, job, handler)
     }
   }
 
   /** Acts on the decision about an attempt that did not complete, and throws what makes BullMQ do its part of it. */
-  async #settle(attempt: Attempt, thrown: unknown, job: Job, handler: Handler): Promise<never> {
+  async #settle(
+    attempt: Pick<Attempt, 'abortReason' | 'token' | 'runMs'>,
+    thrown: unknown,
+    job: Job,
+    handler: Handler,
+  ): Promise<never> {
     const error = attempt.abortReason ?? thrown
     const { kind } = decide(error, job, handler.contract, attempt.abortReason)
+    if (kind !== 'fail') this.#turns.cameBack(job, kind === 'abandon')
     if (kind === 'hand-back') await this.#handBackOne(job, attempt.token)
     if (kind === 'abandon') {
       this.#logger.warn({ ...this.#fields(job), err: serializeError(error) }, 'lock lost, attempt abandoned')

@@ -5,6 +5,7 @@ import {
   type Backoff,
   CancelledError,
   InvalidInputError,
+  JobCrashedError,
   LockLostError,
   PermanentError,
   RetryInError,
@@ -23,7 +24,7 @@ export type Decision =
   | { readonly kind: 'abandon' }
 
 /** Errors that no further attempt can help. */
-const PERMANENT = [PermanentError, InvalidInputError, CancelledError, StartByPassedError]
+const PERMANENT = [PermanentError, InvalidInputError, CancelledError, StartByPassedError, JobCrashedError]
 
 /** Where no contract is at hand (a job without a handler here), retries follow these. */
 const DEFAULT_BACKOFF: Backoff = { type: 'exponential', delayMs: 1_000, jitter: 0.5, maxDelayMs: 3_600_000 }

@@ -16,7 +16,7 @@ export const ALONE_CRASHES = 3
 
 const lua = (file: string) => readFileSync(new URL(file, import.meta.url), 'utf8')
 
-type Verdict = ['lost'] | ['shared'] | ['alone'] | ['wait', number] | ['crashed', number, number]
+type Verdict = [verdict: 'lost' | 'shared' | 'alone' | 'wait' | 'crashed', first?: number, second?: number]
 
 interface Scripts {
   droverSuspect(...args: (string | number)[]): Promise<Verdict>
@@ -85,22 +85,13 @@ export class Turns {
    */
   async enter(job: Job, waiting: WaitingTurn): Promise<void> {
     const isAlone = job.stalledCounter >= SHARED_CRASHES && (await this.#judge(job, waiting, false)) === 'alone'
-    let cancel: () => void = () => undefined
-    const turn = processGate.enter(isAlone, (leaveLine) => {
-      cancel = leaveLine
-    })
+    const { turn, cancel } = processGate.enter(isAlone)
     try {
       await Promise.race([turn, waiting.aborted])
+      // Judged again: it may have waited for long.
+      if (isAlone && (await this.#judge(job, waiting, true)) === 'alone') this.#alone.add(job)
     } catch (error) {
       cancel()
-      throw error
-    }
-    if (!isAlone) return
-    try {
-      // Judged again: it may have waited for long.
-      if ((await this.#judge(job, waiting, true)) === 'alone') this.#alone.add(job)
-    } catch (error) {
-      processGate.leave()
       throw error
     }
   }
@@ -111,20 +102,28 @@ export class Turns {
     if (!wasAlone && !lostLock) return
     const jobKey = this.#keys.bullBase + job.id
     this.#client.droverCameBack(jobKey, wasAlone ? '1' : '', lostLock ? '1' : '').catch((error: unknown) => {
-      this.#logger.warn({ queue: job.queueName, id: job.id, err: serializeError(error) }, 'a lost lock counts as a crash')
+      this.#logger.warn(
+        { queue: job.queueName, id: job.id, err: serializeError(error) },
+        'a lost lock counts as a crash',
+      )
     })
   }
 
-  async #judge(job: Job, { token, aborted }: WaitingTurn, counts: boolean): Promise<'alone' | 'shared'> {
+  async #judge(job: Job, waiting: WaitingTurn, counts: boolean): Promise<'alone' | 'shared'> {
     const jobKey = this.#keys.bullBase + job.id
-    const limits = [SHARED_CRASHES, ALONE_CRASHES, this.#spacingMs] as const
-    const asked = this.#client.droverSuspect(jobKey, `${jobKey}:lock`, token, ...limits, counts ? '1' : '')
-    const [verdict, first, second] = await Promise.race([asked, aborted])
-    if (verdict === 'lost') throw new LockLostError(String(job.id))
-    if (verdict === 'crashed') throw new JobCrashedError(first as number, second as number)
-    if (verdict !== 'wait') return verdict
-    await job.moveToDelayed(Date.now() + (first as number), token)
-    const fields = { queue: job.queueName, job: job.name, id: job.id, waitMs: first }
+    const words = [waiting.token, SHARED_CRASHES, ALONE_CRASHES, this.#spacingMs, counts ? '1' : '']
+    const asked = this.#client.droverSuspect(jobKey, `${jobKey}:lock`, ...words)
+    const [verdict, first = 0, second = 0] = await Promise.race([asked, waiting.aborted])
+    if (verdict === 'crashed') throw new JobCrashedError(first, second)
+    if (verdict === 'lost') waiting.abort(new LockLostError(waiting.id))
+    if (waiting.abortReason) throw waiting.abortReason
+    if (verdict === 'wait') await this.#putOff(job, waiting.token, first)
+    return verdict === 'alone' ? 'alone' : 'shared'
+  }
+
+  async #putOff(job: Job, token: string, waitMs: number): Promise<never> {
+    await job.moveToDelayed(Date.now() + waitMs, token)
+    const fields = { queue: job.queueName, job: job.name, id: job.id, waitMs }
     this.#logger.warn(fields, 'the job runs alone, after a while: its worker crashed when it last did')
     throw new PutOff()
   }

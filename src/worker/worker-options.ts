@@ -30,8 +30,6 @@ export interface WorkerOptions {
   readonly lockDuration?: Duration
   /** How often lost jobs are looked for. Default `1s`, at least 100 ms. All workers of a queue share one look. */
   readonly stalledInterval?: Duration
-  /** How often one job may lose its worker before it fails. Default 5; zero fails it at the first time. */
-  readonly maxStalledCount?: number
   /**
    * How long the event loop may be blocked before the process is ended with SIGKILL, so that a supervisor starts it again.
    * Default: 60 s beyond the longest timeout of the jobs that run; at least 1 s; zero never ends it.
@@ -63,7 +61,6 @@ export interface QueueSettings {
   readonly concurrency: number
   readonly lockMs: number
   readonly stalledIntervalMs: number
-  readonly maxStalledCount: number
   readonly keepCompleted: number
   readonly keepFailed: number
 }
@@ -85,7 +82,6 @@ const OPTION_NAMES = [
   'shutdownTimeout',
   'lockDuration',
   'stalledInterval',
-  'maxStalledCount',
   'maxBlocked',
   'keepCompleted',
   'keepFailed',
@@ -108,7 +104,6 @@ export function checkWorkerOptions(options: WorkerOptions): CheckedWorkerOptions
       minMs: 100,
       maxMs: 3_600_000,
     }),
-    maxStalledCount: whole('maxStalledCount', options.maxStalledCount ?? 5, 0, 1_000),
     keepCompleted: whole('keepCompleted', options.keepCompleted ?? 100, 0, 1_000_000),
     keepFailed: whole('keepFailed', options.keepFailed ?? 10_000, 1, 10_000_000),
   }

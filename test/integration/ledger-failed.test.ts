@@ -46,7 +46,7 @@ describe('a failed job', () => {
     expect(field).toMatch(/^resize\|f\|2\|\d+$/)
   })
 
-  it('that stalled too often leaves JOB_STALLED', async () => {
+  it('that stalled too often leaves JOB_CRASHED', async () => {
     await kernel.start({ jobId: 'lost' })
     await redis.del(`${kernel.bull('lost')}:lock`)
     Object.assign((kernel.backend as unknown as { queue: { opts: object } }).queue.opts, {
@@ -61,7 +61,7 @@ describe('a failed job', () => {
     await kernel.failAttempt(job, new Error(job.deferredFailure))
     expect(await resultOf(job)).toMatchObject({
       status: 'failed',
-      error: { name: 'JobStalledError', code: 'JOB_STALLED', message: job.deferredFailure },
+      error: { name: 'JobCrashedError', code: 'JOB_CRASHED', message: job.deferredFailure },
     })
   })
 

@@ -87,7 +87,7 @@ it('a worker outlives its connections: jobs go on when they are cut, and what wa
     ctx.counter('sum').add(n)
     return n
   })
-  const worker = await shop.work([handler], { redis: proxy.url, concurrency: 4, maxStalledCount: 100 })
+  const worker = await shop.work([handler], { redis: proxy.url, concurrency: 4 })
   const { ids } = await shop.producer.enqueueBulk(
     contract,
     Array.from({ length: 300 }, (_, n) => ({ n })),

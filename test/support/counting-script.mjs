@@ -34,7 +34,6 @@ const worker = await createWorker({
   concurrency: 10,
   lockDuration: '1s',
   stalledInterval: '200ms',
-  maxStalledCount: 1_000,
   shutdownTimeout: '5s',
   logger: pino({ level: 'silent' }),
 })

@@ -30,7 +30,6 @@ describe('the options of a worker', () => {
       prefix: 'drover',
       lockMs: 3_000,
       stalledIntervalMs: 1_000,
-      maxStalledCount: 5,
       keepCompleted: 100,
       keepFailed: 10_000,
     })
@@ -53,8 +52,8 @@ describe('the options of a worker', () => {
   })
 
   it('take zero where it means something', () => {
-    const { shutdownMs, queues } = check({ handlers, shutdownTimeout: 0, maxStalledCount: 0, keepCompleted: 0 })
-    expect([shutdownMs, queues[0]?.maxStalledCount, queues[0]?.keepCompleted]).toEqual([0, 0, 0])
+    const { shutdownMs, queues } = check({ handlers, shutdownTimeout: 0, keepCompleted: 0 })
+    expect([shutdownMs, queues[0]?.keepCompleted]).toEqual([0, 0])
   })
 
   it.each<[string, unknown, string]>([
