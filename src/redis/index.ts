@@ -48,6 +48,7 @@ export {
 } from './keys.js'
 export { bareRedisError, maskRedisError, type RedisErrorContext } from './mask-error.js'
 export { findRedisBinary, REDIS_BINARY_FOLDERS, REDIS_INSTALL_COMMANDS } from './redis-binary.js'
+export { type KeyBatch, type NamedKey, scanKeys } from './scan-keys.js'
 export { type DurabilityFinding, FULL_SHARE, judgeDurability } from './server-findings.js'
 export {
   type MemoryShare,

@@ -1,14 +1,36 @@
+// `drover doctor` against planted damage: each kind is named once, with its evidence and a remedy.
+import { mkdirSync, rmdirSync } from 'node:fs'
+import { Redis } from 'ioredis'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
-import { findClockSkew } from '../../src/cli/doctor/server-findings.js'
-import { connectOnce, createReaderClient, parseRedisUrl, type RedisClient } from '../../src/redis/index.js'
+import type { Finding } from '../../src/cli/doctor/finding.js'
+import { findKeys } from '../../src/cli/doctor/key-findings.js'
+import { judgePackage } from '../../src/cli/doctor/package-findings.js'
+import { findRecords } from '../../src/cli/doctor/record-findings.js'
+import { findClockSkew, findServer } from '../../src/cli/doctor/server-findings.js'
+import { defineJob } from '../../src/job/index.js'
+import { createProducer } from '../../src/producer/index.js'
+import {
+  connectOnce,
+  createReaderClient,
+  DEFAULT_REDIS,
+  type Durability,
+  parseRedisUrl,
+  type RedisClient,
+  readServerInfo,
+} from '../../src/redis/index.js'
+import { createWorker, handle } from '../../src/worker/index.js'
 import { startTestRedis, type TestRedis } from '../support/redis.js'
+import { anything } from '../support/schemas.js'
+import { collectLog } from '../support/worker.js'
 
 let redis: TestRedis
 let client: RedisClient
+let plain: Redis
 
 beforeAll(async () => {
-  redis = await startTestRedis()
+  redis = await startTestRedis({ appendonly: true, args: ['--maxmemory', '1gb'] })
   client = createReaderClient(parseRedisUrl(redis.url))
+  plain = new Redis(redis.port)
   await connectOnce(client, 10_000, 'the test')
 })
 afterEach(() => {
@@ -16,8 +38,20 @@ afterEach(() => {
 })
 afterAll(async () => {
   client.disconnect()
+  plain.disconnect()
   await redis.close()
 })
+
+const job = defineJob({ name: 'job', queue: 'media', input: anything })
+const Q = '{drover:media}:media:'
+const OWN = '{drover:media}:'
+
+/** Everything but server and clock. */
+async function findAll(): Promise<Finding[]> {
+  return [...(await findKeys(client, 'drover')), ...(await findRecords(client, 'drover'))]
+}
+
+const wrongOf = (findings: readonly Finding[]) => findings.filter(({ level }) => level !== 'ok')
 
 describe('the clock finding of drover doctor', () => {
   it.each([
@@ -32,5 +66,203 @@ describe('the clock finding of drover doctor', () => {
     const finding = await findClockSkew(client)
     expect(finding).toMatchObject({ level, code: 'CLOCK_SKEW', evidence: expect.stringMatching(evidence) })
     expect(finding.remedy === undefined).toBe(level === 'ok')
+  })
+})
+
+describe('drover doctor on queues and records', () => {
+  beforeAll(async () => {
+    const producer = createProducer({ redis: redis.url })
+    const handler = handle(job, async (_, ctx) => ctx.counter('bytes').add(5))
+    const worker = await createWorker({ redis: redis.url, handlers: [handler], logger: collectLog().logger })
+    const jobs = await Promise.all([1, 2, 3].map((input) => producer.enqueue(job, input)))
+    for (const each of jobs) await producer.results.wait(each, { timeout: '60s' })
+    await worker.close()
+    await producer.close()
+  })
+
+  it('finds nothing wrong after real work', async () => {
+    const findings = await findAll()
+    expect(wrongOf(findings)).toEqual([])
+    expect(findings.map(({ code }) => code)).toEqual(expect.arrayContaining(['KEYS', 'RECORDS', 'KEY_VERSION']))
+  })
+
+  const STATS = `${OWN}stats:1`
+  const JOB = ['name', 'job', 'data', '1', 'opts', '{}', 'processedOn', '1000']
+  // What is planted, as commands; the finding; what takes it away again.
+  const PLANTED: [code: string, commands: (string | number)[][], evidence: RegExp, undo: (string | number)[][]][] = [
+    [
+      'NO_WORKER',
+      [
+        ['DEL', `${Q}stalled-check`],
+        ['LPUSH', `${Q}wait`, 'a'],
+      ],
+      /media has 1 jobs that wait, and no worker was seen/,
+      [['DEL', `${Q}wait`]],
+    ],
+    ['PAUSED', [['HSET', `${Q}meta`, 'paused', 1]], /media is paused/, [['HDEL', `${Q}meta`, 'paused']]],
+    [
+      'BULLMQ_VERSION',
+      [['HSET', `${Q}meta`, 'version', 'bullmq:5.1.0']],
+      /"bullmq:5\.1\.0", this Drover has bullmq:\d/,
+      [['HSET', `${Q}meta`, 'version', 'bullmq:6.7.0']],
+    ],
+    [
+      'ACTIVE_WITHOUT_LOCK',
+      [
+        ['HSET', `${Q}left`, ...JOB],
+        ['LPUSH', `${Q}active`, 'left'],
+      ],
+      /nobody has held their lock for a minute: left$/,
+      [['DEL', `${Q}left`, `${Q}active`]],
+    ],
+    [
+      'STALLED_OFTEN',
+      [
+        ['HSET', `${Q}poison`, ...JOB, 'stc', 3],
+        ['SET', `${Q}poison:lock`, 't', 'EX', 60],
+        ['LPUSH', `${Q}active`, 'poison'],
+      ],
+      /lost their worker 3 times or more: poison$/,
+      [['DEL', `${Q}poison`, `${Q}active`, `${Q}poison:lock`]],
+    ],
+    [
+      'ORPHANED_LOCK',
+      [['SET', `${Q}gone:lock`, 'token']],
+      /belong to no running job.*gone:lock$/,
+      [['DEL', `${Q}gone:lock`]],
+    ],
+    [
+      'FAILURE_FLOOD',
+      [['HSET', `${OWN}stats:${Math.floor(Date.now() / 60_000)}`, 'job|r', 400, 'flood|f|1|1', 200]],
+      /job flood of queue media: in the last hour 200 failed|job job of queue media: .* 400 attempts were retried/,
+      [['HDEL', `${OWN}stats:${Math.floor(Date.now() / 60_000)}`, 'job|r', 'flood|f|1|1']],
+    ],
+    [
+      'COUNTER_NOT_INTEGER',
+      [['SET', `${OWN}counter:unlisted`, '1.5']],
+      /counter:unlisted$/,
+      [['DEL', `${OWN}counter:unlisted`]],
+    ],
+    ['WRONG_TYPE', [['LPUSH', `${OWN}counter:list`, 'a']], /counter:list$/, [['DEL', `${OWN}counter:list`]]],
+    ['WRONG_TYPE', [['SET', `${Q}failed`, 'a']], /failed .* is a string and not a zset/, [['DEL', `${Q}failed`]]],
+    [
+      'TOTALS_NOT_INTEGER',
+      [['HSET', `${OWN}totals`, 'bad:completed', 'many']],
+      /totals holds what is no count.*bad:completed$/,
+      [['HDEL', `${OWN}totals`, 'bad:completed']],
+    ],
+    ['RESULT_MALFORMED', [['SET', `${OWN}result:x`, '{"v":1']], /result:x$/, [['DEL', `${OWN}result:x`]]],
+    [
+      'JOB_MALFORMED',
+      [['HSET', `${Q}odd`, 'name', 'job', 'data', '{"a"', 'opts', '{}']],
+      /media:odd$/,
+      [['DEL', `${Q}odd`]],
+    ],
+    ['STATS_WITHOUT_TTL', [['HSET', STATS, 'job|c|1|1', 1]], /stats:1$/, [['DEL', STATS]]],
+    [
+      'KEY_VERSION',
+      [['HSET', 'drover:contract', 'version', 99]],
+      /are of version 99, this Drover writes 1/,
+      [['HSET', 'drover:contract', 'version', 1]],
+    ],
+    ['STRANGE_QUEUE', [['SADD', 'drover:queues', 'no queue']], /"no queue"/, [['SREM', 'drover:queues', 'no queue']]],
+  ]
+
+  it.each(PLANTED)('names %s alone, planted by %j', async (code, commands, evidence, undo) => {
+    const run = async (all: (string | number)[][]) => {
+      for (const [command = '', ...words] of all) await plain.call(String(command), ...words.map(String))
+    }
+    await run(commands)
+    const wrong = wrongOf(await findAll())
+    await run(undo)
+    expect(new Set(wrong.map((finding) => finding.code))).toEqual(new Set([code]))
+    for (const finding of wrong) {
+      expect(finding.evidence).toMatch(evidence)
+      expect(finding.remedy?.length).toBeGreaterThan(10)
+    }
+    expect(wrongOf(await findAll())).toEqual([])
+  })
+
+  it('does not miss a worker that is there, and names a huge backlog beside it', async () => {
+    const idle = defineJob({ name: 'other', queue: 'media', input: anything })
+    const logger = collectLog().logger
+    const worker = await createWorker({ redis: redis.url, handlers: [handle(idle, () => 1)], logger })
+    // Delayed to a far day, so that the worker leaves them.
+    await plain.zadd(`${Q}delayed`, ...Array.from({ length: 10_000 }, (_, n) => [9e15, `d${n}`]).flat())
+    const wrong = wrongOf(await findAll())
+    await worker.close()
+    await plain.del(`${Q}delayed`)
+    expect(wrong.map(({ code }) => code)).toEqual(['HUGE_BACKLOG'])
+  })
+})
+
+describe('drover doctor on the server', () => {
+  const codesOf = async (durability: Durability = 'standard') => {
+    const info = await readServerInfo(client)
+    return wrongOf(findServer(info, DEFAULT_REDIS, durability)).map(({ level, code }) => `${level} ${code}`)
+  }
+
+  it.each<[string, string[]]>([
+    ['error NO_PERSISTENCE', ['appendonly', 'no', 'save', '']],
+    ['error SNAPSHOTS_ONLY', ['appendonly', 'no', 'save', '3600 1']],
+    ['warning APPENDFSYNC_NO', ['appendfsync', 'no']],
+    ['error EVICTION_POLICY', ['maxmemory-policy', 'volatile-lru']],
+    ['warning MAXMEMORY_UNSET', ['maxmemory', '0']],
+    ['error MEMORY_NEARLY_FULL', ['maxmemory', '1mb']],
+    ['error REPLICAS_MISSING', ['min-replicas-to-write', '1']],
+  ])('names %s, planted by CONFIG SET %j', async (expected, settings) => {
+    await plain.call('CONFIG', 'SET', ...settings)
+    const found = await codesOf()
+    await plain.call('CONFIG', 'SET', 'appendonly', 'yes', 'save', '', 'appendfsync', 'everysec', 'maxmemory', '1gb')
+    await plain.call('CONFIG', 'SET', 'maxmemory-policy', 'noeviction', 'min-replicas-to-write', '0')
+    expect(found).toEqual([expected])
+    expect(await codesOf()).toEqual([])
+  })
+
+  it('names everysec where strict is asked for', async () => {
+    expect(await codesOf('strict')).toEqual(['error NOT_STRICT'])
+  })
+
+  it('names a replica, and one that lost its master', async () => {
+    const replica = await startTestRedis({
+      appendonly: true,
+      args: ['--maxmemory', '1gb', '--replicaof', '127.0.0.1 1'],
+    })
+    const reader = createReaderClient(parseRedisUrl(replica.url))
+    await connectOnce(reader, 10_000, 'the test')
+    const codes = wrongOf(findServer(await readServerInfo(reader), DEFAULT_REDIS, 'standard')).map(({ code }) => code)
+    reader.disconnect()
+    await replica.close()
+    expect(codes).toEqual(['IS_REPLICA', 'REPLICA_LINK_DOWN'])
+  })
+
+  it('names a snapshot that failed, which makes Redis refuse writes', async () => {
+    await plain.config('SET', 'save', '3600 1000')
+    // A directory of that name: the child that writes the snapshot cannot rename its file to it.
+    mkdirSync(`${redis.directory}/dump.rdb/full`, { recursive: true })
+    await plain.bgsave()
+    await vi.waitFor(async () => expect(await codesOf()).toEqual(['error SNAPSHOT_FAILED']), 60_000)
+    await expect(plain.set('a', 1)).rejects.toThrow('MISCONF')
+    rmdirSync(`${redis.directory}/dump.rdb/full`)
+    rmdirSync(`${redis.directory}/dump.rdb`)
+    await plain.bgsave()
+    await vi.waitFor(async () => expect(await codesOf()).toEqual([]), 60_000)
+    await plain.config('SET', 'save', '')
+  })
+
+  it('names a server that is too old, and an append-only file that cannot be written', async () => {
+    const info = { ...(await readServerInfo(client)), version: '6.0.20', aofLastWriteOk: false }
+    const codes = wrongOf(findServer(info, DEFAULT_REDIS, 'standard')).map(({ code }) => code)
+    expect(codes).toEqual(['VERSION_TOO_OLD', 'AOF_WRITE_FAILED'])
+  })
+
+  it.each([
+    ['5:7.0.15-1~deb12u9', ['PACKAGE_OUTDATED']],
+    ['5:7.0.15-1~deb12u10', []],
+    ['5:7.0.15-1~deb12u11', []],
+    ['6:8.0.0-1', []],
+    ['', []],
+  ])('of package %j says %j', (version, codes) => {
+    expect(judgePackage(version).map(({ code }) => code)).toEqual(codes)
   })
 })

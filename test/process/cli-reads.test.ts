@@ -181,7 +181,7 @@ describe('drover doctor', () => {
   }
 
   it('finds nothing wrong with an append-only server that evicts nothing', async () => {
-    const sound = await startTestRedis({ appendonly: true, args: ['--maxmemory-policy', 'noeviction'] })
+    const sound = await startTestRedis({ appendonly: true, args: ['--maxmemory', '1gb'] })
     try {
       const { code, report: found } = await report(sound)
       expect(code).toBe(0)
@@ -217,8 +217,8 @@ describe('drover doctor', () => {
       expect(seen).toMatch(/NO_PERSISTENCE /)
       expect(seen).toMatch(/WRONG_TYPE \{drover:media\}:totals .* is a string and not a hash/)
       expect(seen).toMatch(/WRONG_TYPE \{drover:mail\}:counters .* is a string and not a set/)
-      expect(seen).toMatch(/WRONG_TYPE \{drover:media\}:counter:tags .* is a list and not a string/)
-      expect(seen).toMatch(/COUNTER_NOT_INTEGER \{drover:media\}:counter:bytes/)
+      expect(seen).toMatch(/WRONG_TYPE .*another program wrote them: \{drover:media\}:counter:tags/)
+      expect(seen).toMatch(/COUNTER_NOT_INTEGER .*: \{drover:media\}:counter:bytes/)
       expect(seen).toMatch(/KEY_VERSION .* 99, this Drover writes 1/)
       expect(found.findings).toContainEqual(expect.objectContaining({ level: 'warning', code: 'STRANGE_QUEUE' }))
       for (const { level, remedy } of found.findings) expect(remedy === undefined).toBe(level === 'ok')

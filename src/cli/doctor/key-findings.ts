@@ -1,15 +1,27 @@
-// What `drover doctor` says about our keys: each has the type it should have, the contract's version is ours, and every
-// counter is an integer. A key of another type stops each job that commits to it.
+// What `drover doctor` says about the few keys that there are once or once a queue: their types, the contract's version,
+// the totals. queue-findings.ts looks at how a queue is, record-findings.ts at single jobs, results and counters.
 
 import { isQueueName } from '../../job/index.js'
-import { listCounters, RESULT_VERSION } from '../../ledger/index.js'
-import { contractKey, type KeysOfQueue, queueKeys, queuesKey, type RedisClient } from '../../redis/index.js'
+import { RESULT_VERSION } from '../../ledger/index.js'
+import { contractKey, queueKeys, queuesKey, type RedisClient } from '../../redis/index.js'
 import { type Finding, ok } from './finding.js'
+import { describe, findQueue } from './queue-findings.js'
 
 interface ExpectedKey {
   readonly key: string
   readonly type: string
   readonly what: string
+}
+
+const BULL_TYPES = {
+  meta: 'hash',
+  wait: 'list',
+  paused: 'list',
+  active: 'list',
+  delayed: 'zset',
+  prioritized: 'zset',
+  completed: 'zset',
+  failed: 'zset',
 }
 
 export async function findKeys(client: RedisClient, prefix: string): Promise<Finding[]> {
@@ -18,9 +30,7 @@ export async function findKeys(client: RedisClient, prefix: string): Promise<Fin
   const wrong = await findWrongTypes(client, [registry, contract])
   const isReadable = (expected: ExpectedKey) => !wrong.some(({ evidence }) => evidence.includes(expected.key))
   const queues = isReadable(registry) ? (await client.smembers(registry.key)).sort() : []
-  const perQueue = await Promise.all(
-    queues.filter(isQueueName).map((queue) => findInQueue(client, queueKeys(prefix, queue))),
-  )
+  const perQueue = await Promise.all(queues.filter(isQueueName).map((queue) => findInQueue(client, prefix, queue)))
   return [
     ...wrong,
     ...(isReadable(contract) ? await findContract(client, contract.key) : []),
@@ -30,20 +40,29 @@ export async function findKeys(client: RedisClient, prefix: string): Promise<Fin
   ]
 }
 
-async function findInQueue(client: RedisClient, keys: KeysOfQueue): Promise<Finding[]> {
+async function findInQueue(client: RedisClient, prefix: string, queue: string): Promise<Finding[]> {
+  const keys = queueKeys(prefix, queue)
   const registry = { key: keys.counterNames, type: 'set', what: 'the list of counters' }
   const totals = { key: keys.totals, type: 'hash', what: 'the totals' }
-  const meta = { key: `${keys.bullBase}meta`, type: 'hash', what: "BullMQ's settings of the queue" }
-  const wrong = await findWrongTypes(client, [totals, registry, meta])
-  if (wrong.some(({ evidence }) => evidence.includes(registry.key))) return wrong
-  const names = await client.smembers(registry.key)
-  const wrongCounters = await findWrongTypes(
-    client,
-    names.map((name) => ({ key: keys.counter(name), type: 'string', what: `the counter ${name}` })),
+  const bull = Object.entries(BULL_TYPES).map(([name, type]) => {
+    return { key: keys.bullBase + name, type, what: "BullMQ's own" }
+  })
+  const wrong = await findWrongTypes(client, [totals, registry, ...bull])
+  if (wrong.length > 0) return wrong
+  return [...(await findTotals(client, totals.key)), ...(await findQueue(client, prefix, queue))]
+}
+
+async function findTotals(client: RedisClient, key: string): Promise<Finding[]> {
+  const fields = Object.entries(await client.hgetall(key)).filter(([, text]) => !/^\d{1,19}$/.test(text))
+  return describe(
+    fields.map(([field]) => field),
+    {
+      level: 'error',
+      code: 'TOTALS_NOT_INTEGER',
+      evidence: (shown) => `${key} holds what is no count, which stays as it is while jobs end: ${shown}`,
+      remedy: `correct it: redis-cli HSET '${key}' <field> <number>; drover verify says what is known`,
+    },
   )
-  const counters = await listCounters(client, keys)
-  const notIntegers = counters.filter(({ value }) => value === null)
-  return [...wrong, ...wrongCounters, ...notIntegers.map(({ name }) => notInteger(keys.counter(name)))]
 }
 
 async function findWrongTypes(client: RedisClient, expected: readonly ExpectedKey[]): Promise<Finding[]> {
@@ -65,15 +84,6 @@ async function findContract(client: RedisClient, key: string): Promise<Finding[]
   const evidence = `${key} says that the keys are of version ${version}, this Drover writes ${RESULT_VERSION}`
   const remedy = 'run one version of Drover everywhere, or give this one another prefix'
   return [{ level: 'error', code: 'KEY_VERSION', evidence, remedy }]
-}
-
-function notInteger(key: string): Finding {
-  return {
-    level: 'error',
-    code: 'COUNTER_NOT_INTEGER',
-    evidence: `${key} is not an integer: jobs that add to it fail`,
-    remedy: `correct it: redis-cli SET '${key}' 0`,
-  }
 }
 
 function strangeQueue(key: string, queue: string): Finding {

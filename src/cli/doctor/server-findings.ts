@@ -1,6 +1,7 @@
 // What `drover doctor` says about the server: version, memory, eviction, persistence, cluster and clock.
 import { isDroverError } from '../../job/index.js'
 import {
+  type Durability,
   judgeDurability,
   MINIMUM_REDIS_VERSION,
   type RedisClient,
@@ -18,8 +19,8 @@ const SKEW_WARNING_MS = 1_000
 const SKEW_ERROR_MS = 60_000
 
 /** Findings about what INFO and CONFIG tell. */
-export function findServer(info: ServerInfo, redis: RedisSettings): Finding[] {
-  const found = judgeDurability(info).map(({ level, code, message, remedy }) => ({
+export function findServer(info: ServerInfo, redis: RedisSettings, durability: Durability): Finding[] {
+  const found = judgeDurability(info, durability).map(({ level, code, message, remedy }) => ({
     level,
     code,
     evidence: message,
@@ -32,10 +33,10 @@ export function findServer(info: ServerInfo, redis: RedisSettings): Finding[] {
     ...(isFine('EVICTION_POLICY', 'EVICTION_UNKNOWN')
       ? [ok('EVICTION_POLICY', `maxmemory-policy is ${info.evictionPolicy}: Redis drops no keys to free memory`)]
       : []),
-    ...(info.aofEnabled && isFine('AOF_WRITE_FAILED', 'APPENDFSYNC_NO')
+    ...(info.aofEnabled && isFine('AOF_WRITE_FAILED', 'APPENDFSYNC_NO', 'NOT_STRICT')
       ? [ok('PERSISTENCE', `append-only file, appendfsync ${info.appendfsync ?? 'unknown'}: ${canLose(info)}`)]
       : []),
-    ...(isFine('MEMORY_NEARLY_FULL') ? [ok('MEMORY', describeMemory(info))] : []),
+    ...(isFine('MEMORY_NEARLY_FULL') ? [judgeLimit(info)] : []),
     ...findCluster(info, redis),
   ]
 }
@@ -55,6 +56,17 @@ function findVersion(info: ServerInfo): Finding {
 function canLose({ appendfsync }: ServerInfo): string {
   if (appendfsync === 'always') return 'a crash loses nothing that was accepted'
   return 'a crash of Redis loses nothing, one of its machine up to the last second'
+}
+
+function judgeLimit(info: ServerInfo): Finding {
+  if (info.maxmemoryBytes !== 0) return ok('MEMORY', describeMemory(info))
+  const evidence = `${describeMemory(info)}: a backlog can grow until the system ends Redis`
+  return {
+    level: 'warning',
+    code: 'MAXMEMORY_UNSET',
+    evidence,
+    remedy: 'set maxmemory below the memory of the machine',
+  }
 }
 
 function describeMemory({ usedMemoryBytes, maxmemoryBytes }: ServerInfo): string {

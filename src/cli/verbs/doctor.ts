@@ -3,6 +3,8 @@ import type { Command } from 'commander'
 import { describeRedis, readServerInfo } from '../../redis/index.js'
 import type { Finding } from '../doctor/finding.js'
 import { findKeys } from '../doctor/key-findings.js'
+import { findPackage } from '../doctor/package-findings.js'
+import { findRecords } from '../doctor/record-findings.js'
 import { findClockSkew, findServer } from '../doctor/server-findings.js'
 import { EXIT_CODES } from '../exit-codes.js'
 import type { Output } from '../output.js'
@@ -12,11 +14,12 @@ import type { Verb, VerbCall } from '../verb.js'
 
 export const doctor: Verb = {
   define(command: Command): void {
-    addSettings(command, REDIS_OPTIONS)
+    addSettings(command, [...REDIS_OPTIONS, 'durability'])
     command.addHelpText(
       'after',
       `
-Checks the version, memory, eviction policy, persistence, cluster and clock of Redis, and the keys of Drover in it.
+Checks the version, memory, eviction policy, persistence, replicas, cluster and clock of Redis; every queue for a missing
+worker, a pause, jobs left behind and floods of failures; jobs, results, counters and stats for what cannot be read.
 Exit code 1 when there is an error among the findings; warnings leave it 0.
 
 Examples:
@@ -28,10 +31,17 @@ Examples:
   async run({ options, out }: VerbCall): Promise<number> {
     const settings = await readSettings(options)
     return withRedis(settings, async (client, redis) => {
-      const server = [...findServer(await readServerInfo(client), redis), await findClockSkew(client)]
+      const info = await readServerInfo(client)
+      const server = [
+        ...findServer(info, redis, settings.durability),
+        ...(await findPackage(info, redis)),
+        await findClockSkew(client),
+      ]
       // Keys of other nodes of a cluster cannot be read through one of them.
       const isReadable = !server.some(({ code }) => code === 'CLUSTER_URL_NEEDED')
-      const findings = isReadable ? [...server, ...(await findKeys(client, settings.prefix))] : server
+      const { prefix } = settings
+      const keys = isReadable ? [...(await findKeys(client, prefix)), ...(await findRecords(client, prefix))] : []
+      const findings = [...server, ...keys]
       show(out, describeRedis(redis), findings)
       return findings.some(({ level }) => level === 'error') ? EXIT_CODES.failed.code : EXIT_CODES.ok.code
     })
