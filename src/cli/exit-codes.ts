@@ -40,6 +40,7 @@ export const EXIT_OF_ERROR: Readonly<Record<string, ExitName>> = {
   PORT_IN_USE: 'usage',
   RESULT_NOT_FOUND: 'notFound',
   QUEUE_NOT_FOUND: 'notFound',
+  TOKEN_NOT_FOUND: 'notFound',
   RESULT_WAIT_TIMEOUT: 'timeout',
   JOB_NOT_FINISHED: 'timeout',
   REDIS_UNAVAILABLE: 'redisUnreachable',

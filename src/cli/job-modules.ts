@@ -1,6 +1,6 @@
 // What job files export: the handlers a worker runs, and the contracts that jobs are enqueued by.
 import { type LoadedModule, loadModules } from '../config/index.js'
-import { type AnyJobContract, isJobContract, suggest, UnknownJobError, UsageError } from '../job/index.js'
+import { type AnyJobContract, ConfigError, isJobContract, suggest, UnknownJobError, UsageError } from '../job/index.js'
 import { type Handler, isHandler, locateHandler } from '../worker/index.js'
 
 interface Found<Kind> {
@@ -52,6 +52,21 @@ export async function loadContract(job: string, globs: readonly string[], cwd: s
   if (other === undefined) return first.value
   const places = [first, other].map(({ value, file }) => `queue ${value.queue} (${file})`).join(' and ')
   throw new UsageError(`job ${job} is defined for ${places}: name the file to take it from with --jobs`)
+}
+
+/**
+ * Every contract among the exports of the job files; none where no file matches.
+ * @throws JobFileError when a file cannot be loaded
+ */
+export async function loadContracts(globs: readonly string[], cwd: string): Promise<AnyJobContract[]> {
+  let modules: LoadedModule[]
+  try {
+    modules = await loadModules(globs, cwd)
+  } catch (error) {
+    if (error instanceof ConfigError) return []
+    throw error
+  }
+  return findExports(modules, contractOf).map(({ value }) => value)
 }
 
 function contractOf(value: unknown): AnyJobContract | undefined {

@@ -36,8 +36,12 @@ export const VERBS: Readonly<Record<string, VerbEntry>> = {
     load: async () => (await import('./verbs/worker.js')).worker,
   },
   serve: {
-    summary: 'serve the dashboard',
+    summary: 'serve the dashboard and the HTTP API',
     load: async () => (await import('./verbs/serve.js')).serve,
+  },
+  token: {
+    summary: 'make, list and revoke tokens of the HTTP API',
+    load: async () => (await import('./verbs/token.js')).token,
   },
   enqueue: {
     summary: 'enqueue one job, or one for each line of a file',

@@ -84,13 +84,17 @@ export function createDashboard(given: DashboardOptions = {}): Dashboard {
   }
 }
 
-// Everything outside the base path is not ours, and still answered in our words.
+// Everything outside the base path is not ours, and still answered in our words; `beside` comes before the pages.
 function serveBelow(options: CheckedOptions, app: Express): Express {
-  if (options.basePath === '') return app
+  const { basePath, beside, trustProxy } = options
+  if (basePath === '' && beside === undefined) return app
   const outer = express()
   outer.disable('x-powered-by')
-  outer.use(options.basePath, app)
-  outer.use(requestLog(options.logger), startVisit(options.basePath), pageHeaders, notFound)
+  if (trustProxy > 0) outer.set('trust proxy', trustProxy)
+  if (beside !== undefined) outer.use(basePath || '/', beside)
+  outer.use(basePath || '/', app)
+  if (basePath === '') return outer
+  outer.use(requestLog(options.logger), startVisit(basePath), pageHeaders, notFound)
   return outer
 }
 

@@ -1,4 +1,5 @@
 // The options of createDashboard: what each means, and the check of every one before anything is opened.
+import type { RequestHandler } from 'express'
 import type { Logger } from 'pino'
 import { InvalidOptionError, suggest, TokenRequiredError, UnknownOptionError } from '../job/index.js'
 import { checkPrefix, DEFAULT_REDIS, parseRedisUrl, type RedisSettings, redisSettingsFromEnv } from '../redis/index.js'
@@ -33,6 +34,11 @@ export interface DashboardOptions {
   readonly trustProxy?: number | undefined
   /** Pino logger for requests and for what goes wrong. Default: nothing is logged. */
   readonly logger?: Logger | undefined
+  /**
+   * Answers before the pages, below the same path and without their sign-in: the router of the HTTP API. What it hands on is
+   * for the pages. Only with `listen`.
+   */
+  readonly beside?: RequestHandler | undefined
   /** True: no page changes a job or a queue, bull-board's included. Default false. */
   readonly readOnly?: boolean | undefined
 }
@@ -47,6 +53,7 @@ export interface CheckedOptions {
   readonly token: string | undefined
   readonly trustProxy: number
   readonly logger: Logger | undefined
+  readonly beside: RequestHandler | undefined
   readonly readOnly: boolean
 }
 
@@ -58,6 +65,7 @@ const OPTION_NAMES = [
   'basePath',
   'token',
   'trustProxy',
+  'beside',
   'logger',
   'readOnly',
 ] as const satisfies readonly (keyof DashboardOptions)[]
@@ -95,6 +103,7 @@ export function checkOptions(options: DashboardOptions): CheckedOptions {
     token: checkToken(options.token),
     trustProxy: checkNumber('trustProxy', options.trustProxy ?? 0, MAX_PROXIES),
     logger: checkLogger(options.logger),
+    beside: checkBeside(options.beside),
     readOnly: checkFlag('readOnly', readOnly),
   }
   if (checked.token === undefined && !isLoopbackHost(checked.host)) throw new TokenRequiredError(checked.host)
@@ -133,6 +142,11 @@ function checkLogger(logger: unknown): Logger | undefined {
   if (logger === undefined) return undefined
   if (typeof logger === 'object' && logger !== null && 'child' in logger) return logger as Logger
   throw new InvalidOptionError('logger', 'a pino logger', logger)
+}
+
+function checkBeside(beside: unknown): RequestHandler | undefined {
+  if (beside === undefined || typeof beside === 'function') return beside as RequestHandler | undefined
+  throw new InvalidOptionError('beside', 'a router of express', beside)
 }
 
 function checkFlag(option: string, value: unknown): boolean {

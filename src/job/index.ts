@@ -35,6 +35,7 @@ export {
 } from './enqueue-rules.js'
 export * from './errors.js'
 export * from './handler-errors.js'
+export * from './http-errors.js'
 export { encodeInput, encodeResult, parseInput } from './job-data.js'
 export {
   decodeJson,

@@ -1,84 +1,112 @@
-// `drover serve`: the dashboard, until a signal ends it. The dashboard itself is src/dashboard.
+// `drover serve`: the dashboard and the HTTP API on one port, until a signal ends them. They are src/dashboard and
+// src/producer/http; neither knows of the other.
 import type { Command } from 'commander'
 import type { Logger } from 'pino'
 import type { Settings } from '../../config/index.js'
 import { createDashboard } from '../../dashboard/index.js'
-import { describeRedis, logDurability, readServerInfo } from '../../redis/index.js'
+import { createHttpApi, type HttpApi } from '../../producer/http/index.js'
+import { describeRedis, type RedisSettings } from '../../redis/index.js'
 import { EXIT_CODES } from '../exit-codes.js'
+import { loadContracts } from '../job-modules.js'
 import { createLogger } from '../log.js'
 import { readWhole } from '../option-values.js'
-import { redisOf, withRedis } from '../redis-connection.js'
+import { redisOf } from '../redis-connection.js'
 import { addSettings, readSettings } from '../setting-options.js'
 import { untilShutdownSignal } from '../shutdown-signals.js'
 import type { Verb, VerbCall } from '../verb.js'
 
+const RATE_WINDOW = '10s'
+const SETTINGS = [
+  ...(['redis', 'prefix', 'host', 'port', 'basePath', 'token', 'jobs', 'timeout'] as const),
+  ...(['durability', 'allowVolatile', 'logLevel', 'logFormat'] as const),
+]
+
 export const serve: Verb = {
   define(command: Command): void {
     command
-      .option('--read-only', 'let no page change a job or a queue')
+      .option('--read-only', 'let no page change a job or a queue; the API is then for its own tokens alone')
+      .option('--no-api', 'serve the dashboard without the HTTP API')
+      .option('--rate-limit <number>', `requests to the API per token in ${RATE_WINDOW}; 0 takes any (default: 10000)`)
       .option(
         '--trust-proxy <number>',
         'how many reverse proxies in front may say who asked, and over https (default: 0)',
       )
-    addSettings(command, [
-      'redis',
-      'prefix',
-      'host',
-      'port',
-      'basePath',
-      'token',
-      'durability',
-      'logLevel',
-      'logFormat',
-    ])
+    addSettings(command, SETTINGS)
     command.addHelpText(
       'after',
       `
 Examples:
-  $ drover serve                                             on this machine only, without a sign-in
+  $ drover serve                                             on this machine only, pages without a sign-in
   $ DROVER_TOKEN=… drover serve --host 0.0.0.0 --port 8080   for other machines: a token is needed
   $ drover serve --host 0.0.0.0 --token-file /run/secrets/drover-token --base-path /admin/jobs
 
-The token is never an argument, which anyone on the machine could read.
+The API below /v1 always wants a token: that of the dashboard, or one that drover token create made.
+A token is never an argument, which anyone on the machine could read.
 SIGTERM or Ctrl-C: ends the requests that are being answered, then exits with 0. A second signal exits at once.`,
     )
   },
 
   async run({ options, out }: VerbCall): Promise<number> {
     const settings = await readSettings(options)
+    const rate = readWhole('--rate-limit', options.rateLimit)
     const logger = await createLogger(settings, out)
     const redis = redisOf(settings)
+    const isReadOnly = options.readOnly === true
+    const api = options.api === false ? undefined : await openApi(settings, { redis, rate, isReadOnly, logger })
     const { prefix, host, port, basePath, token } = settings
-    const dashboard = createDashboard({
-      redis,
-      prefix,
-      host,
-      port,
-      basePath,
-      token,
-      readOnly: options.readOnly === true,
-      trustProxy: readWhole('--trust-proxy', options.trustProxy),
-      logger,
-    })
     try {
-      const { url } = await dashboard.listen()
-      logger.info({ url, redis: describeRedis(redis), prefix, signIn: token !== undefined }, 'dashboard ready')
-      await sayDurability(settings, logger)
-      const signal = await untilShutdownSignal(() => logger.warn('second signal, the dashboard ends now'))
-      logger.info({ signal }, 'dashboard closing')
+      const dashboard = createDashboard({
+        redis,
+        prefix,
+        host,
+        port,
+        basePath,
+        token,
+        readOnly: isReadOnly,
+        trustProxy: readWhole('--trust-proxy', options.trustProxy),
+        beside: api?.router,
+        logger,
+      })
+      try {
+        const { url } = await dashboard.listen()
+        logger.info({ url, redis: describeRedis(redis), prefix, signIn: token !== undefined }, 'dashboard ready')
+        const signal = await untilShutdownSignal(() => logger.warn('second signal, the dashboard ends now'))
+        logger.info({ signal }, 'dashboard closing')
+        // Waits for results and event streams would hold the server's end back.
+        await api?.close()
+      } finally {
+        await dashboard.close()
+      }
     } finally {
-      await dashboard.close()
+      await api?.close()
     }
     logger.info('dashboard closed')
     return EXIT_CODES.ok.code
   },
 }
 
-// The dashboard takes no jobs, and is where people look when something is wrong: it serves any Redis, and says what it is.
-async function sayDurability(settings: Settings, logger: Logger): Promise<void> {
-  try {
-    await withRedis(settings, async (client) => logDurability(logger, await readServerInfo(client), settings))
-  } catch {
-    // A Redis that is away or refuses us is logged where the dashboard's own connection is watched.
-  }
+interface ApiRoom {
+  readonly redis: RedisSettings
+  readonly rate: number | undefined
+  readonly isReadOnly: boolean
+  readonly logger: Logger
+}
+
+async function openApi(settings: Settings, { redis, rate, isReadOnly, logger }: ApiRoom): Promise<HttpApi> {
+  const contracts = await loadContracts(settings.jobs, process.cwd())
+  const jobs = contracts.map(({ name }) => name)
+  if (jobs.length === 0) logger.info('no job files here: the API enqueues nothing (--jobs names them)')
+  else logger.info({ jobs }, 'jobs of the API')
+  return createHttpApi({
+    contracts,
+    redis,
+    prefix: settings.prefix,
+    timeout: settings.timeoutMs,
+    durability: settings.durability,
+    allowVolatile: settings.allowVolatile,
+    // Who may only look at the pages does not get all rights by another path.
+    adminToken: isReadOnly ? undefined : settings.token,
+    rateLimit: rate === undefined ? undefined : rate === 0 ? false : { requests: rate, per: RATE_WINDOW },
+    logger,
+  })
 }

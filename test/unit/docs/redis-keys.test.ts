@@ -34,6 +34,7 @@ describe('the table of keys', () => {
       keyNames.workerKey('drover', '<id>'),
       keyNames.workerOrdersKey('drover', '<id>'),
       keyNames.queuesKey('drover'),
+      keyNames.tokensKey('drover'),
       keyNames.contractKey('drover'),
     ]
     expect([...documented].sort()).toEqual([...built, `${bullBase}…`, ...shared].sort())

@@ -36,6 +36,13 @@ const all: [DroverError, string, Record<string, unknown>][] = [
   [new door.ConfigError(['REDIS_PORT: bad']), 'CONFIG_INVALID', { problems: ['REDIS_PORT: bad'] }],
   [new door.JobFileError('jobs/a.ts', cause), 'JOB_FILE_INVALID', { file: 'jobs/a.ts', cause }],
   [new door.PortInUseError(3000), 'PORT_IN_USE', { port: 3000 }],
+  [new door.TokenNotFoundError('0a1b2c'), 'TOKEN_NOT_FOUND', { tokenId: '0a1b2c' }],
+  [new door.JobNotFoundError('j1', 'media'), 'JOB_NOT_FOUND', { id: 'j1', queue: 'media' }],
+  [
+    new door.JobStateError('j1', 'media', 'active', 'cancelled'),
+    'JOB_STATE',
+    { id: 'j1', queue: 'media', state: 'active', action: 'cancelled' },
+  ],
   [new door.TokenRequiredError('0.0.0.0'), 'TOKEN_REQUIRED', { host: '0.0.0.0' }],
   [new door.ClosedError('producer'), 'CLOSED', { what: 'producer' }],
   [new door.PermanentError('gone', { cause }), 'PERMANENT', { cause }],

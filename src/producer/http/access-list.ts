@@ -1,0 +1,164 @@
+// The tokens of the HTTP API: made, listed and revoked in Redis, and looked up from a copy in this process. A token is
+// `drover_<id>_<secret>`; Redis has the SHA-256 of the whole text, the text itself is shown once and kept nowhere.
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
+import { InvalidOptionError, isJobName, isQueueName, JOB_NAME_RULE, QUEUE_NAME_RULE } from '../../job/index.js'
+import { type RedisClient, tokensKey } from '../../redis/index.js'
+import { type Access, isScope, SCOPES, type Scope } from './scopes.js'
+
+/** What is kept of a token, and shown of it in lists. */
+export interface TokenRecord extends Access {
+  /** Milliseconds since 1970. */
+  readonly createdAt: number
+}
+
+export interface NewToken {
+  /** Who or what uses it: 1 to 64 characters of A-Z a-z 0-9 _ . -. Two tokens may have one name, as at a rotation. */
+  readonly name: string
+  readonly scopes: readonly Scope[]
+  readonly jobs?: readonly string[] | undefined
+  readonly queues?: readonly string[] | undefined
+  /** Milliseconds since 1970; undefined: it never expires. */
+  readonly expiresAt?: number | undefined
+}
+
+/** The form a token has in Redis; `digest` is hexadecimal. */
+interface StoredToken extends TokenRecord {
+  readonly v: 1
+  readonly digest: string
+}
+
+const TOKEN = /^drover_([0-9a-f]{12})_[\w-]{43}$/
+const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/
+const NAME_RULE = '1 to 64 characters of A-Z a-z 0-9 _ . -, the first a letter or digit'
+const SECRET_BYTES = 32
+/** How old the copy may be that a token is looked up in: a revoked token works no longer than this. */
+export const MAX_COPY_AGE_MS = 2_000
+/** A token that the copy does not know may have been made since: then a younger copy than this is asked for. */
+const UNKNOWN_COPY_AGE_MS = 250
+
+/** Makes a token. `token` is the only time that its text is seen. @throws InvalidOptionError */
+export async function createToken(
+  client: RedisClient,
+  prefix: string,
+  given: NewToken,
+): Promise<{ readonly token: string; readonly record: TokenRecord }> {
+  checkNewToken(given)
+  const id = randomBytes(6).toString('hex')
+  const token = `drover_${id}_${randomBytes(SECRET_BYTES).toString('base64url')}`
+  const { name, scopes, jobs, queues, expiresAt } = given
+  const record: TokenRecord = { id, name, scopes, jobs, queues, expiresAt, createdAt: Date.now() }
+  const stored: StoredToken = { v: 1, ...record, digest: digestOf(token).toString('hex') }
+  await client.hset(tokensKey(prefix), id, JSON.stringify(stored))
+  return { token, record }
+}
+
+/** All tokens, the oldest first, also those that have expired. */
+export async function listTokens(client: RedisClient, prefix: string): Promise<TokenRecord[]> {
+  const stored = await readStored(client, prefix)
+  return stored.map(({ v: _v, digest: _digest, ...record }) => record)
+}
+
+/** Takes a token's rights away, and tells whether there was one. Servers notice within `MAX_COPY_AGE_MS`. */
+export async function revokeToken(client: RedisClient, prefix: string, id: string): Promise<boolean> {
+  return (await client.hdel(tokensKey(prefix), id)) === 1
+}
+
+/** Looks tokens up in a copy of the list that is at most `MAX_COPY_AGE_MS` old. */
+export class AccessList {
+  readonly #read: () => Promise<readonly StoredToken[]>
+  readonly #adminDigest: Buffer | undefined
+  #copy = new Map<string, StoredToken>()
+  #copiedMs = Number.NEGATIVE_INFINITY
+  #copying: Promise<void> | undefined
+
+  /** `run` calls Redis as a producer does: it waits for a connection, and rejects in time. */
+  constructor(
+    run: <Value>(operation: string, command: () => Promise<Value>) => Promise<Value>,
+    { client, prefix, adminToken }: { client: RedisClient; prefix: string; adminToken: string | undefined },
+  ) {
+    this.#read = () => run('the look-up of a token', () => readStored(client, prefix))
+    this.#adminDigest = adminToken === undefined ? undefined : digestOf(adminToken)
+  }
+
+  /** Who holds this token, undefined when nobody does, or no longer. @throws RedisUnavailableError and its fellows */
+  async find(token: string): Promise<Access | undefined> {
+    const id = TOKEN.exec(token)?.[1]
+    if (id === undefined) return undefined
+    await this.#freshen(MAX_COPY_AGE_MS)
+    if (!this.#copy.has(id)) await this.#freshen(UNKNOWN_COPY_AGE_MS)
+    const stored = this.#copy.get(id)
+    if (stored === undefined || !isEqual(digestOf(token), Buffer.from(stored.digest, 'hex'))) return undefined
+    return stored.expiresAt !== undefined && stored.expiresAt <= Date.now() ? undefined : stored
+  }
+
+  /** Whether a token is the one of the settings, which may be short: count wrong ones before asking. */
+  isAdmin(token: string): boolean {
+    return this.#adminDigest !== undefined && isEqual(digestOf(token), this.#adminDigest)
+  }
+
+  #freshen(maxAgeMs: number): Promise<void> | undefined {
+    if (performance.now() - this.#copiedMs <= maxAgeMs) return undefined
+    this.#copying ??= this.#takeCopy().finally(() => {
+      this.#copying = undefined
+    })
+    return this.#copying
+  }
+
+  async #takeCopy(): Promise<void> {
+    // The copy is as old as the question, not as the answer.
+    const askedMs = performance.now()
+    const stored = await this.#read()
+    this.#copy = new Map(stored.map((token) => [token.id, token]))
+    this.#copiedMs = askedMs
+  }
+}
+
+async function readStored(client: RedisClient, prefix: string): Promise<StoredToken[]> {
+  const texts = await client.hgetall(tokensKey(prefix))
+  const found = Object.entries(texts).flatMap(([id, text]) => parseStored(id, text) ?? [])
+  return found.sort((one, other) => one.createdAt - other.createdAt)
+}
+
+// Whatever is not exactly a token of ours gives no rights.
+function parseStored(id: string, text: string): StoredToken | undefined {
+  let record: Partial<StoredToken>
+  try {
+    record = JSON.parse(text) as Partial<StoredToken>
+  } catch {
+    // Another program wrote the field: it is no token.
+    return undefined
+  }
+  if (typeof record !== 'object' || record === null) return undefined
+  const { v, name, digest, scopes, jobs, queues, createdAt, expiresAt } = record
+  const isWhole = v === 1 && record.id === id && typeof name === 'string' && typeof createdAt === 'number'
+  if (!isWhole || typeof digest !== 'string' || !/^[0-9a-f]{64}$/.test(digest)) return undefined
+  if (!Array.isArray(scopes) || !scopes.every(isScope)) return undefined
+  if (!isNamesOrNone(jobs) || !isNamesOrNone(queues)) return undefined
+  if (expiresAt !== undefined && typeof expiresAt !== 'number') return undefined
+  return { v: 1, id, name, digest, scopes, jobs, queues, createdAt, expiresAt }
+}
+
+function isNamesOrNone(value: unknown): value is readonly string[] | undefined {
+  return value === undefined || (Array.isArray(value) && value.every((name) => typeof name === 'string'))
+}
+
+function checkNewToken({ name, scopes, jobs = [], queues = [], expiresAt }: NewToken): void {
+  if (!NAME.test(name)) throw new InvalidOptionError('name', NAME_RULE, name)
+  if (scopes.length === 0) throw new InvalidOptionError('scopes', `one or more of ${SCOPES.join(', ')}`, 'none')
+  for (const scope of scopes) {
+    if (!isScope(scope)) throw new InvalidOptionError('scopes', `one or more of ${SCOPES.join(', ')}`, scope)
+  }
+  for (const job of jobs) if (!isJobName(job)) throw new InvalidOptionError('jobs', JOB_NAME_RULE, job)
+  for (const queue of queues) if (!isQueueName(queue)) throw new InvalidOptionError('queues', QUEUE_NAME_RULE, queue)
+  if (expiresAt !== undefined && !(expiresAt > Date.now())) {
+    throw new InvalidOptionError('expiresAt', 'a time in the future', expiresAt)
+  }
+}
+
+function digestOf(token: string): Buffer {
+  return createHash('sha256').update(token).digest()
+}
+
+function isEqual(one: Buffer, other: Buffer): boolean {
+  return one.length === other.length && timingSafeEqual(one, other)
+}

@@ -1,0 +1,143 @@
+// The HTTP API: an Express router over one producer and one more connection. A request passes call.ts (its id),
+// gates.ts (token, rate, scope), its row of routes.ts, and on the way out problem.ts if it cannot be served.
+import { type RequestHandler, Router } from 'express'
+import { parseDuration } from '../../job/index.js'
+import { checkPrefix, readDurability } from '../../redis/index.js'
+import { BullQueues } from '../bull-queues.js'
+import { createProducer, readSettings } from '../create-producer.js'
+import { RedisGate } from '../redis-gate.js'
+import { AccessList } from './access-list.js'
+import { accessOf, answerError, answerJson, answerNothing, callOf, startCall } from './call.js'
+import { Contracts } from './contracts.js'
+import { EventFeeds } from './event-feed.js'
+import { authenticate, checkScope, limitRate, requireToken } from './gates.js'
+import { addCancelCommand } from './job-actions.js'
+import { createDocument } from './openapi.js'
+import { checkOptions, type HttpApiOptions } from './options.js'
+import { refuse } from './problem.js'
+import { createBodyReader } from './read-body.js'
+import type { Room } from './room.js'
+import { ROUTES, type Route } from './routes.js'
+
+export interface HttpApi {
+  /** Answers everything below `/v1` and `/openapi.json`, and hands on all else: `app.use(api.router)`. */
+  readonly router: Router
+  /** Ends waits and event streams, and closes the connections to Redis. The server is its owner's to close. */
+  close(): Promise<void>
+}
+
+/** What a body may have around the input: its own limit is the contract's. */
+const ENVELOPE_BYTES = 65_536
+const MAX_TIMEOUT_MS = 600_000
+
+/**
+ * The API of these jobs. It connects to Redis at once, and goes on trying while Redis is down: requests are then answered
+ * 503. Without a token nothing is answered but 401.
+ * @throws UnknownOptionError, InvalidOptionError, InvalidPrefixError, RedisUrlError; ConfigError for the environment
+ */
+export function createHttpApi(options: HttpApiOptions): HttpApi {
+  const { adminToken, rateLimit, maxBulkBytes, maxWaits, maxStreams, logger } = checkOptions(options)
+  const contracts = new Contracts(options.contracts)
+  const settings = readSettings(options.redis)
+  const prefix = checkPrefix(options.prefix ?? 'drover')
+  const timeoutMs = parseDuration(options.timeout ?? '5s', { option: 'timeout', minMs: 1, maxMs: MAX_TIMEOUT_MS })
+  const { durability, allowVolatile } = options
+  const producer = createProducer({ redis: settings, prefix, timeout: timeoutMs, durability, allowVolatile })
+  const gate = new RedisGate(settings, timeoutMs, readDurability(options))
+  addCancelCommand(gate.client)
+  const closing = new AbortController()
+  const maxLineBytes = contracts.maxInputBytes + ENVELOPE_BYTES
+  const room: Room = {
+    prefix,
+    contracts,
+    producer,
+    gate,
+    queues: new BullQueues(gate.client, prefix),
+    accessList: new AccessList((operation, command) => gate.run(operation, command), {
+      client: gate.client,
+      prefix,
+      adminToken,
+    }),
+    feeds: new EventFeeds({
+      prefix,
+      settings,
+      onError: (error) => logger?.warn({ err: error }, 'an event stream of Redis broke; its clients may come back'),
+    }),
+    readBody: createBodyReader(maxLineBytes),
+    knownQueues: new Set(),
+    waits: { count: 0, max: maxWaits },
+    streams: { count: 0, max: maxStreams },
+    maxLineBytes,
+    maxBulkBytes,
+    closing: closing.signal,
+  }
+  const entry = [startCall(logger), authenticate(room.accessList), limitRate(rateLimit), requireToken]
+  let closed: Promise<void> | undefined
+  return {
+    router: createRouter(room, entry),
+    close: () => {
+      closing.abort()
+      closed ??= closeRoom(room)
+      return closed
+    },
+  }
+}
+
+async function closeRoom({ feeds, producer, queues, gate }: Room): Promise<void> {
+  feeds.close()
+  await producer.close()
+  await gate.close()
+  await queues.close()
+}
+
+function createRouter(room: Room, entry: RequestHandler[]): Router {
+  // Paths match exactly: `/V1/jobs` and `/v1/jobs/` are other paths.
+  const exact = { caseSensitive: true, strict: true }
+  const v1 = Router(exact)
+  for (const path of new Set(ROUTES.map((route) => route.path))) {
+    const routes = ROUTES.filter((route) => route.path === path)
+    const place = v1.route(path)
+    for (const route of routes) place[route.method](enter(route, room))
+    place.all(otherMethod(routes.map(({ method }) => method)))
+  }
+  const router = Router(exact)
+  router.use('/v1', ...entry, v1, notFound, answerError)
+  const document = router.route('/openapi.json')
+  document.all(...entry)
+  document.get((_request, response) => {
+    const call = callOf(response)
+    answerJson(call, 200, createDocument(room.contracts.all, accessOf(call)))
+  })
+  document.all(otherMethod(['get']), answerError)
+  return router
+}
+
+function enter({ scope, reach, handle }: Route, room: Room): RequestHandler {
+  return (_request, response, next) => {
+    const call = callOf(response)
+    try {
+      checkScope(call, scope, reach)
+    } catch (error) {
+      return next(error)
+    }
+    handle(call, room).catch(next)
+  }
+}
+
+function otherMethod(methods: readonly string[]): RequestHandler {
+  const allowed = [
+    ...methods.map((method) => method.toUpperCase()),
+    ...(methods.includes('get') ? ['HEAD'] : []),
+    'OPTIONS',
+  ]
+  const allow = allowed.join(', ')
+  return (request, response, next) => {
+    response.setHeader('Allow', allow)
+    if (request.method === 'OPTIONS') answerNothing(callOf(response))
+    else next(refuse('METHOD_NOT_ALLOWED', `This path takes ${allow}.`))
+  }
+}
+
+const notFound: RequestHandler = (_request, _response, next) => {
+  next(refuse('NOT_FOUND', 'There is nothing at this path; GET /openapi.json lists all that there is.'))
+}

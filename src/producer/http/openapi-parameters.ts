@@ -1,0 +1,56 @@
+// The parameters of the routes as the OpenAPI document shows them.
+import { LIST_STATES } from './job-list.js'
+import { DEFAULT_PAGE, MAX_PAGE, MAX_WAIT_SECONDS } from './query.js'
+import type { ParameterName } from './routes.js'
+
+const query = (name: string, description: string, schema: object, required = false): object => ({
+  name,
+  in: 'query',
+  description,
+  required,
+  schema,
+})
+const header = (name: string, description: string, schema: object): object => ({
+  name,
+  in: 'header',
+  description,
+  schema,
+})
+
+export const PARAMETERS: Readonly<Record<ParameterName, object>> = {
+  limit: query('limit', 'Items of a page.', { type: 'integer', minimum: 1, maximum: MAX_PAGE, default: DEFAULT_PAGE }),
+  cursor: query('cursor', 'The `next` of the page before.', { type: 'string' }),
+  state: query('state', 'Which jobs.', { enum: LIST_STATES }, true),
+  since: query('since', 'Start: ISO 8601 with its zone, or how long ago, as in 2h.', { type: 'string', default: '1h' }),
+  by: query('by', 'Step of the series.', { enum: ['minute', 'hour'], default: 'minute' }),
+  Prefer: header(
+    'Prefer',
+    `\`wait=30\`: answer when the job has ended, after at most so many seconds (${MAX_WAIT_SECONDS}).`,
+    {
+      type: 'string',
+    },
+  ),
+  'Idempotency-Key': header('Idempotency-Key', 'The same key and input give the same job.', {
+    type: 'string',
+    minLength: 1,
+    maxLength: 256,
+  }),
+  'Last-Event-ID': header('Last-Event-ID', 'The last event that was seen: those after it follow.', { type: 'string' }),
+}
+
+const PATH_PARTS: Readonly<Record<string, string>> = {
+  queue: 'Name of the queue.',
+  id: 'Id of the job, as its enqueue answered.',
+  name: 'Name of the counter.',
+}
+
+/** Those between the slashes of a path such as `/queues/:queue`. */
+export function pathParameters(path: string): object[] {
+  return [...path.matchAll(/:(\w+)/g)].map(([, name = '']) => ({
+    name,
+    in: 'path',
+    required: true,
+    description: PATH_PARTS[name],
+    schema: { type: 'string' },
+  }))
+}

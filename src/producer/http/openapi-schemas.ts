@@ -1,0 +1,140 @@
+// The JSON Schemas of what the API takes and answers, apart from the jobs' own. Tests hold every answer to them.
+
+import type { JsonSchema } from './contract-schema.js'
+import { LIST_STATES } from './job-list.js'
+
+const text: JsonSchema = { type: 'string' }
+const whole: JsonSchema = { type: 'integer' }
+const count: JsonSchema = { type: 'integer', minimum: 0 }
+const time: JsonSchema = { type: 'integer', description: 'milliseconds since 1970' }
+const orNull = (schema: JsonSchema): JsonSchema => ({ oneOf: [schema, { type: 'null' }] })
+const ref = (name: string): JsonSchema => ({ $ref: `#/components/schemas/${name}` })
+const list = (items: JsonSchema): JsonSchema => ({ type: 'array', items })
+
+/** An object of exactly these fields; all of them are there but those in `optional`. */
+function object(properties: Readonly<Record<string, JsonSchema>>, optional: readonly string[] = []): JsonSchema {
+  const required = Object.keys(properties).filter((name) => !optional.includes(name))
+  return { type: 'object', properties, required, additionalProperties: false }
+}
+
+const duration: JsonSchema = {
+  description: 'milliseconds, or text such as 500ms, 2s, 5m, 24h, 7d',
+  oneOf: [
+    { type: 'number', minimum: 0 },
+    { type: 'string', pattern: '^[0-9.]+(ms|s|m|h|d)$' },
+  ],
+}
+const moment: JsonSchema = { oneOf: [{ type: 'number' }, { type: 'string', format: 'date-time' }] }
+const by: JsonSchema = { oneOf: [text, { type: 'array', items: text, minItems: 1 }] }
+const orFalse = (schema: JsonSchema): JsonSchema => ({ oneOf: [schema, { const: false }] })
+
+/** What `options` may hold: those of `producer.enqueue` that JSON can. */
+export const ENQUEUE_OPTIONS: Readonly<Record<string, JsonSchema>> = {
+  id: { type: 'string', pattern: '^[A-Za-z0-9_.-]{1,128}$' },
+  delay: duration,
+  at: moment,
+  priority: { type: 'integer', minimum: 1, maximum: 2_097_151 },
+  attempts: { type: 'integer', minimum: 1, maximum: 1_000 },
+  lifo: { type: 'boolean' },
+  key: { type: 'string', pattern: '^[\\w.:@/+=-]{1,256}$' },
+  keyTtl: duration,
+  unique: orFalse(object({ by, while: { enum: ['waiting', 'unfinished'] }, ttl: duration }, ['by', 'while', 'ttl'])),
+  debounce: orFalse(object({ by, wait: duration }, ['by'])),
+  throttle: orFalse(object({ by, window: duration }, ['by'])),
+  maxDepth: { type: 'integer', minimum: 1, maximum: 1_000_000_000 },
+  onFull: { enum: ['reject', 'wait'] },
+  startBy: { oneOf: [duration, { type: 'string', format: 'date-time' }] },
+  keepResult: duration,
+  tags: { type: 'array', items: { type: 'string', pattern: '^[\\w.:@/+=-]{1,64}$' }, maxItems: 10 },
+}
+
+const record = {
+  v: whole,
+  id: text,
+  job: text,
+  queue: text,
+  attempts: count,
+  enqueuedAt: time,
+  startedAt: time,
+  finishedAt: time,
+  runMs: { type: 'number', minimum: 0 },
+  waitMs: { type: 'number', minimum: 0 },
+}
+const error = object({ name: text, message: text, code: text }, ['code'])
+
+const view = {
+  id: text,
+  job: text,
+  queue: text,
+  state: { enum: [...LIST_STATES, 'unknown'] },
+  attempts: count,
+  enqueuedAt: time,
+  startedAt: orNull(time),
+  finishedAt: orNull(time),
+  delayMs: count,
+  priority: count,
+  progress: {},
+}
+
+/** Further members are those that RFC 9457 allows: `issues`, `suggestion`, `jobId` and the like. */
+const problem: JsonSchema = {
+  type: 'object',
+  properties: {
+    type: { const: 'about:blank' },
+    title: text,
+    status: { type: 'integer', minimum: 400, maximum: 599 },
+    code: { type: 'string', pattern: '^[A-Z][A-Z0-9_]+$' },
+    detail: text,
+    requestId: text,
+    line: count,
+    issues: list(object({ path: text, message: text })),
+    suggestion: text,
+    jobId: text,
+  },
+  required: ['type', 'title', 'status', 'code', 'detail', 'requestId'],
+}
+
+const summary = { lines: count, accepted: count, refused: count }
+
+/** By the names that routes.ts uses. */
+export const SCHEMAS: Readonly<Record<string, JsonSchema>> = {
+  Problem: problem,
+  EnqueueOptions: object(ENQUEUE_OPTIONS, Object.keys(ENQUEUE_OPTIONS)),
+  CounterChange: object({ by: whole }),
+  /** The job when it was there already, or how it ended when that was waited for. */
+  EnqueueAnswer: { oneOf: [ref('EnqueuedJob'), ref('Result')] },
+  EnqueuedJob: object({ id: text, job: text, queue: text }),
+  JobState: object({ id: text, job: text, queue: text, state: text }),
+  Result: {
+    oneOf: [
+      object({ ...record, status: { const: 'completed' }, value: {} }),
+      object({ ...record, status: { const: 'failed' }, error }),
+    ],
+  },
+  Job: object({ ...view, input: {}, result: orNull(ref('Result')) }),
+  JobSummary: object(view),
+  JobPage: object({ jobs: list(ref('JobSummary')), next: orNull(text) }),
+  Queue: object({
+    name: text,
+    isPaused: { type: 'boolean' },
+    counts: object(Object.fromEntries(LIST_STATES.map((state) => [state, count]))),
+  }),
+  QueuePage: object({ queues: list(ref('Queue')), next: orNull(text) }),
+  Counter: object({ queue: text, name: text, value: whole }),
+  CounterPage: object({ counters: list(object({ name: text, value: orNull(whole) })), next: orNull(text) }),
+  CounterHistory: object({
+    queue: text,
+    name: text,
+    by: { enum: ['minute', 'hour'] },
+    points: list(object({ at: time, value: whole })),
+  }),
+  BulkLine: {
+    description: 'One line for each line of the request, in its order, then one with the summary.',
+    oneOf: [
+      object({ line: count, status: { enum: [200, 201] }, id: text, job: text, queue: text }),
+      { allOf: [ref('Problem')], required: ['line'] },
+      object({ summary: object({ ...summary, complete: { const: true } }) }),
+      object({ summary: object({ ...summary, complete: { const: false }, problem: ref('Problem') }) }),
+    ],
+  },
+}

@@ -1,0 +1,52 @@
+// Routes about a whole queue: its counts, its jobs page by page, pausing it.
+import { InvalidOptionError } from '../../job/index.js'
+import type { BullQueue } from '../bull-queues.js'
+import { accessOf, answerJson, answerNothing, type Call } from './call.js'
+import { isListState, LIST_STATES, listJobs } from './job-list.js'
+import { pageOfNames, readLimit, readQuery } from './query.js'
+import { openQueue, queueNames, type Room } from './room.js'
+
+export async function listQueues(call: Call, room: Room): Promise<void> {
+  const { limit, cursor } = readQuery(call.request, ['limit', 'cursor'])
+  const names = await queueNames(room, accessOf(call))
+  const { items, next } = pageOfNames(names, (name) => name, { cursor, limit: readLimit(limit) })
+  const queues = await Promise.all(items.map((name) => describeQueue(room, room.queues.get(name))))
+  answerJson(call, 200, { queues, next })
+}
+
+export async function getQueue(call: Call, room: Room): Promise<void> {
+  answerJson(call, 200, await describeQueue(room, await queueOf(call, room)))
+}
+
+export async function getJobs(call: Call, room: Room): Promise<void> {
+  const { state, limit, cursor } = readQuery(call.request, ['state', 'limit', 'cursor'])
+  if (!isListState(state)) throw new InvalidOptionError('state', `one of ${LIST_STATES.join(', ')}`, state)
+  const queue = await queueOf(call, room)
+  answerJson(call, 200, await listJobs(room.gate, queue, { state, limit: readLimit(limit), cursor }))
+}
+
+export async function pause(call: Call, room: Room): Promise<void> {
+  await setPaused(call, room, true)
+}
+
+export async function resume(call: Call, room: Room): Promise<void> {
+  await setPaused(call, room, false)
+}
+
+export async function queueOf(call: Call, room: Room): Promise<BullQueue> {
+  return openQueue(room, accessOf(call), (call.request.params as { queue: string }).queue)
+}
+
+async function setPaused(call: Call, room: Room, paused: boolean): Promise<void> {
+  const { backend } = await queueOf(call, room)
+  await room.gate.run(paused ? 'the pause of a queue' : 'the resume of a queue', () => backend.pause(paused))
+  answerNothing(call)
+}
+
+async function describeQueue({ gate }: Room, { name, backend, client, keys }: BullQueue): Promise<object> {
+  const [counts, paused] = await gate.run('the read of a queue', () =>
+    Promise.all([backend.getCounts([...LIST_STATES]), client.hexists(`${keys.bullBase}meta`, 'paused')]),
+  )
+  const named = LIST_STATES.map((state, at) => [state, Number(counts[at] ?? 0)])
+  return { name, isPaused: paused === 1, counts: Object.fromEntries(named) }
+}

@@ -1,0 +1,172 @@
+// The table of contents: every path of the API below /v1, the scope it needs, what it takes and what it answers. The
+// router, the OpenAPI document and the test of all rights are made from it.
+import type { Call } from './call.js'
+import { addToCounter, getCounter, getHistory, listCounters, removeCounter } from './counter-routes.js'
+import { enqueueBulk } from './enqueue-bulk.js'
+import { enqueueOne } from './enqueue-one.js'
+import { streamJob, streamQueue } from './event-stream.js'
+import { cancel, getJob, getResult, removeJob, removeResult, retry } from './job-routes.js'
+import { getJobs, getQueue, listQueues, pause, resume } from './queue-routes.js'
+import type { Room } from './room.js'
+import type { Scope } from './scopes.js'
+
+/** Query parameters and headers, by the names under which openapi-parameters.ts describes them. */
+export type ParameterName =
+  | 'limit'
+  | 'cursor'
+  | 'state'
+  | 'since'
+  | 'by'
+  | 'Prefer'
+  | 'Idempotency-Key'
+  | 'Last-Event-ID'
+
+/** What an answer holds, by the name of its schema in openapi-schemas.ts. */
+export type AnswerName =
+  | 'EnqueueAnswer'
+  | 'EnqueuedJob'
+  | 'Result'
+  | 'BulkLine'
+  | 'Job'
+  | 'JobState'
+  | 'JobPage'
+  | 'Queue'
+  | 'QueuePage'
+  | 'Counter'
+  | 'CounterPage'
+  | 'CounterHistory'
+  | 'Event'
+  | 'Nothing'
+
+export interface Route {
+  readonly method: 'get' | 'post' | 'delete'
+  /** Below /v1; matched exactly: no other case, no slash more. */
+  readonly path: string
+  readonly scope: Scope
+  /** A token for single jobs does not reach a whole queue. */
+  readonly reach: 'job' | 'queue'
+  readonly operationId: string
+  readonly summary: string
+  readonly parameters: readonly ParameterName[]
+  readonly body?: 'EnqueueRequest' | 'BulkRequest' | 'CounterChange'
+  /** The answers that are no problems. */
+  readonly answers: Readonly<Record<number, AnswerName>>
+  readonly handle: (call: Call, room: Room) => Promise<void>
+}
+
+const JOB = '/queues/:queue/jobs/:id'
+const COUNTER = '/queues/:queue/counters/:name'
+
+type Row = [Route['method'], string, Scope, Route['reach'], string, string]
+
+function route(
+  [method, path, scope, reach, operationId, summary]: Row,
+  answers: Route['answers'],
+  handle: Route['handle'],
+  more: Partial<Pick<Route, 'parameters' | 'body'>> = {},
+): Route {
+  return { method, path, scope, reach, operationId, summary, parameters: [], answers, handle, ...more }
+}
+
+export const ROUTES: readonly Route[] = [
+  route(
+    ['post', '/jobs', 'enqueue', 'job', 'enqueueJob', 'Enqueue a job, and wait for its end if you like'],
+    { 200: 'EnqueueAnswer', 201: 'EnqueuedJob' },
+    enqueueOne,
+    { parameters: ['Prefer', 'Idempotency-Key'], body: 'EnqueueRequest' },
+  ),
+  route(
+    ['post', '/jobs/bulk', 'enqueue', 'job', 'enqueueJobs', 'Enqueue a job for each line, each accepted or refused'],
+    { 207: 'BulkLine' },
+    enqueueBulk,
+    { body: 'BulkRequest' },
+  ),
+  route(
+    ['get', '/queues', 'read', 'queue', 'listQueues', 'Queues with their counts'],
+    { 200: 'QueuePage' },
+    listQueues,
+    {
+      parameters: ['limit', 'cursor'],
+    },
+  ),
+  route(['get', '/queues/:queue', 'read', 'queue', 'getQueue', 'Counts of one queue'], { 200: 'Queue' }, getQueue),
+  route(
+    ['post', '/queues/:queue/pause', 'operate', 'queue', 'pauseQueue', 'Let workers take no further job of the queue'],
+    { 204: 'Nothing' },
+    pause,
+  ),
+  route(
+    ['post', '/queues/:queue/resume', 'operate', 'queue', 'resumeQueue', 'Let workers take its jobs again'],
+    { 204: 'Nothing' },
+    resume,
+  ),
+  route(
+    ['get', '/queues/:queue/events', 'read', 'queue', 'streamQueueEvents', 'Events of a queue as they come'],
+    { 200: 'Event' },
+    streamQueue,
+    { parameters: ['Last-Event-ID'] },
+  ),
+  route(
+    ['get', '/queues/:queue/jobs', 'read', 'queue', 'listJobs', 'Jobs in one state, without their inputs'],
+    { 200: 'JobPage' },
+    getJobs,
+    { parameters: ['state', 'limit', 'cursor'] },
+  ),
+  route(['get', JOB, 'read', 'job', 'getJob', 'A job with its input, state and result'], { 200: 'Job' }, getJob),
+  route(
+    ['delete', JOB, 'admin', 'job', 'deleteJob', 'Remove a job that is not active, and its result'],
+    { 204: 'Nothing' },
+    removeJob,
+  ),
+  route(
+    ['get', `${JOB}/result`, 'read', 'job', 'getResult', 'How a job ended, now or when it ends'],
+    { 200: 'Result', 202: 'JobState' },
+    getResult,
+    { parameters: ['Prefer'] },
+  ),
+  route(
+    ['delete', `${JOB}/result`, 'admin', 'job', 'deleteResult', 'Remove a result; the job stays'],
+    { 204: 'Nothing' },
+    removeResult,
+  ),
+  route(
+    ['post', `${JOB}/cancel`, 'operate', 'job', 'cancelJob', 'Take a job that has not begun out of its queue'],
+    { 200: 'Result' },
+    cancel,
+  ),
+  route(
+    ['post', `${JOB}/retry`, 'operate', 'job', 'retryJob', 'Put a finished job back into its queue'],
+    { 202: 'JobState' },
+    retry,
+  ),
+  route(
+    ['get', `${JOB}/events`, 'read', 'job', 'streamJobEvents', 'Events of a job until it ends'],
+    { 200: 'Event', 204: 'Nothing' },
+    streamJob,
+    { parameters: ['Last-Event-ID'] },
+  ),
+  route(
+    ['get', '/queues/:queue/counters', 'read', 'queue', 'listCounters', 'Counters of a queue'],
+    { 200: 'CounterPage' },
+    listCounters,
+    { parameters: ['limit', 'cursor'] },
+  ),
+  route(
+    ['get', COUNTER, 'read', 'queue', 'getCounter', 'Value of a counter, 0 when there is none'],
+    { 200: 'Counter' },
+    getCounter,
+  ),
+  route(
+    ['get', `${COUNTER}/history`, 'read', 'queue', 'getCounterHistory', 'What was added per minute or hour'],
+    { 200: 'CounterHistory' },
+    getHistory,
+    { parameters: ['since', 'by'] },
+  ),
+  route(
+    ['post', `${COUNTER}/incr`, 'operate', 'queue', 'incrCounter', 'Add to a counter'],
+    { 200: 'Counter' },
+    addToCounter,
+    { body: 'CounterChange' },
+  ),
+  route(['delete', COUNTER, 'admin', 'queue', 'deleteCounter', 'Remove a counter'], { 204: 'Nothing' }, removeCounter),
+]
