@@ -2,6 +2,7 @@
 
 export * from './attempt-errors.js'
 export { canonicalJson } from './canonical-json.js'
+export { checkWhole, isIsoTime, readTimeMs, refuseUnknown } from './check-options.js'
 export * from './command-errors.js'
 export type { Backoff, CheckedOptions } from './contract-options.js'
 export {

@@ -52,5 +52,11 @@ export {
   sumStats,
 } from './stats.js'
 export type { StatsSpan, StatsStep } from './stats-hashes.js'
+export {
+  newStoredJob,
+  planQueueing,
+  type QueueingOptions,
+  type StoredOptions,
+} from './stored-job.js'
 export { listTags, readTagged, type TaggedJob, type TaggedPage } from './tags.js'
 export { type JobTotals, parseTotals, readTotals } from './totals.js'

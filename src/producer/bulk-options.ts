@@ -1,20 +1,17 @@
 // The options of a bulk, read and checked before its first input; and the tally of what became of its inputs.
+
 import {
   type AnyJobContract,
   BulkItemError,
+  checkWhole,
   type Duration,
   InvalidOptionError,
   parseDuration,
   readText,
-} from '../job/index.js'
-import {
-  checkWhole,
-  type EnqueueOptions,
-  planOptions,
   refuseUnknown,
-  SHARED_NAMES,
-  type StoredOptions,
-} from './enqueue-options.js'
+} from '../job/index.js'
+import type { StoredOptions } from '../ledger/index.js'
+import { type EnqueueOptions, planOptions, SHARED_NAMES } from './enqueue-options.js'
 import { checkKey, type JobRules, planRules } from './job-rules.js'
 
 /** What became of a bulk's inputs so far. */

@@ -1,9 +1,15 @@
 // BullMQ's side of enqueueing: a backend per queue, all over the producer's one connection, and the entry of each queue
 // in the list of queues. BullMQ's `Queue` is left out: it would encode each input a second time.
 import { type KeyPrefixOptions, type QueueBaseOptions, QueueKeys, RedisConnection } from 'bullmq'
-import { AddBackend, attachAddRules, BULLMQ_VERSION, type RuledJob } from '../ledger/index.js'
+import {
+  AddBackend,
+  attachAddRules,
+  BULLMQ_VERSION,
+  newStoredJob,
+  type RuledJob,
+  type StoredOptions,
+} from '../ledger/index.js'
 import { type KeysOfQueue, queueKeys, queuesKey, type RedisClient } from '../redis/index.js'
-import type { StoredOptions } from './enqueue-options.js'
 
 /** One job as it is sent. */
 export interface NewJob {
@@ -90,23 +96,7 @@ function newBackend(connection: RedisConnection, name: string, keys: KeysOfQueue
   return new AddBackend(keys, connection, name, bullKeys.getKeys(name), toKey, options, undefined, false)
 }
 
-/**
- * The job in the shape BullMQ's `Job.asJSON` gives; `input` is JSON text already. The id stays out of the options, where
- * BullMQ's `Queue` leaves a copy: jobs of one contract then store the same options text, which a worker parses once.
- */
+/** The job as it is sent; `input` is JSON text already. */
 export function newJob(name: string, jobId: string, input: string, opts: StoredOptions, timestamp: number): NewJob {
-  const job = {
-    id: jobId,
-    name,
-    data: input,
-    opts,
-    progress: 0,
-    attemptsMade: 0,
-    attemptsStarted: 0,
-    stalledCounter: 0,
-    timestamp,
-    failedReason: '',
-    returnvalue: 'null',
-  }
-  return { jobId, job }
+  return { jobId, job: newStoredJob(name, jobId, input, opts, timestamp) }
 }

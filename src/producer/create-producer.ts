@@ -10,6 +10,7 @@ import {
   isJobContract,
   parseDuration,
   type ResultOf,
+  refuseUnknown,
 } from '../job/index.js'
 import {
   checkPrefix,
@@ -24,7 +25,7 @@ import {
 import type { BulkHandle, EnqueueBulkOptions } from './bulk-options.js'
 import { BullQueues, type NewJob, newJob } from './bull-queues.js'
 import { sendBulk } from './enqueue-bulk.js'
-import { type EnqueueOptions, planOptions, refuseUnknown } from './enqueue-options.js'
+import { type EnqueueOptions, planOptions } from './enqueue-options.js'
 import type { JobHandle } from './job-handle.js'
 import { newJobId } from './job-id.js'
 import { checkKey, type JobRules, newRuledJob, planRules, refusalOf } from './job-rules.js'

@@ -14,10 +14,10 @@ import {
   QueueFullError,
   readRules,
 } from '../job/index.js'
-import type { AddReply, AddRules } from '../ledger/index.js'
+import type { AddReply, AddRules, StoredOptions } from '../ledger/index.js'
 import type { KeysOfQueue } from '../redis/index.js'
 import { type NewJob, newJob } from './bull-queues.js'
-import type { EnqueueOptions, StoredOptions } from './enqueue-options.js'
+import type { EnqueueOptions } from './enqueue-options.js'
 
 /** How long the record of a key without `keyTtl` is kept while its job has not finished. */
 const UNFINISHED_KEY_MS = 30 * 86_400_000

@@ -1,5 +1,5 @@
 // producer.counters: user counters by queue and name, from outside of a job.
-import { type Duration, InvalidOptionError, parseDuration } from '../job/index.js'
+import { type Duration, InvalidOptionError, parseDuration, readTimeMs, refuseUnknown } from '../job/index.js'
 import {
   type CounterPoint,
   type CounterValue,
@@ -11,7 +11,6 @@ import {
   readCounterSeries,
 } from '../ledger/index.js'
 import { checkCounterName, checkQueueName, type KeysOfQueue, queueKeys } from '../redis/index.js'
-import { readTimeMs, refuseUnknown } from './enqueue-options.js'
 import type { RedisGate } from './redis-gate.js'
 
 export interface ReadCounterOptions {

@@ -1,8 +1,8 @@
 // producer.jobs: jobs found by the tags that they were enqueued with.
-import { InvalidOptionError } from '../job/index.js'
+import { checkWhole, InvalidOptionError, refuseUnknown } from '../job/index.js'
 import { listTags, readTagged, type TaggedJob } from '../ledger/index.js'
 import { checkQueueName, queueKeys } from '../redis/index.js'
-import { checkTag, checkWhole, refuseUnknown } from './enqueue-options.js'
+import { checkTag } from './enqueue-options.js'
 import type { JobReference } from './job-handle.js'
 import type { RedisGate } from './redis-gate.js'
 

@@ -1,5 +1,12 @@
 // producer.results: results by handle, now or when they come.
-import { type Duration, InvalidOptionError, type JsonValue, parseDuration, type StoredError } from '../job/index.js'
+import {
+  type Duration,
+  InvalidOptionError,
+  type JsonValue,
+  parseDuration,
+  refuseUnknown,
+  type StoredError,
+} from '../job/index.js'
 import {
   type CompletedResult,
   deleteResult,
@@ -10,7 +17,6 @@ import {
   resultExists,
 } from '../ledger/index.js'
 import { createSubscriberClient, queueKeys, type RedisSettings } from '../redis/index.js'
-import { refuseUnknown } from './enqueue-options.js'
 import { checkReference, type JobReference } from './job-handle.js'
 import type { RedisGate } from './redis-gate.js'
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { defineJob } from '../../../src/job/index.js'
-import { planOptions, readTimeMs } from '../../../src/producer/enqueue-options.js'
+import { defineJob, readTimeMs } from '../../../src/job/index.js'
+import { planOptions } from '../../../src/producer/enqueue-options.js'
 import { anything } from '../../support/schemas.js'
 
 const contract = defineJob({ name: 'report', queue: 'media', input: anything, attempts: 4 })
