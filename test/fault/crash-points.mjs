@@ -9,7 +9,6 @@ const SCRIPTS = {
   commit: ['droverCommit'],
   fetch: ['moveToActive'],
   retry: ['retryJob', 'moveToDelayed'],
-  renew: ['extendLock', 'extendLocks'],
   'hand-back': ['moveJobFromActiveToWait'],
   stalled: ['moveStalledJobsToWait'],
   add: ['addStandardJob', 'addDelayedJob', 'addPrioritizedJob'],

@@ -19,8 +19,8 @@ export interface WorkInput {
   readonly failTimes?: number
   /** Every attempt throws. */
   readonly fails?: boolean
-  /** It never settles, and does not hear its signal. */
-  readonly deaf?: boolean
+  /** Runs up to this one never settle, and do not hear their signal. */
+  readonly deafStarts?: number
   /** It kills its process. */
   readonly kills?: boolean
 }

@@ -19,14 +19,14 @@ function block(ms) {
 }
 
 async function run(input, ctx) {
-  const { n, ms = 0, blockMs = 0, failTimes = 0, fails, deaf, kills, sum = n } = input
+  const { n, ms = 0, blockMs = 0, failTimes = 0, fails, deafStarts = 0, kills, sum = n } = input
   const noted = { id: ctx.id, pid: process.pid, attempt: ctx.attempt }
   ledger.append({ e: 'start', ...noted, n })
   crash('in-handler')
   if (kills) process.kill(process.pid, 'SIGKILL')
   try {
     if (blockMs > 0) block(blockMs)
-    if (deaf) await new Promise(() => undefined)
+    if (ctx.fence.token <= deafStarts) await new Promise(() => undefined)
     if (ms > 0) await sleep(ms, undefined, { signal: ctx.signal })
     if (fails || ctx.attempt <= failTimes) throw new Error(`attempt ${ctx.attempt} of ${n} fails as planned`)
   } catch (error) {
@@ -49,8 +49,6 @@ const worker = await createWorker({
   // All that finished stays listed, for the checker to count.
   keepCompleted: 1_000_000,
   keepFailed: 1_000_000,
-  lockDuration: '3s',
-  stalledInterval: '1s',
   shutdownTimeout: '10s',
   ...plan.worker,
   logger: pino({ level: 'info' }, pino.destination({ dest: plan.log, sync: true })),
