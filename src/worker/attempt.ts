@@ -171,7 +171,10 @@ export class Attempt implements JobContext {
         this.#startMs = performance.now() - this.startedAt
         this.#watchTimeout()
       },
-      onLog: ({ level, fields, text }) => this.log[level](fields, text),
+      onLog: ({ level, fields, text }) => {
+        if (fields === undefined) this.log[level](text ?? '')
+        else this.log[level](fields, text)
+      },
       onProgress: (value) => this.#bullJob.updateProgress(value),
     })
     return await this.#untilEnded(ending, true)

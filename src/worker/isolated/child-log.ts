@@ -12,7 +12,8 @@ const [LEVEL, TEXT] = ['drover:level', 'drover:text']
 
 export interface LogLine {
   readonly level: LogLevel
-  readonly fields: object
+  /** Undefined when it is text alone. */
+  readonly fields: object | undefined
   readonly text: string | undefined
 }
 
@@ -36,11 +37,13 @@ export function createChildLog(debug: boolean, post: (line: string, answer: bool
     else
       send(line.length > MAX_LINE_CHARACTERS ? warning({ characters: line.length }, 'a log line was too long') : line)
   }
+  const level = debug ? 'debug' : 'info'
+  const format = { level, base: null, timestamp: false, messageKey: TEXT, formatters: { level: named } }
+  const logger: Logger = pino(format, { write })
+  // The worker names the attempt on each line.
+  logger.child = (() => logger) as unknown as Logger['child']
   return {
-    logger: pino(
-      { level: debug ? 'debug' : 'info', base: null, timestamp: false, messageKey: TEXT, formatters: { level: named } },
-      { write },
-    ),
+    logger,
     answered: (lines) => {
       unanswered -= lines
       if (dropped === 0) return
@@ -55,7 +58,12 @@ export function readLogLine(line: string): LogLine | undefined {
   try {
     const { [LEVEL]: level, [TEXT]: text, ...fields } = JSON.parse(line) as Record<string, unknown>
     if (level !== 'debug' && level !== 'info' && level !== 'warn' && level !== 'error') return undefined
-    return { level, fields, text: typeof text === 'string' ? text : undefined }
+    const isText = typeof text === 'string'
+    return {
+      level,
+      fields: isText && Object.keys(fields).length === 0 ? undefined : fields,
+      text: isText ? text : undefined,
+    }
   } catch {
     return undefined
   }

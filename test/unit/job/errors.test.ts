@@ -55,11 +55,6 @@ const all: [DroverError, string, Record<string, unknown>][] = [
     { command: 'job.py', exitCode: 3, lastLine: 'no such file' },
   ],
   [
-    new door.CommandFailedError('job.py', { signal: 'SIGSEGV' }, ''),
-    'COMMAND_FAILED',
-    { command: 'job.py', exitCode: undefined, signal: 'SIGSEGV' },
-  ],
-  [
     new door.CommandOutputError('job.py', 'it is not one JSON value'),
     'COMMAND_OUTPUT',
     { command: 'job.py', reason: 'it is not one JSON value' },
