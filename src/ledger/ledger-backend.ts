@@ -11,9 +11,10 @@ import {
 } from 'bullmq'
 import { Cluster, type Redis } from 'ioredis'
 import { EffectRejectedError, JobCrashedError, serializeError } from '../job/index.js'
-import { type KeysOfQueue, queueKeys } from '../redis/index.js'
+import { type KeysOfQueue, queueKeys, queuesKey } from '../redis/index.js'
 import { commitWords, type Outcome } from './commit.js'
 import { batchLimit, CommitBatch } from './commit-batch.js'
+import { rejectionOf } from './commit-rejection.js'
 import type { StagedWrite } from './effects.js'
 import { createNextJobReader, type NextJob } from './next-job.js'
 import { writeOfJob } from './staged-job.js'
@@ -48,6 +49,8 @@ function hasStalled(job: MinimalJob): boolean {
 }
 
 export interface LedgerBackendOptions {
+  /** The connection of commands. */
+  readonly client: Redis | Cluster
   readonly keys: KeysOfQueue
   readonly prefix: string
   readonly queue: string
@@ -55,6 +58,8 @@ export interface LedgerBackendOptions {
   readonly blockingClient: Redis | Cluster
   /** How long the result of a job is kept that fails without an outcome of its own, by job name. Default 24 h. */
   readonly keepResultMs?: ((job: string) => number | undefined) | undefined
+  /** Where staged outcomes are; backends that follow each other on one queue share them. Default: a place of its own. */
+  readonly outcomes?: WeakMap<MinimalJob, Outcome> | undefined
   /** Told when a finish was answered, either way, or given up: from then on the job's lock is not needed any more. */
   readonly onSettled?: ((job: MinimalJob, isRefused: boolean) => void) | undefined
 }
@@ -67,18 +72,22 @@ export class LedgerBackend extends RedisQueueBackend {
   readonly #keys: KeysOfQueue
   readonly #queue: string
   readonly #options: LedgerBackendOptions
-  readonly #outcomes = new WeakMap<MinimalJob, Outcome>()
+  readonly #outcomes: WeakMap<MinimalJob, Outcome>
   readonly #readNextJob = createNextJobReader()
   readonly #batch: CommitBatch
   /** True when the worker keeps completed jobs up to a number of them. */
   readonly #trims: boolean
+  /** Queues that staged jobs went to. */
+  readonly #listed = new Set<string>()
   #finishes = 0
+  #fetches = 0
 
   constructor(options: LedgerBackendOptions, ...backend: ConstructorParameters<typeof RedisQueueBackend>) {
     super(...backend)
     this.#keys = options.keys
     this.#queue = options.queue
     this.#options = options
+    this.#outcomes = options.outcomes ?? new WeakMap()
     const { removeOnComplete, concurrency = 1 } = this.queue.opts as WorkerOptions
     this.#trims = removeOnComplete !== undefined && 'count' in removeOnComplete && (removeOnComplete.count ?? 0) > 0
     const bases = [options.keys.base, options.keys.bullBase] as const
@@ -107,7 +116,22 @@ export class LedgerBackend extends RedisQueueBackend {
     } catch (error) {
       await sleep(FETCH_RETRY_MS)
       throw error
+    } finally {
+      this.#fetches++
     }
+  }
+
+  override async waitForJob(seconds: number): ReturnType<RedisQueueBackend['waitForJob']> {
+    try {
+      return await super.waitForJob(seconds)
+    } finally {
+      this.#fetches++
+    }
+  }
+
+  /** How many requests for a job were answered so far, whatever the answer. */
+  get fetches(): number {
+    return this.#fetches
   }
 
   override async moveToCompleted<T, R, N extends string>(
@@ -178,7 +202,18 @@ export class LedgerBackend extends RedisQueueBackend {
 
   #jobsOf(outcome: Outcome): StagedWrite[] | undefined {
     if (outcome.status === 'failed') return undefined
-    return outcome.jobs?.map((job) => writeOfJob(this, this.#options.prefix, job))
+    return outcome.jobs?.map((job) => {
+      this.#listQueue(job.queue)
+      return writeOfJob(this, this.#options.prefix, job)
+    })
+  }
+
+  // Lists the queue as one that is used, as a producer does with its first enqueue; when it fails, the next job tries again.
+  #listQueue(queue: string): void {
+    if (this.#listed.has(queue)) return
+    this.#listed.add(queue)
+    const client = this.#options.client
+    client.sadd(queuesKey(this.#options.prefix), queue).catch(() => this.#listed.delete(queue))
   }
 
   async #commit(
@@ -226,26 +261,10 @@ export class LedgerBackend extends RedisQueueBackend {
       }
       return { result: this.#readNextJob(reply), finishedOn }
     } finally {
+      this.#fetches++
       this.#options.onSettled?.(job, isRefused)
     }
   }
-}
-
-/** The typed error behind a refusal of commit.lua, or undefined when it is another kind of error. */
-function rejectionOf(error: unknown, outcome: Outcome, keys: KeysOfQueue): EffectRejectedError | undefined {
-  const match = /DROVER_(COUNTER|EFFECT) (\d+) (.*)/.exec(error instanceof Error ? error.message : '')
-  if (!match || outcome.status !== 'completed') return undefined
-  const index = Number(match[2]) - 1
-  const reason = match[3] ?? ''
-  if (match[1] === 'COUNTER') {
-    const name = [...(outcome.counters?.keys() ?? [])][index] ?? ''
-    return new EffectRejectedError('INCRBY', keys.counter(name), reason, { cause: error })
-  }
-  const effects = outcome.effects ?? []
-  const job = outcome.jobs?.[index - effects.length]
-  if (job) return new EffectRejectedError('ENQUEUE', job.queue, reason, { cause: error })
-  const [command = '', key = ''] = effects[index] ?? []
-  return new EffectRejectedError(String(command), String(key), reason, { cause: error })
 }
 
 /** A BullMQ backend factory for one worker: commands go over `client`, blocking reads over a copy of it. */
@@ -254,6 +273,7 @@ export function ledgerBackendFactory(
   prefix: string,
   { keepResultMs, onSettled }: Pick<LedgerBackendOptions, 'keepResultMs' | 'onSettled'> = {},
 ): BackendFactory<LedgerBackend> {
+  const outcomes = new WeakMap<MinimalJob, Outcome>()
   return (queue, options) => {
     const keys = queueKeys(prefix, queue)
     const blockingClient = copyOf(client)
@@ -261,7 +281,7 @@ export function ledgerBackendFactory(
     const blocking = new RedisConnection(blockingClient, { blocking: true })
     const bullKeys = new QueueKeys(keys.bull)
     const toKey = (type: string) => bullKeys.toKey(queue, type)
-    const own = { keys, prefix, queue, blockingClient, keepResultMs, onSettled }
+    const own = { client, keys, prefix, queue, blockingClient, keepResultMs, onSettled, outcomes }
     return new LedgerBackend(own, connection, queue, bullKeys.getKeys(queue), toKey, options, blocking)
   }
 }

@@ -35,9 +35,10 @@ const CONNECT_TIMEOUT_MS = 5_000
 const KEEP_ALIVE_MS = 10_000
 const FIRST_RETRY_MS = 50
 const MAX_RETRY_MS = 1_000
-// Above the 10 s that BullMQ's blocking call waits at most, and that a subscriber is left alone, so that only a silent
-// Redis trips it.
-const PATIENT_SOCKET_TIMEOUT_MS = 15_000
+// Above the 5 s that a worker's blocking read waits at most, so that only a silent Redis trips it.
+const WORKER_SOCKET_TIMEOUT_MS = 8_000
+// Above the 10 s that a subscriber is left alone.
+const SUBSCRIBER_SOCKET_TIMEOUT_MS = 15_000
 
 const addresses = new WeakMap<RedisClient, string>()
 
@@ -47,7 +48,7 @@ export function createWorkerClient(settings: RedisSettings, options: ClientOptio
     waitsForRedis: true,
     common: {
       maxRetriesPerRequest: null,
-      socketTimeout: PATIENT_SOCKET_TIMEOUT_MS,
+      socketTimeout: WORKER_SOCKET_TIMEOUT_MS,
       // 2: reconnect and send the refused command again.
       reconnectOnError: (error) => (isReadOnlyReply(error) ? 2 : false),
     },
@@ -79,7 +80,7 @@ export function createSubscriberClient(settings: RedisSettings, options: ClientO
   return createClient(settings, options, {
     waitsForRedis: true,
     shardedSubscribers: true,
-    common: { maxRetriesPerRequest: null, autoResubscribe: true, socketTimeout: PATIENT_SOCKET_TIMEOUT_MS },
+    common: { maxRetriesPerRequest: null, autoResubscribe: true, socketTimeout: SUBSCRIBER_SOCKET_TIMEOUT_MS },
   })
 }
 

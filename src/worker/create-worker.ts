@@ -7,6 +7,7 @@ import {
   clientAddress,
   connectOnce,
   contractKey,
+  createReaderClient,
   createWorkerClient,
   DEFAULT_REDIS,
   type DurabilityDemand,
@@ -23,6 +24,7 @@ import {
   requireDurable,
   requireSupportedVersion,
 } from '../redis/index.js'
+import type { QueueRoom } from './consumer.js'
 import { refuseInIsolatedChild } from './isolated-mark.js'
 import { LockKeeper } from './lock-keeper.js'
 import { throttledLog } from './log-throttle.js'
@@ -30,6 +32,7 @@ import { QueueWorker } from './queue-worker.js'
 import { type CheckedWorkerOptions, checkWorkerOptions, type WorkerOptions } from './worker-options.js'
 
 const CONNECT_TIMEOUT_MS = 10_000
+const PING_TIMEOUT_MS = 2_000
 const START = 'the start of the worker'
 const ROLL_UP_INTERVAL_MS = 600_000
 /** Beyond the shutdown deadline, how long handed-back jobs may take to reach Redis before the connection is cut. */
@@ -49,6 +52,8 @@ export interface Worker {
   readonly running: number
   /** Handlers that run although their attempt is over, as they ignore its signal: they keep no place, but time and memory. */
   readonly leftBehind: number
+  /** How often a queue was found unread for 15 s although Redis answered, and its consumer was built anew. More than none is worth a look. */
+  readonly rebuilds: number
   /** Takes no more jobs, waits for the running ones up to the shutdown timeout, hands the rest back. Calling it again waits for the same close. */
   close(): Promise<CloseOutcome>
   [Symbol.asyncDispose](): Promise<void>
@@ -77,7 +82,7 @@ export async function createWorker(options: WorkerOptions): Promise<Worker> {
     await checkServer(client, checked.demand, logger)
     await register(client, checked)
     locks = openLocks(checked, settings, logger)
-    const worker = new RunningWorker(client, checked, locks, logger)
+    const worker = new RunningWorker({ client, locks, logger, pingRedis: () => pingRedis(settings) }, checked)
     await worker.start()
     return worker
   } catch (error) {
@@ -93,6 +98,21 @@ function openLocks({ queues, maxBlockedMs }: CheckedWorkerOptions, redis: RedisS
   })
   const lockMs = Math.min(...queues.map((settings) => settings.lockMs))
   return new LockKeeper({ redis, lockMs, maxBlockedMs, queues: locked, logger })
+}
+
+/** Asks over a connection that no earlier trouble can have touched. */
+async function pingRedis(settings: RedisSettings): Promise<boolean> {
+  const client = createReaderClient(settings, { timeoutMs: PING_TIMEOUT_MS })
+  try {
+    await connectOnce(client, PING_TIMEOUT_MS, 'a look whether Redis is there')
+    await client.ping()
+    return true
+  } catch {
+    // Not there, so there is nothing to be read: the client says so in the log.
+    return false
+  } finally {
+    client.disconnect()
+  }
 }
 
 function startError(error: unknown, address: string): Error {
@@ -112,10 +132,16 @@ async function checkServer(client: RedisClient, demand: DurabilityDemand, logger
 async function register(client: RedisClient, { prefix, queues }: CheckedWorkerOptions): Promise<void> {
   const key = contractKey(prefix)
   // Only the first worker names the version; a later Drover's must not be overwritten.
-  await client.hsetnx(key, 'version', RESULT_VERSION)
+  const isNew = (await client.hsetnx(key, 'version', RESULT_VERSION)) === 1
+  // Nothing under this prefix is older, so that `drover verify` knows whether all of it is kept.
+  if (isNew) await client.hset(key, 'since', Number((await client.time())[0]) * 1_000)
   const version = await client.hget(key, 'version')
   if (version !== String(RESULT_VERSION)) throw new KeyVersionError(String(version), String(RESULT_VERSION))
   await client.sadd(queuesKey(prefix), ...queues.map(({ queue }) => queue))
+}
+
+interface WorkerRoom extends Omit<QueueRoom, 'locks'> {
+  readonly locks: LockKeeper
 }
 
 class RunningWorker implements Worker {
@@ -128,14 +154,14 @@ class RunningWorker implements Worker {
   #rollUpTimer: NodeJS.Timeout | undefined
   #closing: Promise<CloseOutcome> | undefined
 
-  constructor(client: RedisClient, options: CheckedWorkerOptions, locks: LockKeeper, logger: Logger) {
+  constructor({ client, locks, logger, pingRedis }: WorkerRoom, options: CheckedWorkerOptions) {
     this.#client = client
     this.#locks = locks
     this.#options = options
     this.#logger = logger
     this.queues = options.queues.map(({ queue }) => queue)
     this.#workers = options.queues.map((settings, index) => {
-      return new QueueWorker(settings, client, locks.forQueue(index), logger)
+      return new QueueWorker(settings, { client, locks: locks.forQueue(index), logger, pingRedis })
     })
   }
 
@@ -156,6 +182,10 @@ class RunningWorker implements Worker {
 
   get running(): number {
     return this.#workers.reduce((sum, worker) => sum + worker.running, 0)
+  }
+
+  get rebuilds(): number {
+    return this.#workers.reduce((sum, worker) => sum + worker.rebuilds, 0)
   }
 
   get leftBehind(): number {

@@ -45,6 +45,7 @@ export interface QueueLocks {
   add(job: object, holder: LockHolder, timeoutMs: number): void
   remove(job: { readonly id?: string | undefined }): void
   readonly holders: LockHolder[]
+  readonly size: number
   /** Tells what the tokens of this queue's consumer start with. */
   setOwner(token: string): void
 }
@@ -111,6 +112,9 @@ export class LockKeeper {
       },
       get holders() {
         return Array.from(held.values(), ({ holder }) => holder)
+      },
+      get size() {
+        return held.size
       },
       setOwner: (token) => this.#thread.tell({ kind: 'owner', queue, token }, `owner ${queue}`),
     }

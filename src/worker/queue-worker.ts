@@ -1,16 +1,17 @@
-// One queue's consumer: a BullMQ worker on the ledger's backend, and what happens to each job that it hands over.
-import { Worker as BullWorker, type Job, type MinimalJob, WaitingError } from 'bullmq'
+// One queue's worker: what happens to each job that its consumer hands over, from its turn to its end.
+import { type Job, type MinimalJob, WaitingError } from 'bullmq'
 import type { Logger } from 'pino'
-import { EffectRejectedError, NoHandlerError, ShutdownError, serializeError } from '../job/index.js'
-import { type LedgerBackend, ledgerBackendFactory } from '../ledger/index.js'
-import { queueKeys, type RedisClient } from '../redis/index.js'
+import { NoHandlerError, ShutdownError, serializeError } from '../job/index.js'
+import type { LedgerBackend } from '../ledger/index.js'
+import { queueKeys } from '../redis/index.js'
 import { Attempt, type AttemptRoom } from './attempt.js'
 import { AttemptFailed, JobFailed } from './attempt-failures.js'
+import { Consumer, type QueueRoom } from './consumer.js'
 import type { Handler } from './handle.js'
 import { openChildren, type QueueChildren } from './isolated/queue-children.js'
 import { LeftBehind } from './left-behind.js'
 import type { QueueLocks } from './lock-keeper.js'
-import { throttledLog } from './log-throttle.js'
+import { throttledLine } from './log-throttle.js'
 import { decide } from './retry-policy.js'
 import { PutOff, Turns, WaitingTurn } from './turns.js'
 import type { QueueSettings } from './worker-options.js'
@@ -18,11 +19,6 @@ import type { QueueSettings } from './worker-options.js'
 /** Lines kept of one job's own log, the newest. */
 const KEEP_LOG_LINES = 100
 const DEFAULT_KEEP_RESULT_MS = 86_400_000
-/** Wait between tries to finish a job while Redis is away; BullMQ's own default is 15 s. */
-const FINISH_RETRY_MS = 500
-
-/** BullMQ's codes for a finish by a run that no longer has the job: removed, lock gone, not active, another's lock. */
-const STALE_RUN_CODES: readonly unknown[] = [-1, -2, -3, -6]
 
 export class QueueWorker {
   readonly queue: string
@@ -31,14 +27,17 @@ export class QueueWorker {
   readonly #logger: Logger
   readonly #locks: QueueLocks
   readonly #turns: Turns
-  readonly #bull: BullWorker
+  readonly #logLost: (fields: object) => void
+  readonly #logNotHandedBack: (fields: object) => void
+  readonly #consumer: Consumer
   readonly #children: QueueChildren | undefined
   readonly #leftBehind: LeftBehind
   #running = 0
   #handedBack = 0
   #handsBack = false
 
-  constructor(settings: QueueSettings, client: RedisClient, locks: QueueLocks, logger: Logger) {
+  constructor(settings: QueueSettings, room: QueueRoom) {
+    const { client, locks, logger } = room
     this.queue = settings.queue
     this.#handlers = settings.handlers
     this.#locks = locks
@@ -56,55 +55,35 @@ export class QueueWorker {
       leftBehind: this.#leftBehind,
     }
     this.#turns = new Turns(client, keys, settings.lockMs * 2, logger)
-    this.#bull = new BullWorker(
-      settings.queue,
-      (job, token) => this.#process(job, token ?? ''),
-      {
-        connection: client,
-        prefix: keys.bull,
-        autorun: false,
-        concurrency: settings.concurrency,
-        lockDuration: settings.lockMs,
-        skipLockRenewal: true,
-        stalledInterval: settings.stalledIntervalMs,
-        // BullMQ fails a job for its stalls, whoever caused them; turns.ts tells its own crashes from those of neighbours.
-        maxStalledCount: Number.MAX_SAFE_INTEGER,
-        runRetryDelay: FINISH_RETRY_MS,
-        removeOnComplete: { count: settings.keepCompleted },
-        removeOnFail: { count: settings.keepFailed },
-        settings: {
-          backoffStrategy: (_attempts, _type, error, job) => this.#retryDelayMs(error, job as MinimalJob),
-        },
-      },
-      ledgerBackendFactory(client, settings.prefix, {
-        keepResultMs: (job) => this.#handlers.get(job)?.contract.keepResultMs,
-        onSettled: (job, isRefused) => {
-          locks.remove(job)
-          if (isRefused) this.#turns.cameBack(job as Job, true)
-        },
-      }),
-    )
-    locks.setOwner(this.#bull.id)
-    this.#logEvents()
+    this.#logLost = throttledLine(logger, 'warn', 'lock lost, attempt abandoned')
+    this.#logNotHandedBack = throttledLine(logger, 'warn', 'job was not handed back, its lock must expire')
+    this.#consumer = new Consumer(settings, room, {
+      process: (job, token) => this.#process(job, token),
+      retryDelayMs: (error, job) => this.#retryDelayMs(error, job),
+      keepResultMs: (job) => this.#handlers.get(job)?.contract.keepResultMs,
+      onRefused: (job) => this.#turns.cameBack(job, true),
+      describe: (job) => this.#fields(job),
+    })
   }
 
   get #backend(): LedgerBackend {
-    return this.#bull.getBackend() as LedgerBackend
+    return this.#consumer.backend
   }
 
   /** Resolves when its connections are there and BullMQ is one the ledger knows; else rejects. */
-  async ready(): Promise<void> {
-    await this.#bull.waitUntilReady()
+  ready(): Promise<void> {
+    return this.#consumer.ready()
   }
 
   /** Starts to take jobs. */
   start(): void {
     this.#children?.warm(this.#handlers.values())
-    this.#bull
-      .run()
-      .catch((error: unknown) =>
-        this.#logger.error({ queue: this.queue, err: serializeError(error) }, 'the worker stopped'),
-      )
+    this.#consumer.run()
+  }
+
+  /** How often its consumer was built anew, as it did not read the queue although Redis was there. */
+  get rebuilds(): number {
+    return this.#consumer.rebuilds
   }
 
   /** Jobs whose handler is running now. */
@@ -119,15 +98,13 @@ export class QueueWorker {
 
   /** Takes no more jobs; resolves when the running ones are finished, the connections closed and no child is left. */
   close(): Promise<void> {
-    return this.#bull.close().then(() => this.#children?.close())
+    return this.#consumer.close().then(() => this.#children?.close())
   }
 
   /** Ends what `close` still waits for, and leaves no timer and no connection of its own. */
   cut(): void {
-    this.#backend.cut()
+    this.#consumer.cut()
     this.#children?.kill()
-    // BullMQ ends its timer of stalled jobs at the end of a close, which does not come while Redis is away.
-    void this.#bull.pause(true)
   }
 
   /** Hands the running jobs back to the queue, not as failed attempts, and those that BullMQ still hands over too. */
@@ -187,7 +164,7 @@ export class QueueWorker {
     if (kind !== 'fail') this.#turns.cameBack(job, kind === 'abandon')
     if (kind === 'hand-back') await this.#handBackOne(job, attempt.token)
     if (kind === 'abandon') {
-      this.#logger.warn({ ...this.#fields(job), err: serializeError(error) }, 'lock lost, attempt abandoned')
+      this.#logLost({ ...this.#fields(job), err: serializeError(error) })
     }
     if (kind !== 'fail') this.#locks.remove(job)
     // Leaves the job as it is: back in its queue, or another run's.
@@ -202,10 +179,7 @@ export class QueueWorker {
       this.#logger.info(this.#fields(job), 'job handed back unfinished')
     } catch (error) {
       // Its lock runs out, and it is handed out again then.
-      this.#logger.warn(
-        { ...this.#fields(job), err: serializeError(error) },
-        'job was not handed back, its lock must expire',
-      )
+      this.#logNotHandedBack({ ...this.#fields(job), err: serializeError(error) })
     }
   }
 
@@ -232,24 +206,5 @@ export class QueueWorker {
 
   #fields(job: Job): { queue: string; job: string; id: string | undefined; attempt: number } {
     return { queue: this.queue, job: job.name, id: job.id, attempt: job.attemptsMade + 1 }
-  }
-
-  #logEvents(): void {
-    const logError = throttledLog(this.#logger, 'error', 'worker error', { queue: this.queue })
-    const logStale = throttledLog(this.#logger, 'warn', 'a run without the lock ended, nothing of it counts', {
-      queue: this.queue,
-    })
-    this.#bull.on('error', (error) => {
-      if (STALE_RUN_CODES.includes((error as { code?: unknown }).code)) logStale(error)
-      else if (!(error instanceof EffectRejectedError)) logError(error)
-    })
-    this.#bull.on('stalled', (id) => this.#logger.warn({ queue: this.queue, id }, 'job stalled, it runs again'))
-    this.#bull.on('failed', (job, error) => {
-      if (!job || error instanceof AttemptFailed || error instanceof JobFailed) return
-      // BullMQ has counted the attempt by now.
-      const fields = { ...this.#fields(job), attempt: job.attemptsMade, err: serializeError(error) }
-      if (job.finishedOn) this.#logger.error(fields, 'job failed')
-      else this.#logger.warn(fields, 'attempt failed')
-    })
   }
 }

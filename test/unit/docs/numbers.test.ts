@@ -25,6 +25,8 @@ const NUMBERS: readonly [document: string, words: string, source: string, code: 
     "stalledInterval ?? '1s'",
   ],
   ['docs/job-lifecycle.md', '60 s beyond the longest', 'src/worker/lock-thread/main.ts', 'BLOCKED_GRACE_MS = 60_000'],
+  ['docs/job-lifecycle.md', 'was answered for 15 s', 'src/worker/fetch-watch.ts', 'SILENT_MS = 15_000'],
+  ['docs/job-lifecycle.md', 'given up after 8 s', 'src/redis/clients.ts', 'WORKER_SOCKET_TIMEOUT_MS = 8_000'],
   ['docs/job-lifecycle.md', 'twice beside others', 'src/worker/turns.ts', 'SHARED_CRASHES = 2'],
   ['docs/job-lifecycle.md', 'three times alone', 'src/worker/turns.ts', 'ALONE_CRASHES = 3'],
   ['docs/job-lifecycle.md', 'newest 100 completed', 'src/worker/worker-options.ts', 'keepCompleted ?? 100'],

@@ -1,0 +1,54 @@
+// Notices a queue that nobody reads any more although Redis is there: BullMQ's loop awaits one reply after the other, and
+// one that never comes leaves a worker that looks alive and takes nothing (as in BullMQ's issues 4479 and 4585).
+
+/** So long nothing may be heard of a fetch. A blocking read takes 5 s at most, and a silent socket is given up after 8 s. */
+export const SILENT_MS = 15_000
+
+const TICK_MS = 1_000
+
+export interface FetchWatchOptions {
+  /** How many fetches were answered so far, whatever the answer. */
+  readonly fetches: () => number
+  /** True while the queue's worker has no room for another job, and so asks for none. */
+  readonly isFull: () => boolean
+  /** Asks Redis whether it is there, over a connection of its own. */
+  readonly pingRedis: () => Promise<boolean>
+  readonly onStuck: () => void
+  /** How often it looks. Default 1 s. */
+  readonly tickMs?: number
+}
+
+export class FetchWatch {
+  readonly #options: FetchWatchOptions
+  #timer: NodeJS.Timeout | undefined
+  readonly #silentTicks: number
+  #fetches = -1
+  #silent = 0
+  #isClosed = false
+
+  constructor(options: FetchWatchOptions) {
+    this.#options = options
+    this.#silentTicks = Math.ceil(SILENT_MS / (options.tickMs ?? TICK_MS))
+  }
+
+  start(): void {
+    this.#timer = setInterval(() => void this.#look(), this.#options.tickMs ?? TICK_MS)
+  }
+
+  close(): void {
+    this.#isClosed = true
+    clearInterval(this.#timer)
+  }
+
+  // Ticks are counted, not time: a blocked event loop is one tick, and no silence of Redis.
+  async #look(): Promise<void> {
+    const fetches = this.#options.fetches()
+    const isQuiet = fetches === this.#fetches && !this.#options.isFull()
+    this.#fetches = fetches
+    this.#silent = isQuiet ? this.#silent + 1 : 0
+    if (this.#silent < this.#silentTicks) return
+    this.#silent = 0
+    const isThere = await this.#options.pingRedis()
+    if (isThere && !this.#isClosed && this.#options.fetches() === fetches) this.#options.onStuck()
+  }
+}
