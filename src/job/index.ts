@@ -38,6 +38,7 @@ export * from './errors.js'
 export * from './handler-errors.js'
 export * from './http-errors.js'
 export { encodeInput, encodeResult, parseInput } from './job-data.js'
+export { newJobId } from './job-id.js'
 export {
   decodeJson,
   type EncodedJson,

@@ -43,6 +43,7 @@ export {
   resultExists,
 } from './results.js'
 export { rollUpStats } from './rollup.js'
+export type { StagedJob } from './staged-job.js'
 export {
   type JobStats,
   type Percentiles,

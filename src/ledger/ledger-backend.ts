@@ -10,7 +10,7 @@ import {
   type WorkerOptions,
 } from 'bullmq'
 import { Cluster, type Redis } from 'ioredis'
-import { EffectRejectedError, JobCrashedError, serializeError } from '../job/index.js'
+import { JobCrashedError, serializeError } from '../job/index.js'
 import { type KeysOfQueue, queueKeys, queuesKey } from '../redis/index.js'
 import { commitWords, type Outcome } from './commit.js'
 import { batchLimit, CommitBatch } from './commit-batch.js'

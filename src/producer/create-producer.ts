@@ -8,6 +8,7 @@ import {
   type InputOf,
   InvalidOptionError,
   isJobContract,
+  newJobId,
   parseDuration,
   type ResultOf,
   refuseUnknown,
@@ -27,7 +28,6 @@ import { BullQueues, type NewJob, newJob } from './bull-queues.js'
 import { sendBulk } from './enqueue-bulk.js'
 import { type EnqueueOptions, planOptions } from './enqueue-options.js'
 import type { JobHandle } from './job-handle.js'
-import { newJobId } from './job-id.js'
 import { checkKey, type JobRules, newRuledJob, planRules, refusalOf } from './job-rules.js'
 import { ProducerCounters } from './producer-counters.js'
 import { ProducerJobs } from './producer-jobs.js'

@@ -1,9 +1,8 @@
 // Many inputs of one job: read, checked and sent in chunks, so that memory does not grow with their number. Its options
 // and its tally are in bulk-options.ts.
-import { type AnyJobContract, EmptyBulkError, encodeInput, InvalidOptionError } from '../job/index.js'
+import { type AnyJobContract, EmptyBulkError, encodeInput, InvalidOptionError, newJobId } from '../job/index.js'
 import { type BulkHandle, type BulkPlan, BulkTally, type EnqueueBulkOptions, planBulk } from './bulk-options.js'
 import { type BullQueue, type NewJob, newJob } from './bull-queues.js'
-import { newJobId } from './job-id.js'
 import { newRuledJob, refusalOf } from './job-rules.js'
 import type { RedisGate } from './redis-gate.js'
 import { sendJobs } from './send-jobs.js'

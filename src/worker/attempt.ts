@@ -17,6 +17,7 @@ import type { Handler } from './handle.js'
 import type { QueueChildren } from './isolated/queue-children.js'
 import { createJobLogger } from './job-logger.js'
 import type { LeftBehind } from './left-behind.js'
+import { StagedJobs } from './staged-jobs.js'
 import { checkStartBy } from './start-by.js'
 
 const MAX_COUNTERS = 1_000
@@ -63,6 +64,7 @@ export class Attempt implements JobContext {
   #timer: NodeJS.Timeout | undefined
   #counters: Map<string, number> | undefined
   #effects: Effects | undefined
+  #jobs: StagedJobs | undefined
   #log: JobLogger | undefined
   #rejection: Error | undefined
   /** How long an isolated handler's thread or process took to start, which is no time of the handler. */
@@ -115,6 +117,11 @@ export class Attempt implements JobContext {
   get counter(): JobContext['counter'] {
     return (name) => this.#openCounter(name)
   }
+  get enqueue(): JobContext['enqueue'] {
+    this.#jobs ??= new StagedJobs(this.#room)
+    if (this.#ended) this.#jobs.seal()
+    return this.#jobs.stage.bind(this.#jobs)
+  }
   /** Why the attempt was ended from outside, if it was. */
   get abortReason(): Error | undefined {
     return this.#abortReason
@@ -152,12 +159,14 @@ export class Attempt implements JobContext {
         valueJson,
         counters: this.#counters,
         effects: this.#effects?.close(),
+        jobs: this.#jobs?.close(),
         keepResultMs: contract.keepResultMs,
         runMs: this.runMs,
       }
     } finally {
       this.#ended = true
       this.#effects?.seal()
+      this.#jobs?.seal()
     }
   }
 
@@ -177,7 +186,9 @@ export class Attempt implements JobContext {
       },
       onProgress: (value) => this.#bullJob.updateProgress(value),
     })
-    return await this.#untilEnded(ending, true)
+    const outcome = await this.#untilEnded(ending, true)
+    if (this.#abortReason) throw this.#abortReason
+    return outcome
   }
 
   // A handler that ignores its signal is left behind: its attempt is over, and what it still returns goes nowhere.

@@ -1,5 +1,7 @@
 // What a handler is given beside its input. Implemented by attempt.ts.
+import type { AnyJobContract, InputOf } from '../job/index.js'
 import type { Effects } from '../ledger/index.js'
+import type { FollowUp, FollowUpOptions } from './staged-jobs.js'
 
 /** A line for the worker's log and for the job's own log: fields, then text, or text alone, as pino takes them. */
 export interface JobLog {
@@ -33,6 +35,17 @@ export interface JobContext {
   readonly log: JobLogger
   /** Redis writes that commit with the result. At most 1,000 writes, 20,000 words and 1 MiB of text per job. */
   readonly effects: Effects
+  /**
+   * Enqueues another job with this one's commit: exactly once, or not at all. Await it. At most 100 jobs and 1 MiB of
+   * inputs per attempt; on a cluster only in this job's own queue.
+   * @throws InvalidInputError, NotJsonError, TooLargeError, InvalidOptionError, UnknownOptionError, InvalidJobIdError,
+   *   EffectRejectedError, EffectLimitError: the attempt fails with it
+   */
+  enqueue<Contract extends AnyJobContract>(
+    contract: Contract,
+    input: InputOf<Contract>,
+    options?: FollowUpOptions,
+  ): Promise<FollowUp>
   /** Shows how far the job is, 0 to 100, with a text if wanted. Written at once, not with the commit. */
   progress(percent: number, text?: string): Promise<void>
   /** A user counter of this queue; what is added commits with the result. At most 1,000 counters per job. */

@@ -34,4 +34,8 @@ test('the limits are those of the code', () => {
   // Command and key are words of a write too.
   expect(words).toBe(constant('src/ledger/effects.ts', 'MAX_WORDS') - 2)
   expect(counters).toBe(constant('src/worker/attempt.ts', 'MAX_COUNTERS'))
+  const [, jobs, inputs] =
+    /attempt may enqueue (\d+) jobs with ([\d,]+) characters/.exec(read(DOCUMENT).replaceAll('\n', ' ')) ?? []
+  expect(Number(jobs)).toBe(constant('src/worker/staged-jobs.ts', 'MAX_STAGED_JOBS'))
+  expect(Number(inputs?.replaceAll(',', ''))).toBe(constant('src/worker/staged-jobs.ts', 'MAX_STAGED_CHARACTERS'))
 })

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { newJobId } from '../../../src/producer/job-id.js'
+import { newJobId } from '../../../src/job/job-id.js'
 import { checkJobId } from '../../../src/redis/index.js'
 
 const ids = Array.from({ length: 20_000 }, newJobId)
