@@ -5,10 +5,14 @@ import { InterruptedError, isDroverError } from '../job/index.js'
 /** Every exit code with its meaning; `drover --help` shows this table. */
 export const EXIT_CODES = {
   ok: { code: 0, meaning: 'done' },
-  failed: { code: 1, meaning: 'failed: the job failed, doctor found an error, the server is not healthy' },
+  failed: {
+    code: 1,
+    meaning: 'failed: the job failed, doctor found an error, verify found drift, the server is not healthy',
+  },
   usage: { code: 2, meaning: 'a command, option, setting, file or input is wrong' },
   notFound: { code: 3, meaning: 'no such job, result or queue, or it has expired' },
   timeout: { code: 4, meaning: 'the job has not finished, or not in time; it goes on' },
+  partial: { code: 5, meaning: 'some lines of a file were refused; the others were enqueued' },
   redisUnreachable: { code: 69, meaning: 'Redis cannot be reached' },
   redisAuth: { code: 77, meaning: 'Redis refused the sign-in' },
   redisNotDurable: { code: 78, meaning: 'Redis could lose accepted jobs (--allow-volatile says that it may)' },
@@ -31,6 +35,7 @@ export const EXIT_OF_ERROR: Readonly<Record<string, ExitName>> = {
   TOO_LARGE: 'usage',
   EMPTY_BULK: 'usage',
   BULK_ITEM_INVALID: 'usage',
+  IDEMPOTENCY_CONFLICT: 'usage',
   INVALID_JOB_ID: 'usage',
   INVALID_QUEUE_NAME: 'usage',
   INVALID_COUNTER_NAME: 'usage',

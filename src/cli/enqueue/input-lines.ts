@@ -56,6 +56,21 @@ export function openInputFile(name: string): InputFile {
  * @throws UsageError for the first line that is not UTF-8, not JSON, or longer than any input may be; the signal's reason
  */
 export async function* readInputLines(file: InputFile, signal: AbortSignal): AsyncGenerator<InputLine> {
+  for await (const line of readRows(file, signal)) {
+    if ('problem' in line) throw line.problem
+    yield line
+  }
+}
+
+/** A line that holds no input, and why. */
+export interface BadLine {
+  readonly number: number
+  readonly bytes: number
+  readonly problem: unknown
+}
+
+/** As `readInputLines`, but a line that is not UTF-8 or not JSON comes with its problem, and the next ones follow. */
+export async function* readRows(file: InputFile, signal: AbortSignal): AsyncGenerator<InputLine | BadLine> {
   let number = 0
   let bytes = 0
   for await (const lines of splitLines(file, signal)) {
@@ -63,9 +78,10 @@ export async function* readInputLines(file: InputFile, signal: AbortSignal): Asy
       number++
       bytes += line.length
       const text = decodeText(line)
-      if (text === undefined) throw new UsageError(`line ${number} of ${file.name} is not UTF-8 text`)
-      const json = text.trim()
-      if (json !== '') yield { number, input: parseLine(file, number, json), bytes }
+      const json = text?.trim()
+      if (json === undefined) {
+        yield { number, bytes, problem: new UsageError(`line ${number} of ${file.name} is not UTF-8 text`) }
+      } else if (json !== '') yield parseLine(file, { number, bytes }, json)
     }
   }
 }
@@ -84,11 +100,11 @@ export async function checkLine(
   }
 }
 
-function parseLine(file: InputFile, number: number, text: string): JsonValue {
+function parseLine(file: InputFile, at: { number: number; bytes: number }, text: string): InputLine | BadLine {
   try {
-    return decodeJson(text)
+    return { ...at, input: decodeJson(text) }
   } catch (error) {
-    throw jsonProblem(`line ${number} of ${file.name}`, error)
+    return { ...at, problem: jsonProblem(`line ${at.number} of ${file.name}`, error) }
   }
 }
 
@@ -120,7 +136,8 @@ function tooLong(file: InputFile, number: number): UsageError {
   return new UsageError(`${place} is longer than ${MAX_LINE_BYTES} bytes: expected one JSON value a line`)
 }
 
-async function* readPieces(file: InputFile, signal: AbortSignal): AsyncGenerator<Buffer> {
+/** The file's bytes as they come. @throws UsageError when it cannot be read; the signal's reason */
+export async function* readPieces(file: InputFile, signal: AbortSignal): AsyncGenerator<Buffer> {
   try {
     // A pipe can be silent for as long as it likes: only its end by the signal ends the wait for more.
     for await (const piece of addAbortSignal(signal, file.open())) yield piece as Buffer
