@@ -18,7 +18,7 @@ test('every write that can be staged is listed, and no other', () => {
 test('every member of the context is listed, and no other', () => {
   const listed = rows(DOCUMENT, 'context').flatMap(([members]) => codeIn(members).map(nameOf))
   const [, body = ''] = /interface JobContext \{\n(.*?)^\}/ms.exec(read('src/worker/context.ts')) ?? []
-  const members = [...body.matchAll(/^ {2}(?:readonly )?(\w+)[(:]/gm)].map((match) => match[1] ?? '')
+  const members = [...body.matchAll(/^ {2}(?:readonly )?(\w+)[(:<]/gm)].map((match) => match[1] ?? '')
   expect(listed.sort()).toEqual(members.sort())
 })
 
