@@ -59,6 +59,10 @@ export const VERBS: Readonly<Record<string, VerbEntry>> = {
     summary: 'check Redis for what could lose or delay jobs',
     load: async () => (await import('./verbs/doctor.js')).doctor,
   },
+  verify: {
+    summary: 'recompute totals and counters from what is kept, and report drift',
+    load: async () => (await import('./verbs/verify.js')).verify,
+  },
   health: {
     summary: 'ask a dashboard whether it is alive, for container health checks',
     load: async () => (await import('./verbs/health.js')).health,

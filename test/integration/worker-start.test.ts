@@ -27,7 +27,7 @@ it('a worker that has started is taking jobs, is listed with its queues, and has
     logger,
   })
   expect((await shop.redis.smembers('other:queues')).sort()).toEqual(['first', 'second'])
-  expect(await shop.redis.hgetall('other:contract')).toEqual({ version: '1' })
+  expect(await shop.redis.hgetall('other:contract')).toEqual({ version: '1', since: expect.stringMatching(/^\d{13}$/) })
   expect(worker.queues).toEqual(['first', 'second'])
   await worker.close()
 })
