@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { z } from 'zod'
 import { defineJob, type StandardSchemaV1 } from '../../src/job/index.js'
 import { handle, type JobContext } from '../../src/worker/index.js'
+import { until } from '../support/drover-cli.js'
 import { createGate, openWorkshop, type Workshop } from '../support/worker.js'
 
 let shop: Workshop
@@ -82,6 +83,29 @@ it('a handler that ignores its signal gives its place back, and what it still do
   expect(await shop.producer.counters.get('deaf', 'n')).toBe(1)
   expect(await shop.redis.exists('late', shop.keys('deaf').counter('other'))).toBe(0)
   expect(await shop.redis.hget(`${shop.keys('deaf').bullBase}${first.id}`, 'progress')).toBeNull()
+})
+
+it('a handler that runs on after its signal is told in the log and counted, until it ends; one that listens is not', async () => {
+  const contract = defineJob({ name: 'runs-on', queue: 'runs-on', input, attempts: 1, timeout: 100 })
+  const held = createGate()
+  const handler = handle(contract, async ({ n }, { signal }) => {
+    if (n === 1) await held.promise
+    else await new Promise((resolve) => signal.addEventListener('abort', resolve))
+  })
+  const worker = await shop.work([handler])
+  const listens = await shop.producer.enqueue(contract, { n: 2 })
+  const ignores = await shop.producer.enqueue(contract, { n: 1 })
+  const told = (text: RegExp) => worker.lines.filter(({ msg }) => text.test(msg))
+  await until('it is told', () => told(/ignores its signal/).length > 0)
+  expect(worker.leftBehind).toBe(1)
+  expect(told(/ignores its signal/)).toMatchObject([
+    { id: ignores.id, queue: 'runs-on', attempt: 1, running: 1, total: 1 },
+  ])
+  held.open()
+  await until('its end is told', () => told(/that ignored its signal has ended/).length > 0)
+  expect(told(/that ignored its signal has ended/)).toMatchObject([{ id: ignores.id, afterMs: expect.any(Number) }])
+  expect(worker.leftBehind).toBe(0)
+  expect(told(/ignore/).filter(({ id }) => id === listens.id)).toEqual([])
 })
 
 it('a handler that failed, or returned without waiting for its own work, can add nothing afterwards', async () => {
