@@ -50,6 +50,8 @@ export interface ProcessPlan {
 
 export interface WorkerPlan extends ProcessPlan {
   readonly concurrency?: number
+  /** Runs the handler in a thread or process beside the worker. */
+  readonly isolate?: 'thread' | 'process'
   /** Further options of createWorker, such as `lockDuration`. */
   readonly worker?: Readonly<Record<string, unknown>>
 }
