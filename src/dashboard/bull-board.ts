@@ -12,6 +12,7 @@ import type { Logger } from 'pino'
 import { bareRedisError, queueTag, type RedisClient } from '../redis/index.js'
 import { cutLargeTexts, cutValue, refuseCutValues } from './bull-board-cut.js'
 import { fillBoardPage, readBoardPage } from './bull-board-page.js'
+import { refuseStrange } from './bull-board-requests.js'
 import { untilConnected } from './connection.js'
 import { MAX_QUEUES, readQueueNames } from './overview-data.js'
 import { answerProblem } from './problems.js'
@@ -91,6 +92,7 @@ export function createBoard(options: BoardOptions): Board {
   router.use('/api', onlyJson, express.json({ limit: MAX_BODY_BYTES }), (_request, _response, next) => {
     refreshQueues().then(() => next(), next)
   })
+  router.use('/api', refuseStrange(options))
   router.use(adapter.getRouter() as RequestHandler)
   return {
     router,
