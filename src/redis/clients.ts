@@ -138,6 +138,8 @@ function createClient(settings: RedisSettings, options: ClientOptions, behaviour
   const client =
     settings.kind === 'cluster' ? openCluster(settings, common, behaviour) : openRedis(settings, common, behaviour)
   addresses.set(client, describeRedis(settings))
+  if (client instanceof Cluster) client.on('+node', surviveLateErrors)
+  else surviveLateErrors(client)
   client.on('error', (error: unknown) => {
     const refusal = refusedSettings(error, clientAddress(client))
     // ioredis would go on in database 0 when SELECT is refused.
@@ -145,6 +147,12 @@ function createClient(settings: RedisSettings, options: ClientOptions, behaviour
     options.onError?.(refusal ?? bareRedisError(error))
   })
   return client
+}
+
+// ioredis listens to the first error of a socket only. A refused TLS connection can have a second, when the other side's
+// alert arrives after the certificate was refused: without a listener that would end the process.
+function surviveLateErrors(client: Redis): void {
+  client.on('error', () => client.stream?.on('error', () => undefined))
 }
 
 function openRedis(
