@@ -41,7 +41,7 @@ export default defineRow<Size>({
         await context.untilEnded(server.url, Math.floor((silence + 0.1) * size.jobsEach))
         context.fault('connections-silent')
         for (const proxy of [toWorkers, toProducer]) proxy.set('silent', 'open')
-        const ms = await untilFreshEnd(context)
+        const ms = await untilFreshEnd(context, load)
         context.recovered(ms)
         target(context, 'first job after the silence', ms, RESUME_TARGET_MS)
       }

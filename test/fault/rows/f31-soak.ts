@@ -1,0 +1,59 @@
+// F31: a mix of faults at random, for minutes or hours (`--minutes`), with what must not grow meanwhile.
+import { endLoad } from '../redis-load.js'
+import { openSoak, type Sample, slopePerHour, strikeAtRandom, takeSample } from '../redis-soak.js'
+import { defineRow } from '../row.js'
+
+interface Size {
+  readonly minutes: number
+  /** Jobs are sent in parts of so many, each by a producer of its own. */
+  readonly jobsEach: number
+  readonly perSecond: number
+}
+
+export default defineRow<Size>({
+  name: 'F31',
+  title: 'a mix of all faults, for as long as it takes, leaves everything exact and nothing growing',
+  small: { minutes: 0.4, jobsEach: 200, perSecond: 40 },
+  full: { minutes: 30, jobsEach: 2_000, perSecond: 50 },
+  run: async (context) => {
+    const { size } = context
+    const soak = await openSoak(context)
+    const samples: Sample[] = []
+    const struck: Record<string, number> = {}
+    let next = 1
+    const send = () => {
+      const jobs = context.plan(size.jobsEach, () => ({ ms: context.random.below(50) }), next)
+      next += size.jobsEach
+      return context.startProducer({
+        redis: soak.toProducers.url,
+        jobs,
+        perSecond: size.perSecond,
+        persistent: true,
+        persistsWhenRefused: true,
+      })
+    }
+    try {
+      const untilMs = performance.now() + (context.minutesMs ?? size.minutes * 60_000)
+      let producer = send()
+      while (performance.now() < untilMs) {
+        if (producer.hasEnded()) {
+          await context.finish(producer)
+          producer = send()
+        }
+        const kind = await strikeAtRandom(soak, producer)
+        struck[kind] = (struck[kind] ?? 0) + 1
+        samples.push(await takeSample(soak))
+      }
+      for (const proxy of [soak.toWorkers, soak.toProducers]) proxy.set('pass')
+      await endLoad(context, { producer, workers: soak.workers }, { url: soak.server.url })
+      context.figure('faultsByKind', JSON.stringify(struck))
+      for (const name of ['rssBytes', 'sharedKeys', 'clients'] as const) {
+        const of = (sample: Sample) => sample[name]
+        context.figure(`${name}FirstLast`, `${samples[0]?.[name]}..${samples.at(-1)?.[name]}`)
+        context.figure(`${name}SlopePerHour`, slopePerHour(samples, of))
+      }
+    } finally {
+      await Promise.all([soak.toWorkers.close(), soak.toProducers.close()])
+    }
+  },
+})
