@@ -60,6 +60,8 @@ export interface ProducerPlan extends ProcessPlan {
   readonly jobs: readonly PlannedJob[]
   /** Enqueues at the same time, by default 20. */
   readonly inFlight?: number
+  /** Sends them as one bulk with an idempotency key each; their ids are Drover's. */
+  readonly bulk?: boolean
   /** Left out: as fast as it can. */
   readonly perSecond?: number
   /** The option `timeout` of createProducer, by default 3s. */

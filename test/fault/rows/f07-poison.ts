@@ -15,7 +15,7 @@ interface Size {
 export default defineRow<Size>({
   name: 'F07',
   title: 'a job that kills its process stops after its crashes, and takes no other job with it',
-  small: { good: 40, lockDuration: '1s' },
+  small: { good: 20, lockDuration: '1s' },
   full: { good: 200, lockDuration: '3s' },
   run: async (context) => {
     const { size } = context

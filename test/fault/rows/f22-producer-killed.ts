@@ -1,30 +1,58 @@
-// F22: a producer is killed in the middle of many enqueues, and started again with the same jobs under the same ids.
-import { defineRow } from '../row.js'
+// F22: a producer is killed in the middle of many enqueues, and of a bulk, and started again with the same jobs: under the
+// same ids, and with the same idempotency keys.
+import type { FaultProcess, PlannedJob } from '../processes.js'
+import { defineRow, type RowContext } from '../row.js'
 
-export default defineRow({
+interface Size {
+  readonly jobs: number
+  readonly kills: number
+}
+
+export default defineRow<Size>({
   name: 'F22',
-  title: 'a producer that is killed among many enqueues and starts again enqueues each job once',
-  small: { jobs: 1_500, kills: 3 },
+  title: 'a producer that is killed among many enqueues, or in a bulk, and starts again enqueues each job once',
+  small: { jobs: 1_000, kills: 2 },
   full: { jobs: 20_000, kills: 12 },
   run: async (context) => {
-    const { size, ledger, until, random, kill } = context
+    const { size } = context
     const { url } = await context.startRedis()
-    const jobs = context.plan(size.jobs, () => ({})).map((job) => ({ ...job, attempts: 1 }))
-    const acks = () => ledger().filter(({ e }) => e === 'ack').length
     const worker = await context.startWorker({ redis: url, concurrency: 50 })
-    for (let kills = 0; kills < size.kills; kills++) {
-      const before = acks()
-      const producer = context.startProducer({ redis: url, jobs, inFlight: 50 })
-      const next = before + 1 + random.below(Math.floor(size.jobs / (size.kills + 2)))
-      await until(`the producer has enqueued up to job ${next}`, () => producer.hasEnded() || acks() >= next)
-      context.require(!producer.hasEnded(), 'too-fast', 'the producer was done before it was killed')
-      await kill(producer)
-    }
-    await context.finish(context.startProducer({ redis: url, jobs, inFlight: 50 }))
+    const single = context.plan(size.jobs, () => ({})).map((job) => ({ ...job, attempts: 1 }))
+    await killAgainAndAgain(context, url, { jobs: single, inFlight: 50 }, () => countAcks(context))
+    const bulk = context.plan(size.jobs, () => ({}), size.jobs + 1)
+    const last = await killAgainAndAgain(context, url, { jobs: bulk, bulk: true }, lastProgress)
+    const deduplicated = last.said.find((line) => line.deduplicated !== undefined)?.deduplicated
+    context.figure('bulkJobsThereAlready', Number(deduplicated))
+    context.require(Number(deduplicated) > 0, 'not-resumed', 'the last bulk found nothing of the ones before it')
     await context.drain(url)
     await context.kill(worker)
     const report = await context.check({ url })
-    context.require(report.completed === size.jobs, 'not-exact', `${report.completed} of ${size.jobs} completed`)
-    context.figure('sentTwice', ledger().filter(({ e }) => e === 'try').length - size.jobs)
+    const all = 2 * size.jobs
+    context.require(report.completed === all, 'not-exact', `${report.completed} of ${all} completed`)
   },
 })
+
+const countAcks = ({ ledger }: RowContext<Size>) => ledger().filter(({ e }) => e === 'ack').length
+const lastProgress = ({ said }: FaultProcess) =>
+  Number(said.findLast((line) => line.enqueued !== undefined)?.enqueued ?? 0)
+
+/** Kills the producer of these jobs when it is on its way, and lets the last one come to its end, which is given back. */
+async function killAgainAndAgain(
+  context: RowContext<Size>,
+  url: string,
+  plan: { readonly jobs: readonly PlannedJob[]; readonly inFlight?: number; readonly bulk?: boolean },
+  enqueued: (producer: FaultProcess) => number,
+): Promise<FaultProcess> {
+  const { size, random, until, kill, require } = context
+  const share = Math.floor(size.jobs / (size.kills + 2))
+  for (let kills = 0; kills < size.kills; kills++) {
+    const producer = context.startProducer({ redis: url, ...plan })
+    const next = (plan.bulk ? 0 : enqueued(producer)) + 1 + random.below(share)
+    await until(`the producer has enqueued ${next} jobs`, () => producer.hasEnded() || enqueued(producer) >= next)
+    require(!producer.hasEnded(), 'too-fast', 'the producer was done before it was killed')
+    await kill(producer)
+  }
+  const last = context.startProducer({ redis: url, ...plan })
+  await context.finish(last)
+  return last
+}
