@@ -38,6 +38,7 @@ export {
   isJobContract,
   type JobContract,
   JobCrashedError,
+  JobDeadlineError,
   JobFileError,
   JobNotFinishedError,
   JobNotFoundError,

@@ -64,6 +64,20 @@ export class JobCrashedError extends DroverError {
   }
 }
 
+/** The job's `deadline` passed, over all attempts; a running one was ended with this. No further one follows. */
+export class JobDeadlineError extends DroverError {
+  readonly deadlineMs: number
+
+  constructor(deadlineMs: number, options?: DroverErrorOptions) {
+    super(
+      'JOB_DEADLINE',
+      `the job did not complete within ${formatDuration(deadlineMs)} of when it was due: raise its deadline, or see what kept it waiting`,
+      options,
+    )
+    this.deadlineMs = deadlineMs
+  }
+}
+
 /** This worker no longer holds the job's lock; another may run the job now. Nothing of this attempt is committed. */
 export class LockLostError extends DroverError {
   readonly jobId: string

@@ -22,6 +22,7 @@ const OPTION_NAMES = [
   'attempts',
   'backoff',
   'timeout',
+  'deadline',
   'keepResult',
   'maxInputBytes',
   'maxResultBytes',
@@ -44,6 +45,8 @@ export interface CheckedOptions {
   readonly attempts: number
   readonly backoff: Backoff
   readonly timeoutMs: number
+  /** Undefined: none. */
+  readonly deadlineMs: number | undefined
   readonly keepResultMs: number
   readonly maxInputBytes: number
   readonly maxResultBytes: number
@@ -67,6 +70,10 @@ export function checkOptions(given: unknown): CheckedOptions {
     attempts: readInteger('attempts', options.attempts, 3, 1000, problems),
     backoff: readBackoff(options.backoff, problems),
     timeoutMs: readDuration('timeout', options.timeout, 300_000, { minMs: 1, maxMs: 30 * DAY_MS }, problems),
+    deadlineMs:
+      options.deadline === undefined
+        ? undefined
+        : readDuration('deadline', options.deadline, DAY_MS, { minMs: 1, maxMs: 365 * DAY_MS }, problems),
     keepResultMs: readDuration(
       'keepResult',
       options.keepResult,

@@ -43,6 +43,11 @@ export interface JobOptions<
   readonly backoff?: BackoffOptions
   /** Longest time for one attempt, 1 ms to 30 days. Default `5m`. A hung attempt blocks a place of its worker this long. */
   readonly timeout?: Duration
+  /**
+   * Longest time for the whole job, all attempts and the waits between them, from when it was first due: 1 ms to 365 days.
+   * After it no attempt starts, and one that runs ends. By the clocks of producer and worker. Default: none.
+   */
+  readonly deadline?: Duration
   /** How long the result stays readable, 1 s to 365 days. Default `24h`. Longer costs Redis memory for each job. */
   readonly keepResult?: Duration
   /** Most bytes of JSON the input may take, 1 to 67108864. Default 262144. Every waiting job holds its input in Redis. */

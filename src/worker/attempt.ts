@@ -7,12 +7,14 @@ import {
   EffectRejectedError,
   encodeResult,
   InvalidOptionError,
+  JobDeadlineError,
   JobTimeoutError,
   parseInput,
 } from '../job/index.js'
 import { type CompletedOutcome, Effects } from '../ledger/index.js'
 import { checkCounterName, type KeysOfQueue } from '../redis/index.js'
 import type { JobContext, JobLogger, StagedCounter } from './context.js'
+import { checkDeadline, untilDeadline } from './deadline.js'
 import type { Handler } from './handle.js'
 import type { QueueChildren } from './isolated/queue-children.js'
 import { createJobLogger } from './job-logger.js'
@@ -32,7 +34,7 @@ export interface StartedJob {
   readonly attemptsMade: number
   readonly attemptsStarted: number
   readonly timestamp: number
-  readonly opts: { readonly attempts?: number | undefined }
+  readonly opts: { readonly attempts?: number | undefined; readonly delay?: number | undefined }
   readonly updateProgress: (value: number | object) => Promise<unknown>
 }
 
@@ -144,6 +146,7 @@ export class Attempt implements JobContext {
     try {
       if (this.#abortReason) throw this.#abortReason
       checkStartBy(this.#bullJob)
+      if (contract.deadlineMs !== undefined) checkDeadline(this.#bullJob, contract.deadlineMs)
       if (isolation !== undefined && this.#room.children !== undefined)
         return await this.#runIsolated(this.#room.children)
       const parsed = parseInput(contract, this.#bullJob.data)
@@ -172,9 +175,9 @@ export class Attempt implements JobContext {
 
   async #runIsolated(children: QueueChildren): Promise<CompletedOutcome> {
     const { id, name, data, attemptsMade, attemptsStarted, timestamp, opts } = this.#bullJob
-    const attempts = opts.attempts === undefined ? {} : { attempts: opts.attempts }
+    const { attempts, delay } = opts
     const ending = children.run(this.#handler, {
-      job: { id: String(id), name, data, attemptsMade, attemptsStarted, timestamp, opts: attempts },
+      job: { id: String(id), name, data, attemptsMade, attemptsStarted, timestamp, opts: { attempts, delay } },
       signal: this.signal,
       onStarted: () => {
         this.#startMs = performance.now() - this.startedAt
@@ -214,10 +217,12 @@ export class Attempt implements JobContext {
   }
 
   #watchTimeout(): void {
-    const { timeoutMs } = this.#handler.contract
+    const { timeoutMs, deadlineMs } = this.#handler.contract
     const leftMs = timeoutMs + this.#startMs - this.runMs
+    const leftOfJobMs = deadlineMs === undefined ? leftMs : untilDeadline(this.#bullJob, deadlineMs)
     if (leftMs <= 0) this.abort(new JobTimeoutError(timeoutMs))
-    else this.#timer = setTimeout(() => this.#watchTimeout(), Math.min(leftMs, MAX_TIMER_MS))
+    else if (leftOfJobMs <= 0) this.abort(new JobDeadlineError(deadlineMs ?? 0))
+    else this.#timer = setTimeout(() => this.#watchTimeout(), Math.min(leftMs, leftOfJobMs, MAX_TIMER_MS))
   }
 
   async #showProgress(percent: number, text: string | undefined): Promise<void> {

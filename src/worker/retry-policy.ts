@@ -6,6 +6,7 @@ import {
   CancelledError,
   InvalidInputError,
   JobCrashedError,
+  JobDeadlineError,
   LockLostError,
   PermanentError,
   RetryInError,
@@ -24,7 +25,14 @@ export type Decision =
   | { readonly kind: 'abandon' }
 
 /** Errors that no further attempt can help. */
-const PERMANENT = [PermanentError, InvalidInputError, CancelledError, StartByPassedError, JobCrashedError]
+const PERMANENT = [
+  PermanentError,
+  InvalidInputError,
+  CancelledError,
+  StartByPassedError,
+  JobCrashedError,
+  JobDeadlineError,
+]
 
 /** Where no contract is at hand (a job without a handler here), retries follow these. */
 const DEFAULT_BACKOFF: Backoff = { type: 'exponential', delayMs: 1_000, jitter: 0.5, maxDelayMs: 3_600_000 }

@@ -11,7 +11,7 @@ export interface JobRecord {
   readonly attemptsMade: number
   readonly attemptsStarted: number
   readonly timestamp: number
-  readonly opts: { readonly attempts?: number }
+  readonly opts: { readonly attempts?: number | undefined; readonly delay?: number | undefined }
 }
 
 /** An error on its way: what is stored of it, the nearest class of ours, and the fields of that class. */

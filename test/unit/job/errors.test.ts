@@ -59,6 +59,7 @@ const all: [DroverError, string, Record<string, unknown>][] = [
     'COMMAND_OUTPUT',
     { command: 'job.py', reason: 'it is not one JSON value' },
   ],
+  [new door.JobDeadlineError(5_000), 'JOB_DEADLINE', { deadlineMs: 5_000 }],
   [new door.JobTimeoutError(5_000), 'JOB_TIMEOUT', { timeoutMs: 5_000 }],
   [new door.JobCrashedError(5, 3), 'JOB_CRASHED', { crashes: 5, alone: 3 }],
   [new door.LockLostError('j1'), 'LOCK_LOST', { jobId: 'j1' }],
@@ -153,7 +154,7 @@ describe('errors', () => {
 
   it.each(all)('%s shows in its message every value that it has a field for', (error, _code, fields) => {
     for (const [field, value] of Object.entries(fields)) {
-      if (['cause', 'timeoutMs', 'retryMs'].includes(field)) continue
+      if (['cause', 'timeoutMs', 'deadlineMs', 'retryMs'].includes(field)) continue
       for (const part of Array.isArray(value) ? value : [value]) expect(error.message).toContain(String(part))
     }
   })
