@@ -39,12 +39,16 @@ export const VERBS: Readonly<Record<string, VerbEntry>> = {
     summary: 'serve the dashboard and the HTTP API',
     load: async () => (await import('./verbs/serve.js')).serve,
   },
+  schedules: {
+    summary: 'list, pause, resume, run and remove schedules',
+    load: async () => (await import('./verbs/schedules.js')).schedules,
+  },
   token: {
     summary: 'make, list and revoke tokens of the HTTP API',
     load: async () => (await import('./verbs/token.js')).token,
   },
   enqueue: {
-    summary: 'enqueue one job, or one for each line of a file',
+    summary: 'enqueue one job, or one for each line of an NDJSON or CSV file',
     load: async () => (await import('./verbs/enqueue.js')).enqueue,
   },
   result: {
