@@ -202,9 +202,10 @@ export function decodeJson(text: string): JsonValue {
   try {
     value = JSON.parse(text) as JsonValue
   } catch (error) {
-    // V8's message quotes the text, which may be a whole input: only the position is kept, and no cause.
+    // V8's message quotes the text, which may be a whole input: only the position is kept, counted from 1, and no cause.
     const position = /at position (\d+)/.exec(String(error))?.[1]
-    throw new NotJsonError('$', `text that is not JSON${position === undefined ? '' : ` (at character ${position})`}`)
+    const place = position === undefined ? '' : ` (at character ${Number(position) + 1})`
+    throw new NotJsonError('$', `text that is not JSON${place}`)
   }
   // The name can also be written with escapes; a text without either holds no such key.
   if (text.includes('__proto__') || text.includes('\\u00')) refuseProtoKeys(value)

@@ -228,3 +228,7 @@ function caught(call: () => unknown): Error {
   }
   throw new Error('expected an error')
 }
+
+it('a text that is not JSON is told with the place of what does not fit, counted from 1', () => {
+  expect(() => decodeJson('{x')).toThrow(/at character 2\b/)
+})
