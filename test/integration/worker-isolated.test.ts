@@ -68,6 +68,12 @@ describe.each(KINDS)('a handler in a %s of its own', (kind) => {
     ])
   })
 
+  it('enqueues further jobs with its commit', async () => {
+    const record = await run(`${kind}_follow`)
+    if (record.status !== 'completed') throw new Error(record.error.message)
+    expect(await shop.redis.hget(`${shop.keys('next').bullBase}${record.value}`, 'data')).toBe('{"n":7}')
+  })
+
   it('runs outside of the worker, in what is kept for the next attempt', async () => {
     const [first, second] = [await whereOf(`${kind}_stage`), await whereOf(`${kind}_stage`)]
     expect([second.pid, second.threadId]).toEqual([first.pid, first.threadId])

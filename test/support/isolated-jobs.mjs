@@ -12,7 +12,13 @@ const loop = () => {
   for (;;);
 }
 
+const next = defineJob({ name: 'next', queue: 'next', input: z.object({ n: z.number() }) })
+
 const acts = {
+  async follow({ n }, ctx) {
+    const { id } = await ctx.enqueue(next, { n })
+    return id
+  },
   async stage({ n }, ctx) {
     ctx.counter('n').add(n)
     ctx.effects.set(`staged:${ctx.id}`, ctx.queue)
@@ -102,6 +108,8 @@ function contractOf(kind, name) {
 const of = (kind, name) =>
   handle(contractOf(kind, name), acts[name], { isolate: kind, file: import.meta.url, memoryMb: 64, killGrace: '5s' })
 
+export const thread_follow = of('thread', 'follow')
+export const process_follow = of('process', 'follow')
 export const thread_stage = of('thread', 'stage')
 export const thread_loop = of('thread', 'loop')
 export const thread_listen = of('thread', 'listen')
