@@ -31,10 +31,9 @@ const TOKEN = /^drover_([0-9a-f]{12})_[\w-]{43}$/
 const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/
 const NAME_RULE = '1 to 64 characters of A-Z a-z 0-9 _ . -, the first a letter or digit'
 const SECRET_BYTES = 32
+const OPERATION = 'the look-up of a token'
 /** How old the copy may be that a token is looked up in: a revoked token works no longer than this. */
 export const MAX_COPY_AGE_MS = 2_000
-/** A token that the copy does not know may have been made since: then a younger copy than this is asked for. */
-const UNKNOWN_COPY_AGE_MS = 250
 
 /** Makes a token. `token` is the only time that its text is seen. @throws InvalidOptionError */
 export async function createToken(
@@ -65,7 +64,8 @@ export async function revokeToken(client: RedisClient, prefix: string, id: strin
 
 /** Looks tokens up in a copy of the list that is at most `MAX_COPY_AGE_MS` old. */
 export class AccessList {
-  readonly #read: () => Promise<readonly StoredToken[]>
+  readonly #readAll: () => Promise<readonly StoredToken[]>
+  readonly #readOne: (id: string) => Promise<StoredToken | undefined>
   readonly #adminDigest: Buffer | undefined
   #copy = new Map<string, StoredToken>()
   #copiedMs = Number.NEGATIVE_INFINITY
@@ -76,7 +76,11 @@ export class AccessList {
     run: <Value>(operation: string, command: () => Promise<Value>) => Promise<Value>,
     { client, prefix, adminToken }: { client: RedisClient; prefix: string; adminToken: string | undefined },
   ) {
-    this.#read = () => run('the look-up of a token', () => readStored(client, prefix))
+    this.#readAll = () => run(OPERATION, () => readStored(client, prefix))
+    this.#readOne = async (id) => {
+      const text = await run(OPERATION, () => client.hget(tokensKey(prefix), id))
+      return text === null ? undefined : parseStored(id, text)
+    }
     this.#adminDigest = adminToken === undefined ? undefined : digestOf(adminToken)
   }
 
@@ -84,9 +88,9 @@ export class AccessList {
   async find(token: string): Promise<Access | undefined> {
     const id = TOKEN.exec(token)?.[1]
     if (id === undefined) return undefined
-    await this.#freshen(MAX_COPY_AGE_MS)
-    if (!this.#copy.has(id)) await this.#freshen(UNKNOWN_COPY_AGE_MS)
-    const stored = this.#copy.get(id)
+    await this.#freshen()
+    // One that is not in the copy may have been made since.
+    const stored = this.#copy.get(id) ?? (await this.#readOne(id))
     if (stored === undefined || !isEqual(digestOf(token), Buffer.from(stored.digest, 'hex'))) return undefined
     return stored.expiresAt !== undefined && stored.expiresAt <= Date.now() ? undefined : stored
   }
@@ -96,8 +100,8 @@ export class AccessList {
     return this.#adminDigest !== undefined && isEqual(digestOf(token), this.#adminDigest)
   }
 
-  #freshen(maxAgeMs: number): Promise<void> | undefined {
-    if (performance.now() - this.#copiedMs <= maxAgeMs) return undefined
+  #freshen(): Promise<void> | undefined {
+    if (performance.now() - this.#copiedMs <= MAX_COPY_AGE_MS) return undefined
     this.#copying ??= this.#takeCopy().finally(() => {
       this.#copying = undefined
     })
@@ -107,7 +111,7 @@ export class AccessList {
   async #takeCopy(): Promise<void> {
     // The copy is as old as the question, not as the answer.
     const askedMs = performance.now()
-    const stored = await this.#read()
+    const stored = await this.#readAll()
     this.#copy = new Map(stored.map((token) => [token.id, token]))
     this.#copiedMs = askedMs
   }

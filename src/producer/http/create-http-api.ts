@@ -15,7 +15,7 @@ import { addCancelCommand } from './job-actions.js'
 import { createDocument } from './openapi.js'
 import { checkOptions, type HttpApiOptions } from './options.js'
 import { refuse } from './problem.js'
-import { createBodyReader } from './read-body.js'
+import { readBody } from './read-body.js'
 import type { Room } from './room.js'
 import { ROUTES, type Route } from './routes.js'
 
@@ -63,7 +63,7 @@ export function createHttpApi(options: HttpApiOptions): HttpApi {
       settings,
       onError: (error) => logger?.warn({ err: error }, 'an event stream of Redis broke; its clients may come back'),
     }),
-    readBody: createBodyReader(maxLineBytes),
+    readBody: (call) => readBody(call, maxLineBytes),
     knownQueues: new Set(),
     waits: { count: 0, max: maxWaits },
     streams: { count: 0, max: maxStreams },

@@ -1,6 +1,6 @@
 // The lines of a request's body as they arrive. Memory holds one line: one that is too long is passed over, not kept.
 import type { Readable } from 'node:stream'
-import { refuse, tooLarge } from './problem.js'
+import { tooLarge, truncated } from './problem.js'
 
 const LINE_FEED = 0x0a
 const CARRIAGE_RETURN = 0x0d
@@ -56,7 +56,7 @@ async function* piecesOf(body: Readable): AsyncGenerator<Buffer> {
     // Left open at an early end: the answer still has to go out over the same socket.
     for await (const piece of body.iterator({ destroyOnReturn: false })) yield piece as Buffer
   } catch {
-    throw refuse('BODY_TRUNCATED', 'The body did not arrive as it was announced.')
+    throw truncated()
   }
 }
 

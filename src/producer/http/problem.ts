@@ -97,7 +97,7 @@ const OWN_FAULT = 'Something went wrong here; the log has the details under this
 export function refusalOf(error: unknown): Refusal {
   if (error instanceof Refusal) return error
   if (isDroverError(error)) return ofDroverError(error)
-  return ofBodyError(error) ?? refuse('INTERNAL', OWN_FAULT)
+  return ofExpressError(error) ?? refuse('INTERNAL', OWN_FAULT)
 }
 
 /** The body of the answer. */
@@ -131,20 +131,16 @@ function extrasOf(error: DroverError): ProblemExtras {
   return Object.fromEntries(EXTRA_FIELDS.flatMap((name) => (fields[name] === undefined ? [] : [[name, fields[name]]])))
 }
 
-// body-parser names what it refuses by `type`; express refuses a path that it cannot decode with status 400.
-function ofBodyError(error: unknown): Refusal | undefined {
-  const { type, status, limit } = (error ?? {}) as { type?: unknown; status?: unknown; limit?: unknown }
-  if (type === 'entity.too.large') return tooLarge(Number(limit))
-  if (type === 'encoding.unsupported') return refuse('CONTENT_TYPE', 'Send the body without compression.')
-  if (type === 'request.aborted' || type === 'request.size.invalid') {
-    return refuse('BODY_TRUNCATED', 'The body did not arrive as it was announced.', {
-      headers: { Connection: 'close' },
-    })
-  }
-  if (error instanceof URIError || status === 400) {
-    return refuse('BAD_URL', 'The path holds a "%" that starts no percent-encoding.')
-  }
-  return undefined
+// Express refuses a path that it cannot decode with status 400.
+function ofExpressError(error: unknown): Refusal | undefined {
+  const { status } = (error ?? {}) as { status?: unknown }
+  if (!(error instanceof URIError) && status !== 400) return undefined
+  return refuse('BAD_URL', 'The path holds a "%" that starts no percent-encoding.')
+}
+
+export function truncated(): Refusal {
+  const headers = { Connection: 'close' }
+  return refuse('BODY_TRUNCATED', 'The body did not arrive as it was announced.', { headers })
 }
 
 /** The rest of such a body is not read, so the connection ends with the answer. */

@@ -1,39 +1,49 @@
 // The body of a request as JSON: content type, size and encoding are checked before it is parsed.
 import { isUtf8 } from 'node:buffer'
-import express, { type Request, type RequestHandler } from 'express'
+import type { Request } from 'express'
 import { decodeJson, type JsonValue, NotJsonError } from '../../job/index.js'
 import type { Call } from './call.js'
-import { refuse } from './problem.js'
+import { type Refusal, refuse, tooLarge, truncated } from './problem.js'
 
 export const JSON_TYPE = 'application/json'
 export const NDJSON_TYPES: readonly string[] = ['application/x-ndjson', 'application/ndjson', 'application/jsonl']
 
-/** Reads whole bodies of at most `maxBytes`, uncompressed. */
-export function createBodyReader(maxBytes: number): (call: Call) => Promise<JsonValue> {
-  const readRaw = express.raw({ type: () => true, limit: maxBytes, inflate: false }) as RequestHandler
-  return ({ request, response }) => {
-    checkContentType(request, [JSON_TYPE])
-    return new Promise((resolve, reject) => {
-      readRaw(request, response, (error?: unknown) => {
-        if (error !== undefined) return reject(error)
-        try {
-          const { body } = request as { body?: unknown }
-          resolve(readJson(Buffer.isBuffer(body) ? body : Buffer.alloc(0), 'The body'))
-        } catch (refused) {
-          reject(refused)
-        }
-      })
-    })
-  }
+/** The JSON of a body of at most so many bytes. @throws Refusal */
+export async function readBody({ request }: Call, maxBytes: number): Promise<JsonValue> {
+  checkContentType(request, [JSON_TYPE])
+  return readJson(await readBytes(request, maxBytes), 'The body')
 }
 
-/** @throws Refusal for another type, and for a charset that is not UTF-8 */
+/** Not body-parser: it reads the rest of a body that is too large before it says so. */
+function readBytes(request: Request, maxBytes: number): Promise<Buffer> {
+  if (Number(request.headers['content-length'] ?? 0) > maxBytes) return Promise.reject(tooLarge(maxBytes))
+  return new Promise((resolve, reject) => {
+    const pieces: Buffer[] = []
+    let length = 0
+    const settle = (refusal?: Refusal) => {
+      request.off('data', add).off('end', settle).off('close', breakOff).off('error', breakOff)
+      if (refusal === undefined) return resolve(pieces.length === 1 ? (pieces[0] as Buffer) : Buffer.concat(pieces))
+      request.pause()
+      reject(refusal)
+    }
+    const add = (piece: Buffer) => {
+      length += piece.length
+      if (length > maxBytes) settle(tooLarge(maxBytes))
+      else pieces.push(piece)
+    }
+    const breakOff = () => settle(truncated())
+    request.on('data', add).on('end', settle).on('close', breakOff).on('error', breakOff)
+  })
+}
+
+/** @throws Refusal for another type, a charset that is not UTF-8, and compression */
 export function checkContentType({ headers }: Request, types: readonly string[]): void {
   const [type = '', ...parameters] = (headers['content-type'] ?? '').toLowerCase().split(';')
   const charset = parameters.map((parameter) => parameter.trim()).find((parameter) => parameter.startsWith('charset='))
   const isText = charset === undefined || /^charset="?utf-?8"?$/.test(charset)
-  if (types.includes(type.trim()) && isText) return
-  throw refuse('CONTENT_TYPE', `Send the body as ${types[0]} in UTF-8.`, {
+  const isPlain = (headers['content-encoding'] ?? 'identity') === 'identity'
+  if (types.includes(type.trim()) && isText && isPlain) return
+  throw refuse('CONTENT_TYPE', `Send the body as ${types[0]} in UTF-8, without compression.`, {
     headers: { 'Accept-Post': types.join(', ') },
   })
 }
