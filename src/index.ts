@@ -70,6 +70,7 @@ export {
   ResultWaitTimeoutError,
   RetryInError,
   retryIn,
+  ScheduleNotFoundError,
   ShutdownError,
   type StandardSchemaV1,
   StartByPassedError,
@@ -90,7 +91,14 @@ export type {
   CounterValue,
   FailedResult,
   JobResult,
+  MissedTicks,
+  Overlap,
+  Schedule,
+  ScheduleOptions,
+  ScheduleRecord,
+  ScheduleSpec,
 } from './ledger/index.js'
+export { defineSchedule } from './ledger/index.js'
 export {
   type BulkFailure,
   type BulkHandle,
@@ -108,6 +116,7 @@ export {
   type ProducerJobs,
   type ProducerOptions,
   type ProducerResults,
+  type ProducerSchedules,
   type ReadCounterOptions,
   type WaitForResultOptions,
 } from './producer/index.js'

@@ -1,6 +1,7 @@
 // What job files export: the handlers a worker runs, and the contracts that jobs are enqueued by.
 import { type LoadedModule, loadModules } from '../config/index.js'
 import { type AnyJobContract, ConfigError, isJobContract, suggest, UnknownJobError, UsageError } from '../job/index.js'
+import { isSchedule, type Schedule } from '../ledger/index.js'
 import { type Handler, isHandler, locateHandler } from '../worker/index.js'
 
 interface Found<Kind> {
@@ -67,6 +68,12 @@ export async function loadContracts(globs: readonly string[], cwd: string): Prom
     throw error
   }
   return findExports(modules, contractOf).map(({ value }) => value)
+}
+
+/** Every schedule among the exports of the job files. @throws ConfigError, JobFileError when the files cannot be loaded */
+export async function loadSchedules(globs: readonly string[], cwd: string): Promise<Schedule[]> {
+  const modules = await loadModules(globs, cwd)
+  return findExports(modules, (value) => (isSchedule(value) ? value : undefined)).map(({ value }) => value)
 }
 
 function contractOf(value: unknown): AnyJobContract | undefined {

@@ -24,6 +24,18 @@ export class QueueNotFoundError extends DroverError {
   }
 }
 
+/** No schedule of that name is kept for the queue. */
+export class ScheduleNotFoundError extends DroverError {
+  readonly schedule: string
+  readonly queue: string
+
+  constructor(schedule: string, queue: string) {
+    super('SCHEDULE_NOT_FOUND', `queue ${queue} has no schedule ${schedule}: drover schedules lists them`)
+    this.schedule = schedule
+    this.queue = queue
+  }
+}
+
 /** The job is there and has no result yet. */
 export class JobNotFinishedError extends DroverError {
   readonly id: string

@@ -43,6 +43,28 @@ export {
   resultExists,
 } from './results.js'
 export { rollUpStats } from './rollup.js'
+export {
+  checkScheduleName,
+  defineSchedule,
+  isSchedule,
+  type Schedule,
+  type ScheduleOptions,
+  specOf,
+} from './schedules/define-schedule.js'
+export type { MissedTicks, Overlap, ScheduleRecord, ScheduleSpec } from './schedules/schedule-record.js'
+export {
+  type FiredSchedule,
+  fireDue,
+  listSchedules,
+  pauseSchedule,
+  readSchedule,
+  removeOtherSchedules,
+  removeSchedule,
+  resumeSchedule,
+  type ScheduleRoom,
+  type SetOutcome,
+  setSchedule,
+} from './schedules/schedules.js'
 export type { StagedJob } from './staged-job.js'
 export {
   type JobStats,

@@ -32,6 +32,7 @@ import { checkKey, type JobRules, newRuledJob, planRules, refusalOf } from './jo
 import { ProducerCounters } from './producer-counters.js'
 import { ProducerJobs } from './producer-jobs.js'
 import { ProducerResults } from './producer-results.js'
+import { ProducerSchedules } from './producer-schedules.js'
 import { RedisGate } from './redis-gate.js'
 import { sendJob } from './send-jobs.js'
 import { sendRuled } from './send-ruled.js'
@@ -63,6 +64,8 @@ export interface Producer extends AsyncDisposable {
   readonly counters: ProducerCounters
   /** Jobs by their tags. */
   readonly jobs: ProducerJobs
+  /** Schedules, which workers fire. */
+  readonly schedules: ProducerSchedules
 
   /**
    * Checks the input against the contract and puts the job in its queue. Once it resolves, the job is in Redis.
@@ -119,6 +122,7 @@ class OpenProducer implements Producer {
   readonly results: ProducerResults
   readonly counters: ProducerCounters
   readonly jobs: ProducerJobs
+  readonly schedules: ProducerSchedules
   readonly #gate: RedisGate
   readonly #queues: BullQueues
 
@@ -128,6 +132,7 @@ class OpenProducer implements Producer {
     this.results = new ProducerResults({ gate: this.#gate, prefix, settings })
     this.counters = new ProducerCounters(this.#gate, prefix)
     this.jobs = new ProducerJobs(this.#gate, prefix)
+    this.schedules = new ProducerSchedules(this.#gate, prefix, this.#queues)
   }
 
   async enqueue<Contract extends AnyJobContract>(

@@ -2,7 +2,14 @@
 // queue-worker.ts runs one queue; attempt.ts runs one attempt.
 import { type Logger, pino } from 'pino'
 import { KeyVersionError, RedisFullError, RedisUnavailableError, serializeError } from '../job/index.js'
-import { attachLedger, RESULT_VERSION, rollUpStats } from '../ledger/index.js'
+import {
+  attachLedger,
+  RESULT_VERSION,
+  removeOtherSchedules,
+  rollUpStats,
+  setSchedule,
+  specOf,
+} from '../ledger/index.js'
 import {
   clientAddress,
   connectOnce,
@@ -29,6 +36,7 @@ import { refuseInIsolatedChild } from './isolated-mark.js'
 import { LockKeeper } from './lock-keeper.js'
 import { throttledLog } from './log-throttle.js'
 import { QueueWorker } from './queue-worker.js'
+import { ScheduleTicker } from './schedule-ticker.js'
 import { type CheckedWorkerOptions, checkWorkerOptions, type WorkerOptions } from './worker-options.js'
 
 const CONNECT_TIMEOUT_MS = 10_000
@@ -81,6 +89,7 @@ export async function createWorker(options: WorkerOptions): Promise<Worker> {
     await connectOnce(client, CONNECT_TIMEOUT_MS, START)
     await checkServer(client, checked.demand, logger)
     await register(client, checked)
+    await keepSchedules(client, checked, logger)
     locks = openLocks(checked, settings, logger)
     const worker = new RunningWorker({ client, locks, logger, pingRedis: () => pingRedis(settings) }, checked)
     await worker.start()
@@ -140,6 +149,19 @@ async function register(client: RedisClient, { prefix, queues }: CheckedWorkerOp
   await client.sadd(queuesKey(prefix), ...queues.map(({ queue }) => queue))
 }
 
+async function keepSchedules(client: RedisClient, options: CheckedWorkerOptions, logger: Logger): Promise<void> {
+  for (const [queue, schedules] of options.schedules ?? []) {
+    const keys = queueKeys(options.prefix, queue)
+    for (const schedule of schedules) {
+      const { name } = schedule
+      const outcome = await setSchedule(client, keys, { name, spec: await specOf(schedule), origin: 'code' })
+      if (outcome !== 'unchanged') logger.info({ queue, schedule: name }, `schedule ${outcome}`)
+    }
+    const removed = await removeOtherSchedules(client, keys, new Set(schedules.map(({ name }) => name)))
+    for (const name of removed) logger.info({ queue, schedule: name }, 'schedule removed: no code has it')
+  }
+}
+
 interface WorkerRoom extends Omit<QueueRoom, 'locks'> {
   readonly locks: LockKeeper
 }
@@ -148,6 +170,7 @@ class RunningWorker implements Worker {
   readonly queues: readonly string[]
   readonly #client: RedisClient
   readonly #workers: readonly QueueWorker[]
+  readonly #tickers: readonly ScheduleTicker[]
   readonly #locks: LockKeeper
   readonly #options: CheckedWorkerOptions
   readonly #logger: Logger
@@ -163,6 +186,7 @@ class RunningWorker implements Worker {
     this.#workers = options.queues.map((settings, index) => {
       return new QueueWorker(settings, { client, locks: locks.forQueue(index), logger, pingRedis })
     })
+    this.#tickers = this.#workers.map((worker) => new ScheduleTicker(() => worker.scheduleRoom, worker.queue, logger))
   }
 
   /** Starts to take jobs. When it rejects, no connection and no timer is left but those of the client. */
@@ -176,6 +200,7 @@ class RunningWorker implements Worker {
       throw error
     }
     for (const worker of this.#workers) worker.start()
+    for (const ticker of this.#tickers) ticker.start()
     this.#rollUpTimer = setInterval(() => void this.#rollUp(), ROLL_UP_INTERVAL_MS)
     void this.#rollUp()
   }
@@ -203,6 +228,7 @@ class RunningWorker implements Worker {
 
   async #close(): Promise<CloseOutcome> {
     clearInterval(this.#rollUpTimer)
+    for (const ticker of this.#tickers) void ticker.close()
     const closed = Promise.all(this.#workers.map((worker) => worker.close()))
     if (!(await endsWithin(closed, this.#options.shutdownMs))) {
       this.#logger.warn({ running: this.running }, 'shutdown deadline passed, handing running jobs back')

@@ -2,7 +2,7 @@
 import { type Job, type MinimalJob, WaitingError } from 'bullmq'
 import type { Logger } from 'pino'
 import { NoHandlerError, ShutdownError, serializeError } from '../job/index.js'
-import type { LedgerBackend } from '../ledger/index.js'
+import type { LedgerBackend, ScheduleRoom } from '../ledger/index.js'
 import { queueKeys } from '../redis/index.js'
 import { Attempt, type AttemptRoom } from './attempt.js'
 import { AttemptFailed, JobFailed } from './attempt-failures.js'
@@ -26,6 +26,7 @@ export class QueueWorker {
   readonly #room: AttemptRoom
   readonly #logger: Logger
   readonly #locks: QueueLocks
+  readonly #scheduling: Omit<ScheduleRoom, 'backend'>
   readonly #turns: Turns
   readonly #logLost: (fields: object) => void
   readonly #logNotHandedBack: (fields: object) => void
@@ -54,6 +55,7 @@ export class QueueWorker {
       children: this.#children,
       leftBehind: this.#leftBehind,
     }
+    this.#scheduling = { client, keys, prefix: settings.prefix, queue: settings.queue }
     this.#turns = new Turns(client, keys, settings.lockMs * 2, logger)
     this.#logLost = throttledLine(logger, 'warn', 'lock lost, attempt abandoned')
     this.#logNotHandedBack = throttledLine(logger, 'warn', 'job was not handed back, its lock must expire')
@@ -64,6 +66,11 @@ export class QueueWorker {
       onRefused: (job) => this.#turns.cameBack(job, true),
       describe: (job) => this.#fields(job),
     })
+  }
+
+  /** What fires the queue's schedules. */
+  get scheduleRoom(): ScheduleRoom {
+    return { ...this.#scheduling, backend: this.#backend }
   }
 
   get #backend(): LedgerBackend {

@@ -1,6 +1,7 @@
 // The options of createWorker: their defaults and ranges, and which handler works which queue.
 import type { Logger } from 'pino'
 import { type Duration, InvalidOptionError, parseDuration, suggest, UnknownOptionError } from '../job/index.js'
+import { isSchedule, type Schedule } from '../ledger/index.js'
 import {
   checkPrefix,
   type Durability,
@@ -13,6 +14,11 @@ import { type Handler, isHandler } from './handle.js'
 export interface WorkerOptions {
   /** Redis URL or settings. Default: `REDIS_URL` or `REDIS_HOST` and its companions, else 127.0.0.1:6379. */
   readonly redis?: string | RedisSettings
+  /**
+   * The schedules of the queues of these handlers, as `defineSchedule` returned them: kept at the start, and those that an
+   * earlier worker's code had set and that are not among them are removed. Default: schedules are left as they are.
+   */
+  readonly schedules?: readonly Schedule[]
   /** First part of every key. Default `drover`. */
   readonly prefix?: string
   /** What `handle` returned, one per job name. */
@@ -70,6 +76,8 @@ export interface CheckedWorkerOptions {
   readonly shutdownMs: number
   readonly maxBlockedMs: number | undefined
   readonly demand: DurabilityDemand
+  /** By queue, for every queue, when schedules were given. */
+  readonly schedules: ReadonlyMap<string, readonly Schedule[]> | undefined
   readonly queues: readonly QueueSettings[]
 }
 
@@ -77,6 +85,7 @@ const OPTION_NAMES = [
   'redis',
   'prefix',
   'handlers',
+  'schedules',
   'queues',
   'concurrency',
   'shutdownTimeout',
@@ -127,7 +136,14 @@ export function checkWorkerOptions(options: WorkerOptions): CheckedWorkerOptions
     maxMs: 3_600_000,
   })
   const maxBlockedMs = options.maxBlocked === undefined ? undefined : checkMaxBlocked(options.maxBlocked)
-  return { prefix, shutdownMs, maxBlockedMs, demand: readDurability(options), queues }
+  return {
+    prefix,
+    shutdownMs,
+    maxBlockedMs,
+    demand: readDurability(options),
+    schedules: sortSchedules(options.schedules, queues),
+    queues,
+  }
 }
 
 function checkMaxBlocked(duration: Duration): number {
@@ -153,6 +169,27 @@ function sortHandlers(handlers: readonly Handler[]): Map<string, Map<string, Han
         undefined,
       )
     byQueue.set(queue, sameQueue.set(name, handler))
+  }
+  return byQueue
+}
+
+function sortSchedules(
+  schedules: readonly Schedule[] | undefined,
+  queues: readonly QueueSettings[],
+): CheckedWorkerOptions['schedules'] {
+  if (schedules === undefined) return undefined
+  if (!Array.isArray(schedules)) throw new InvalidOptionError('schedules', 'an array of schedules', schedules)
+  const byQueue = new Map<string, Schedule[]>(queues.map(({ queue }) => [queue, []]))
+  for (const [index, schedule] of schedules.entries()) {
+    if (!isSchedule(schedule)) {
+      throw new InvalidOptionError(`schedules[${index}]`, 'what defineSchedule() returned', schedule)
+    }
+    const same = byQueue.get(schedule.contract.queue)
+    if (same?.some(({ name }) => name === schedule.name)) {
+      throw new InvalidOptionError('schedules', 'one schedule per name and queue', `two named ${schedule.name}`)
+    }
+    // Those of queues that this worker leaves alone are another worker's.
+    same?.push(schedule)
   }
   return byQueue
 }

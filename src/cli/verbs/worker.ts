@@ -4,7 +4,7 @@ import { describeRedis } from '../../redis/index.js'
 import { createWorker } from '../../worker/index.js'
 import { followParent } from '../dev/follow-parent.js'
 import { EXIT_CODES } from '../exit-codes.js'
-import { loadHandlers } from '../job-modules.js'
+import { loadHandlers, loadSchedules } from '../job-modules.js'
 import { createLogger } from '../log.js'
 import { redisOf } from '../redis-connection.js'
 import { addSettings, readGlobs, readSettings } from '../setting-options.js'
@@ -47,12 +47,14 @@ exits with 0. A second signal exits at once; the jobs it was running are handed 
     const settings = await readSettings({ ...options, jobs: readGlobs(args, options.jobs) })
     const logger = await createLogger(settings, out)
     const handlers = await loadHandlers(settings.jobs, process.cwd())
+    const schedules = await loadSchedules(settings.jobs, process.cwd())
     const redis = redisOf(settings)
     const { prefix, queues, concurrency, shutdownTimeoutMs } = settings
     const running = await createWorker({
       redis,
       prefix,
       handlers,
+      schedules,
       concurrency,
       ...(Object.keys(queues).length === 0 ? {} : { queues }),
       shutdownTimeout: shutdownTimeoutMs,

@@ -122,6 +122,7 @@ const all: [DroverError, string, Record<string, unknown>][] = [
     'QUEUE_NOT_FOUND',
     { queue: 'medai', prefix: 'drover', suggestion: 'media' },
   ],
+  [new door.ScheduleNotFoundError('nightly', 'media'), 'SCHEDULE_NOT_FOUND', { schedule: 'nightly', queue: 'media' }],
   [new door.JobNotFinishedError('j1', 'media'), 'JOB_NOT_FINISHED', { id: 'j1', queue: 'media' }],
   [
     new door.InterruptedError('SIGINT', 'the job goes on'),

@@ -14,6 +14,7 @@ it('the npm door exports nothing by accident', () => {
   const expected = [
     'createProducer',
     'defineJob',
+    'defineSchedule',
     'isDroverError',
     'isJobContract',
     'parseRedisUrl',
