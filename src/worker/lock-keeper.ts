@@ -2,6 +2,7 @@
 // from a thread (lock-thread/), so that a handler that blocks the event loop starves nobody's lock; it stands in for
 // BullMQ's own renewal, which tracks jobs by id alone (so that a zombie run's end stops the renewal of the live run) and
 // by the wall clock.
+import { url as debuggerUrl } from 'node:inspector'
 import type { Logger } from 'pino'
 import { LockLostError } from '../job/index.js'
 import type { RedisSettings } from '../redis/index.js'
@@ -67,7 +68,9 @@ export class LockKeeper {
     const locked = queues.map(({ name, bullBase }) => ({ name, bullBase }))
     const logFailed = throttledLog(logger, 'warn', 'locks were not renewed, will retry')
     const logFreed = throttledLine(logger, 'warn', 'the event loop was blocked, the locks were kept')
-    this.#thread = new LockThread({ memory, redis, lockMs, maxBlockedMs, queues: locked }, logger, {
+    // Someone who looks at a breakpoint blocks the loop on purpose.
+    const data = { memory, redis, lockMs, maxBlockedMs: debuggerUrl() ? 0 : maxBlockedMs, queues: locked }
+    this.#thread = new LockThread(data, logger, {
       onMessage: (message: FromLockThread) => {
         if (message.kind === 'lost') this.#lose(message.locks)
         if (message.kind === 'failed') logFailed(message.error)
