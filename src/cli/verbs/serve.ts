@@ -5,12 +5,12 @@ import type { Logger } from 'pino'
 import type { Settings } from '../../config/index.js'
 import { createDashboard } from '../../dashboard/index.js'
 import { createHttpApi, type HttpApi } from '../../producer/http/index.js'
-import { describeRedis, type RedisSettings } from '../../redis/index.js'
+import { describeRedis, logDurability, type RedisSettings, readServerInfo } from '../../redis/index.js'
 import { EXIT_CODES } from '../exit-codes.js'
 import { loadContracts } from '../job-modules.js'
 import { createLogger } from '../log.js'
 import { readWhole } from '../option-values.js'
-import { redisOf } from '../redis-connection.js'
+import { redisOf, withRedis } from '../redis-connection.js'
 import { addSettings, readSettings } from '../setting-options.js'
 import { untilShutdownSignal } from '../shutdown-signals.js'
 import type { Verb, VerbCall } from '../verb.js'
@@ -70,6 +70,7 @@ SIGTERM or Ctrl-C: ends the requests that are being answered, then exits with 0.
       try {
         const { url } = await dashboard.listen()
         logger.info({ url, redis: describeRedis(redis), prefix, signIn: token !== undefined }, 'dashboard ready')
+        void sayDurability(settings, logger)
         const signal = await untilShutdownSignal(() => logger.warn('second signal, the dashboard ends now'))
         logger.info({ signal }, 'dashboard closing')
         // Waits for results and event streams would hold the server's end back.
@@ -109,4 +110,13 @@ async function openApi(settings: Settings, { redis, rate, isReadOnly, logger }: 
     rateLimit: rate === undefined ? undefined : rate === 0 ? false : { requests: rate, per: RATE_WINDOW },
     logger,
   })
+}
+
+// It serves any Redis, as it is where people look when something is wrong, and says what that one can lose.
+async function sayDurability(settings: Settings, logger: Logger): Promise<void> {
+  try {
+    await withRedis(settings, async (client) => logDurability(logger, await readServerInfo(client), settings))
+  } catch {
+    // A Redis that is away or refuses us is logged where the dashboard's own connection is watched.
+  }
 }
