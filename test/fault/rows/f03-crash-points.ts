@@ -30,29 +30,36 @@ interface Size {
 }
 type Context = RowContext<Size>
 
+/** Crashes until a worker that lives clears up: fewer than end a job that was there each time, see docs/job-lifecycle.md. */
+const CRASHES_IN_A_ROW = 4
+
 export default defineRow<Size>({
   name: 'F03',
   title: 'a process that crashes between any two steps leaves everything exact',
   small: { killsEach: 1, jobsEach: 12, places: [5, 1, 2] },
-  full: { killsEach: 50, jobsEach: 10, places: [12, 4, 4] },
+  full: { killsEach: 50, jobsEach: 12, places: [12, 4, 4] },
   run: async (context) => {
+    const { size } = context
     const { url } = await context.startRedis()
-    const [workers, shutdowns, producers] = context.size.places
-    const inWorkers = pickSome(context, IN_WORKERS, workers)
-    const inShutdown = pickSome(context, IN_SHUTDOWN, shutdowns)
+    const [workers, shutdowns, producers] = size.places
     const inProducers = pickSome(context, IN_PRODUCERS, producers)
-    await crashProducers(context, url, inProducers)
-    for (let round = 0; round < context.size.killsEach; round++) {
-      for (const place of inWorkers) await crashWorker(context, url, place)
-      for (const place of inShutdown) await crashInShutdown(context, url, place)
+    const others = [...pickSome(context, IN_WORKERS, workers), ...pickSome(context, IN_SHUTDOWN, shutdowns)]
+    const planNext = planInTurns(context)
+    for (let round = 0; round < size.killsEach; round++) {
+      await crashProducers(context, url, inProducers, planNext(inProducers.length))
+      for (let at = 0; at < others.length; at += CRASHES_IN_A_ROW) {
+        const places = others.slice(at, at + CRASHES_IN_A_ROW)
+        await context.finish(context.startProducer({ redis: url, jobs: planNext(places.length) }))
+        for (const place of places) await crashOne(context, url, place)
+        const living = await context.startWorker({ redis: url })
+        await context.drain(url)
+        await endInOrder(context, living)
+      }
     }
-    const last = await context.startWorker({ redis: url })
-    await context.drain(url)
-    await endInOrder(context, last)
     const report = await context.check({ url })
-    const points = [...inProducers, ...inWorkers, ...inShutdown]
+    const points = [...inProducers, ...others]
     context.figure('crashPoints', points.join(','))
-    const expected = points.length * context.size.killsEach
+    const expected = points.length * size.killsEach
     context.require(report.faults === expected, 'missed-crash', `${report.faults} crashes of ${expected}`)
   },
 })
@@ -62,30 +69,33 @@ function pickSome(context: Context, places: readonly string[], count: number): s
   return Array.from({ length: count }, () => left.splice(context.random.below(left.length), 1)[0] ?? '')
 }
 
-/** Jobs for all crashes: each fifth needs a second attempt. */
-function planJobs({ plan, size }: Context): PlannedJob[] {
-  const count = size.jobsEach * size.killsEach * (size.places[0] + size.places[1])
-  const jobs = plan(count, (n) => ({ ms: n % 3 === 0 ? 300 : 20, ...(n % 5 === 0 ? { failTimes: 1 } : {}) }))
-  return jobs.map((job) => ({ ...job, attempts: job.input.failTimes ? 2 : 1 }))
+/** Gives the jobs for so many crashes, new ones each time: each fifth needs a second attempt. */
+function planInTurns({ plan, size }: Context): (crashes: number) => PlannedJob[] {
+  let next = 1
+  return (crashes) => {
+    const count = crashes * size.jobsEach
+    const jobs = plan(count, (n) => ({ ms: n % 3 === 0 ? 300 : 20, ...(n % 5 === 0 ? { failTimes: 1 } : {}) }), next)
+    next += count
+    return jobs.map((job) => ({ ...job, attempts: job.input.failTimes ? 2 : 1 }))
+  }
 }
 
 /** Each producer crashes and the next begins again with the first job that was not acknowledged. */
-async function crashProducers(context: Context, url: string, places: readonly string[]): Promise<void> {
-  let jobs = planJobs(context)
-  const rest = () => {
+async function crashProducers(context: Context, url: string, places: readonly string[], jobs: PlannedJob[]) {
+  let left = jobs
+  for (const place of places) {
+    const crashAt = `${place}:${1 + context.random.below(Math.floor(context.size.jobsEach / 2))}`
+    await untilCrashed(context, context.startProducer({ redis: url, jobs: left, crashAt, inFlight: 2 }), crashAt)
     const acked = new Set(context.ledger().flatMap((line) => (line.e === 'ack' ? [line.id] : [])))
-    return jobs.filter(({ id }) => !acked.has(id))
+    left = jobs.filter(({ id }) => !acked.has(id))
   }
-  for (let round = 0; round < context.size.killsEach; round++) {
-    for (const place of places) {
-      const crashAt = `${place}:${1 + context.random.below(Math.floor(context.size.jobsEach / 2))}`
-      const producer = context.startProducer({ redis: url, jobs, crashAt, inFlight: 2 })
-      await untilCrashed(context, producer, crashAt)
-      jobs = rest()
-    }
-  }
-  await context.finish(context.startProducer({ redis: url, jobs }))
+  await context.finish(context.startProducer({ redis: url, jobs: left }))
 }
+
+const crashOne = (context: Context, url: string, place: string): Promise<void> =>
+  (IN_SHUTDOWN as readonly string[]).includes(place)
+    ? crashInShutdown(context, url, place)
+    : crashWorker(context, url, place)
 
 async function crashWorker(context: Context, url: string, place: string): Promise<void> {
   const crashAt = `${place}:${1 + context.random.below(place.endsWith('-commit') ? 5 : 2)}`
