@@ -2,7 +2,7 @@
 // are renewed meanwhile, so that each job runs once.
 import { execFileSync } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { afterAll, beforeAll, expect, it, vi } from 'vitest'
 import { z } from 'zod'
 import { defineJob } from '../../src/job/index.js'
 import { handle } from '../../src/worker/index.js'
@@ -23,7 +23,8 @@ function blockAndWatch(lockKey: string): number {
   let least = Number.POSITIVE_INFINITY
   while (performance.now() < until) {
     const left = execFileSync('redis-cli', ['-p', String(shop.server.port), 'PTTL', lockKey], { encoding: 'utf8' })
-    least = Math.min(least, Number(left))
+    // Before its first sight the job may still be on its way to Redis.
+    if (Number(left) > 0 || least !== Number.POSITIVE_INFINITY) least = Math.min(least, Number(left))
   }
   return least
 }
@@ -53,8 +54,13 @@ it('costs its neighbours nothing: every job runs once, and two lines tell of it'
   for (const id of ids) expect(await shop.end({ queue: 'blocked', id })).toMatchObject({ status: 'completed' })
   expect(least).toBeGreaterThan(0)
   expect([...runs.values()]).toEqual(Array(7).fill(1))
-  const said = worker.lines.filter(({ level, code }) => Number(level) >= 40 && code === undefined)
-  expect(said).toMatchObject([{ msg: 'the event loop was blocked, the locks were kept' }])
+  const freed = 'the event loop was blocked, the locks were kept'
+  // The thread tells of it with its next round.
+  await vi.waitFor(() => expect(worker.lines.map(({ msg }) => msg)).toContain(freed), { timeout: 20_000 })
+  const said = worker.lines.filter(({ msg }) => msg === freed)
+  expect(said).toHaveLength(1)
+  const trouble = ['job stalled, it runs again', 'lock lost, attempt abandoned']
+  expect(worker.lines.filter(({ msg }) => trouble.includes(msg))).toEqual([])
   expect(said[0]?.jobs).toContain(`blocked:${neighbour}`)
   expect(Number(said[0]?.blockedMs)).toBeGreaterThanOrEqual(LOCK_MS)
 })

@@ -42,6 +42,7 @@ function run(port: MessagePort, data: LockThreadData): void {
 
   const describe = (entries: readonly TableEntry[]) =>
     entries.slice(0, MAX_NAMED).map(({ queue, id }) => `${queues[queue]?.name}:${id}`)
+  let noticed = { blockedMs: 0, running: 0, jobs: describe([]) }
   // Three tries fit one lock, so that one late or failed renewal loses nothing.
   setInterval(() => {
     const entries = [...table.read(), ...extra.values()]
@@ -49,7 +50,9 @@ function run(port: MessagePort, data: LockThreadData): void {
     renewals.round(entries, seen.isBlocked)
     const facts = { blockedMs: Math.round(seen.blockedMs), running: entries.length, jobs: describe(entries) }
     if (seen.event === 'blocked') writeLine(40, facts, 'event loop blocked, the locks are kept')
-    if (seen.event === 'free') say({ kind: 'freed', ...facts })
+    if (seen.event === 'blocked') noticed = facts
+    // With the jobs that ran when it was noticed: the one that blocked has ended by now.
+    if (seen.event === 'free') say({ kind: 'freed', ...noticed, blockedMs: facts.blockedMs })
     if (seen.isBlocked && seen.blockedMs > limitOf(entries, maxBlockedMs)) {
       writeLine(60, facts, 'event loop blocked too long, the process is ended')
       process.kill(process.pid, 'SIGKILL')
