@@ -86,6 +86,24 @@ export function useHttpApis(): TestApis {
   }
 }
 
+/** An API over another Redis, for a test that ends it. */
+export async function createHandled(
+  options: Partial<HttpApiOptions>,
+  settings: Parameters<typeof createReaderClient>[0],
+): Promise<{ readonly api: TestApi; close(): Promise<void> }> {
+  const client = createReaderClient(settings)
+  await once(client, 'ready')
+  const { token } = await createToken(client, 'drover', { name: 'test', scopes: ['admin'] })
+  const api = await startApi({ contracts: CONTRACTS, allowVolatile: true, ...options }, {}, token)
+  return {
+    api,
+    close: async () => {
+      await api.close()
+      client.disconnect()
+    },
+  }
+}
+
 async function startApi(options: HttpApiOptions, place: TestPlace, own: string): Promise<TestApi> {
   const api = createHttpApi(options)
   const app = express()
@@ -99,6 +117,7 @@ async function startApi(options: HttpApiOptions, place: TestPlace, own: string):
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   const base = place.at ?? ''
   let judge: Judge | undefined
+  let closed = false
   const send: TestApi['ask'] = async (path, { token = own, headers = {}, ...rest } = {}) => {
     const sent = { ...(token === '' ? {} : { authorization: `Bearer ${token}` }), ...headers }
     const answer = await ask(url, base + path, { ...rest, headers: sent })
@@ -121,6 +140,8 @@ async function startApi(options: HttpApiOptions, place: TestPlace, own: string):
         ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
       }),
     close: async () => {
+      if (closed) return
+      closed = true
       await api.close()
       server.closeAllConnections()
       server.close()

@@ -1,6 +1,5 @@
 // POST /v1/jobs/bulk: one job for each line of NDJSON. Each line is accepted or refused by itself and answered by a line,
 // in the order they came, while later ones still arrive: memory holds neither the request nor the answer.
-import { once } from 'node:events'
 import { EmptyBulkError } from '../../job/index.js'
 import { accessOf, type Call } from './call.js'
 import { jobBody, sendOne } from './enqueue-one.js'
@@ -24,26 +23,31 @@ export async function enqueueBulk(call: Call, room: Room): Promise<void> {
   const { maxBulkBytes, maxLineBytes } = room
   if (Number(request.headers['content-length'] ?? 0) > maxBulkBytes) throw tooLarge(maxBulkBytes)
   const sum = { lines: 0, accepted: 0, refused: 0 }
-  const open: Promise<Outcome>[] = []
+  // Each resolves when its line has been answered, which is when those before it have been.
+  const open: Promise<void>[] = []
+  let answered = Promise.resolve()
 
-  const answerNext = async () => {
-    const { accepted, body } = (await open.shift()) as Outcome
+  const answer = async (outcome: Promise<Outcome>) => {
+    const { accepted, body } = await outcome
     sum[accepted ? 'accepted' : 'refused']++
+    if (response.destroyed) return
     if (!response.headersSent) response.writeHead(207, { 'Content-Type': NDJSON_TYPES[0] })
     if (!response.write(`${JSON.stringify(body)}\n`)) await drained(call)
   }
   try {
     for await (const { number, bytes } of splitLines(request, { maxBytes: maxBulkBytes, maxLineBytes })) {
       if (++sum.lines > MAX_LINES) throw refuse('TOO_MANY_LINES', `More than ${MAX_LINES} lines came in one request.`)
-      open.push(takeLine(call, room, number, bytes))
-      if (open.length >= LINES_AT_ONCE) await answerNext()
+      const outcome = takeLine(call, room, number, bytes)
+      answered = answered.then(() => answer(outcome))
+      open.push(answered)
+      if (open.length >= LINES_AT_ONCE) await open.shift()
     }
     if (sum.lines === 0) throw new EmptyBulkError()
-    while (open.length > 0) await answerNext()
-    response.end(`${JSON.stringify({ summary: { ...sum, complete: true } })}\n`)
+    await answered
+    if (!response.destroyed) response.end(`${JSON.stringify({ summary: { ...sum, complete: true } })}\n`)
   } catch (error) {
     // What is on its way arrives all the same, so its lines are answered before the end is told.
-    while (open.length > 0 && !response.destroyed) await answerNext()
+    await answered
     if (!response.headersSent) throw error
     endEarly(call, error, sum)
   }
@@ -74,8 +78,12 @@ async function takeLine(call: Call, room: Room, line: number, bytes: Buffer | 't
   }
 }
 
-async function drained({ response }: Call): Promise<void> {
-  if (response.destroyed) return
-  const gone = once(response, 'close')
-  await Promise.race([once(response, 'drain'), gone])
+function drained({ response }: Call): Promise<void> {
+  return new Promise((resolve) => {
+    const settle = () => {
+      response.off('drain', settle).off('close', settle)
+      resolve()
+    }
+    response.on('drain', settle).on('close', settle)
+  })
 }

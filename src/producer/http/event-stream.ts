@@ -59,7 +59,7 @@ async function stream(call: Call, room: Room, queue: BullQueue, { lastId, look, 
   const end = () => void response.end()
   const send = (events: readonly QueueEvent[]) => {
     for (const event of events) {
-      if (!wants(event) || !isAfter(event.id, sentId) || response.writableEnded) continue
+      if (!wants(event) || !isAfter(event.id, sentId) || response.writableEnded || response.destroyed) continue
       sentId = event.id
       response.write(frame(event.fields.event ?? 'event', event.id, dataOf(event)))
       if (look !== undefined && LAST_EVENTS.includes(event.fields.event ?? '')) end()
@@ -79,6 +79,8 @@ async function stream(call: Call, room: Room, queue: BullQueue, { lastId, look, 
     const isOver = found !== undefined && found.view.finishedAt !== null
     // Tells a browser's EventSource to come back no more: nothing is missed, and nothing will come.
     if (isOver && lastId !== undefined && !missed.some(wants)) return answerNothing(call)
+    // A client that has left already would never be seen to leave.
+    if (response.destroyed) return
     open(call, room)
     if (call.request.method === 'HEAD') return end()
     if (lastId === undefined) {
@@ -89,7 +91,10 @@ async function stream(call: Call, room: Room, queue: BullQueue, { lastId, look, 
     send(early)
     early = undefined
     if (isOver) end()
-    await new Promise<void>((resolve) => (response.writableEnded ? resolve() : response.once('close', resolve)))
+    await new Promise<void>((resolve) => {
+      if (response.writableEnded || response.destroyed) resolve()
+      else response.once('close', resolve)
+    })
   } finally {
     room.streams.count--
     stop()
@@ -102,7 +107,7 @@ function open(call: Call, room: Room): void {
   response.writeHead(200, { 'Content-Type': 'text/event-stream', 'X-Accel-Buffering': 'no' })
   response.write(': open\n\n')
   const beat = setInterval(() => {
-    if (response.writableEnded) return
+    if (response.writableEnded || response.destroyed) return
     response.write(': beat\n\n')
     if (call.access?.id === 'admin') return
     room.accessList.find(token).then(

@@ -46,6 +46,7 @@ export const ENQUEUE_OPTIONS: Readonly<Record<string, JsonSchema>> = {
   startBy: { oneOf: [duration, { type: 'string', format: 'date-time' }] },
   keepResult: duration,
   tags: { type: 'array', items: { type: 'string', pattern: '^[\\w.:@/+=-]{1,64}$' }, maxItems: 10 },
+  batch: { type: 'string', pattern: '^[A-Za-z0-9_.-]{1,128}$' },
 }
 
 const record = {
