@@ -11,7 +11,7 @@ import {
 } from 'bullmq'
 import { Cluster, type Redis } from 'ioredis'
 import { JobCrashedError, serializeError } from '../job/index.js'
-import { type KeysOfQueue, queueKeys, queuesKey } from '../redis/index.js'
+import { type KeysOfQueue, outliveFailover, queueKeys, queuesKey } from '../redis/index.js'
 import { commitWords, type Outcome } from './commit.js'
 import { batchLimit, CommitBatch } from './commit-batch.js'
 import { rejectionOf } from './commit-rejection.js'
@@ -287,5 +287,7 @@ export function ledgerBackendFactory(
 }
 
 function copyOf(client: Redis | Cluster): Redis | Cluster {
-  return client instanceof Cluster ? client.duplicate() : client.duplicate()
+  const copy = client instanceof Cluster ? client.duplicate() : client.duplicate()
+  outliveFailover(copy)
+  return copy
 }

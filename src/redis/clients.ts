@@ -126,6 +126,19 @@ function waitUntilReady(client: RedisClient, timeoutMs: number, operation: strin
   })
 }
 
+/**
+ * Connects again what ioredis gives up: news of a failover that come while it asks a sentinel for the master end the client
+ * for good. For each copy of a client too. A close of our own gives no such error.
+ */
+export function outliveFailover(client: RedisClient): void {
+  if (client instanceof Cluster) return
+  client.on('error', (error: Error) => {
+    // ioredis has no code for it.
+    if (error.message !== 'Connection is closed.') return
+    client.once('end', () => void client.connect().catch(() => undefined))
+  })
+}
+
 function createClient(settings: RedisSettings, options: ClientOptions, behaviour: Behaviour): RedisClient {
   const common: CommonOptions = {
     ...(settings.username === undefined ? {} : { username: settings.username }),
@@ -140,6 +153,7 @@ function createClient(settings: RedisSettings, options: ClientOptions, behaviour
   addresses.set(client, describeRedis(settings))
   if (client instanceof Cluster) client.on('+node', surviveLateErrors)
   else surviveLateErrors(client)
+  outliveFailover(client)
   client.on('error', (error: unknown) => {
     const refusal = refusedSettings(error, clientAddress(client))
     // ioredis would go on in database 0 when SELECT is refused.

@@ -8,6 +8,7 @@ export {
   createSubscriberClient,
   createWorkerClient,
   type FailFastClientOptions,
+  outliveFailover,
   type RedisClient,
 } from './clients.js'
 export {

@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import type { Redis } from 'ioredis'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { RedisAuthError, RedisUnavailableError } from '../../src/job/index.js'
 import {
@@ -166,6 +167,23 @@ describe('sentinels', () => {
   it('that do not know the master name reject with a RedisUnavailableError', async () => {
     const client = opened(createWorkerClient({ ...settings(), masterName: 'other' } as RedisSettings))
     expect(await rejectionOf(connectOnce(client, 500, 'connect'))).toBeInstanceOf(RedisUnavailableError)
+  })
+
+  it('that report a failover while a client looks for the master do not end it, and its own close does', async () => {
+    const client = opened(createWorkerClient(settings())) as Redis
+    await connectOnce(client, LONG_MS, 'connect')
+    // What ioredis does at the report, just when a sentinel was asked.
+    const { connector } = client as unknown as { connector: { disconnect(): void } }
+    client.once('connecting', () => setImmediate(() => connector.disconnect()))
+    const ended = new Promise((resolve) => client.once('end', resolve))
+    client.disconnect(true)
+    await ended
+    await connectOnce(client, LONG_MS, 'connect')
+    expect(await client.set('again', '1')).toBe('OK')
+    const closed = once(client, 'end')
+    client.disconnect()
+    await closed
+    expect(client.status).toBe('end')
   })
 
   it('lead a connected client to the new master after a failover', async () => {
