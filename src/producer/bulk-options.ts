@@ -34,6 +34,8 @@ export interface EnqueueBulkOptions<Input = unknown> extends Omit<EnqueueOptions
    * its start, and enqueues what is missing.
    */
   readonly key?: ((input: Input, index: number) => string) | undefined
+  /** False: `ids` of the answer stays empty, so that memory does not grow with the number of inputs. Default true. */
+  readonly keepIds?: boolean | undefined
   /**
    * What a refused input does (it fails the schema, its key conflicts, the queue is full): `stop` (default) ends the bulk
    * with BulkItemError, `skip` leaves it out and tells of it in `failures`.
@@ -57,7 +59,7 @@ export interface BulkFailure {
 export interface BulkHandle {
   /** Jobs that are in Redis. */
   readonly count: number
-  /** Their ids in the order of the inputs; the inputs that were refused have none. */
+  /** Their ids in the order of the inputs, unless `keepIds` is false; the inputs that were refused have none. */
   readonly ids: readonly string[]
   /** How many of them were there already. */
   readonly deduplicated: number
@@ -72,6 +74,7 @@ export interface BulkPlan {
   readonly rules: JobRules | undefined
   readonly onProgress: EnqueueBulkOptions['onProgress']
   readonly skipsBad: boolean
+  readonly keepsIds: boolean
   /** The delay of a job with `at` or `spread` counts from the start of the bulk. */
   readonly fromStart: boolean
   /** What is stored with the job of this index. */
@@ -79,7 +82,7 @@ export interface BulkPlan {
   key(input: unknown, index: number): string | undefined
 }
 
-const OPTION_NAMES = ['chunkSize', 'onProgress', 'onBadItem', 'spread', ...SHARED_NAMES] as const
+const OPTION_NAMES = ['chunkSize', 'onProgress', 'keepIds', 'onBadItem', 'spread', ...SHARED_NAMES] as const
 const DEFAULT_CHUNK_SIZE = 500
 const MAX_CHUNK_SIZE = 5_000
 const MAX_FAILURES = 1_000
@@ -93,10 +96,19 @@ export function planBulk(
   nowMs: number,
 ): BulkPlan {
   refuseUnknown(options, OPTION_NAMES, 'enqueueBulk')
-  const { chunkSize = DEFAULT_CHUNK_SIZE, onProgress, onBadItem = 'stop', spread, key, ...shared } = options
+  const {
+    chunkSize = DEFAULT_CHUNK_SIZE,
+    onProgress,
+    keepIds = true,
+    onBadItem = 'stop',
+    spread,
+    key,
+    ...shared
+  } = options
   checkWhole('chunkSize', chunkSize, 1, MAX_CHUNK_SIZE)
   checkFunction('onProgress', onProgress)
   checkFunction('key', key)
+  if (typeof keepIds !== 'boolean') throw new InvalidOptionError('keepIds', 'true or false', keepIds)
   if (onBadItem !== 'stop' && onBadItem !== 'skip')
     throw new InvalidOptionError('onBadItem', "'stop' or 'skip'", onBadItem)
   const plain = planOptions(contract, shared, nowMs)
@@ -107,6 +119,7 @@ export function planBulk(
     rules,
     onProgress,
     skipsBad: onBadItem === 'skip',
+    keepsIds: keepIds,
     fromStart: options.at !== undefined || step !== undefined,
     stored: step === undefined ? () => plain : (index) => delayed(plain, step(index)),
     key: (input, index) => key && readKey(key, input, index),
@@ -159,11 +172,18 @@ function checkFunction(option: string, value: unknown): void {
 export class BulkTally {
   readonly #ids: string[] = []
   readonly #failures: BulkFailure[] = []
+  readonly #keepsIds: boolean
+  #enqueued = 0
   #deduplicated = 0
   #failed = 0
 
+  constructor(keepsIds: boolean) {
+    this.#keepsIds = keepsIds
+  }
+
   accept(id: string, isNew: boolean): void {
-    this.#ids.push(id)
+    this.#enqueued++
+    if (this.#keepsIds) this.#ids.push(id)
     if (!isNew) this.#deduplicated++
   }
 
@@ -174,15 +194,15 @@ export class BulkTally {
 
   /** The error that ends a bulk with this input. */
   endOf(index: number, error: unknown): BulkItemError {
-    return new BulkItemError(index, this.#ids.length, error)
+    return new BulkItemError(index, this.#enqueued, error)
   }
 
   get progress(): BulkProgress {
-    return { enqueued: this.#ids.length, deduplicated: this.#deduplicated, failed: this.#failed }
+    return { enqueued: this.#enqueued, deduplicated: this.#deduplicated, failed: this.#failed }
   }
 
   get handle(): BulkHandle {
     const failures = this.#failures.sort((a, b) => a.index - b.index)
-    return { count: this.#ids.length, ids: this.#ids, deduplicated: this.#deduplicated, failed: this.#failed, failures }
+    return { count: this.#enqueued, ids: this.#ids, deduplicated: this.#deduplicated, failed: this.#failed, failures }
   }
 }

@@ -34,7 +34,7 @@ export async function sendBulk(
   const startedAt = Date.now()
   checkIterable(inputs)
   const plan = planBulk(contract, inputs, options, startedAt)
-  const tally = new BulkTally()
+  const tally = new BulkTally(plan.keepsIds)
   let chunk: BulkJob[] = []
   let characters = 0
   let index = 0

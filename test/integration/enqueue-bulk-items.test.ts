@@ -136,6 +136,12 @@ describe('a bulk with keys', () => {
   })
 })
 
+it('a bulk that keeps no ids counts its jobs all the same', async () => {
+  const contract = job()
+  expect(await producer.enqueueBulk(contract, rows(30), { keepIds: false })).toMatchObject({ count: 30, ids: [] })
+  expect(await waiting(contract.queue)).toBe(30)
+})
+
 describe('a bulk that is spread', () => {
   it('starts its jobs evenly over the time, after the delay', async () => {
     const contract = job()

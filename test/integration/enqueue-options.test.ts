@@ -141,11 +141,11 @@ describe('tags', () => {
     const keys = queueKeys('drover', contract.queue)
     const now = Date.now()
     const old = Array.from({ length: 10_050 }, (_, n) => [now - 60_000 - n, `old-${n}`]).flat()
-    await redis.call('ZADD', keys.tagged('busy'), ...old)
-    await redis.zadd(keys.tagged('old'), now - 31 * 86_400_000, 'gone')
+    await redis.call('ZADD', keys.tagged('busy'), ...old.map(String))
+    await redis.zadd(keys.tagged('old'), String(now - 31 * 86_400_000), 'gone')
     const { id } = await producer.enqueue(contract, 1, { tags: ['busy', 'old'] })
     expect(await redis.zcard(keys.tagged('busy'))).toBe(10_000)
-    expect(await redis.zrange(keys.tagged('old'), 0, -1)).toEqual([id])
+    expect(await redis.zrange(keys.tagged('old'), '0', '-1')).toEqual([id])
     for (const key of [keys.tagged('busy'), keys.tags]) {
       expect(await redis.pttl(key)).toBeGreaterThan(29.9 * 86_400_000)
     }

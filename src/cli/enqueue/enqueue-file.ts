@@ -98,6 +98,7 @@ function exitCode(good: number, bad: number, skipsBad: boolean): number {
 function bulkOptions({ options, keyField, skipsBad, spread }: FileRoom, count: number): EnqueueBulkOptions {
   return {
     ...options,
+    keepIds: false,
     ...(skipsBad ? { onBadItem: 'skip' as const } : {}),
     ...(keyField === undefined ? {} : { key: (input: unknown) => keyOf(input, keyField) ?? '' }),
     ...(spread === undefined ? {} : { spread: { over: spread as Duration, count: Math.max(1, count) } }),
