@@ -86,6 +86,8 @@ export {
   UsageError,
 } from './job/index.js'
 export type {
+  BatchEvent,
+  BatchRecord,
   CompletedResult,
   CounterPoint,
   CounterValue,
@@ -100,6 +102,8 @@ export type {
 } from './ledger/index.js'
 export { defineSchedule } from './ledger/index.js'
 export {
+  type Batch,
+  type BatchFollower,
   type BulkFailure,
   type BulkHandle,
   type BulkProgress,
@@ -111,7 +115,9 @@ export {
   type JobReference,
   type JobsByTag,
   type JobsByTagOptions,
+  type OpenBatchOptions,
   type Producer,
+  type ProducerBatches,
   type ProducerCounters,
   type ProducerJobs,
   type ProducerOptions,

@@ -1,5 +1,15 @@
 // The door of the ledger: what finishes a job commits here, and results, counters and stats are read here.
 export { AddBackend, type AddReply, type AddRules, attachAddRules, type RuledJob } from './add-job.js'
+export {
+  attachBatchScripts,
+  type BatchEvent,
+  type BatchRecord,
+  type BatchRoom,
+  closeBatch,
+  createBatch,
+  listBatches,
+  readBatch,
+} from './batches/batches.js'
 export { BUCKET_BOUNDS_MS, bucketOf, percentile } from './buckets.js'
 export { attachLedger, BULLMQ_VERSION } from './bullmq-scripts.js'
 export { type CompletedOutcome, type FailedOutcome, type Outcome, RESULT_VERSION } from './commit.js'

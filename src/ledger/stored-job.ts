@@ -47,6 +47,8 @@ export interface StoredOptions {
   readonly startBy?: number
   readonly keepResult?: number
   readonly tags?: readonly string[]
+  /** Id of the batch that it is a member of. */
+  readonly batch?: string
   /** The idempotency key; with `keyTtl`, milliseconds, the commit leaves the key's record alone. */
   readonly key?: string
   readonly keyTtl?: number

@@ -4,6 +4,7 @@ import { type KeyPrefixOptions, type QueueBaseOptions, QueueKeys, RedisConnectio
 import {
   AddBackend,
   attachAddRules,
+  attachBatchScripts,
   BULLMQ_VERSION,
   newStoredJob,
   type RuledJob,
@@ -36,6 +37,7 @@ export class BullQueues {
     this.#client = client
     this.#prefix = prefix
     attachAddRules(client)
+    attachBatchScripts(client)
     // Both skips: else a Redis that is down at the first use would make this connection fail for good.
     this.#connection = new RedisConnection(client, {
       shared: true,

@@ -29,6 +29,7 @@ import { sendBulk } from './enqueue-bulk.js'
 import { type EnqueueOptions, planOptions } from './enqueue-options.js'
 import type { JobHandle } from './job-handle.js'
 import { checkKey, type JobRules, newRuledJob, planRules, refusalOf } from './job-rules.js'
+import { type BatchEnqueue, ProducerBatches } from './producer-batches.js'
 import { ProducerCounters } from './producer-counters.js'
 import { ProducerJobs } from './producer-jobs.js'
 import { ProducerResults } from './producer-results.js'
@@ -64,6 +65,8 @@ export interface Producer extends AsyncDisposable {
   readonly counters: ProducerCounters
   /** Jobs by their tags. */
   readonly jobs: ProducerJobs
+  /** Jobs that count as a whole, and what follows them. */
+  readonly batches: ProducerBatches
   /** Schedules, which workers fire. */
   readonly schedules: ProducerSchedules
 
@@ -122,6 +125,7 @@ class OpenProducer implements Producer {
   readonly results: ProducerResults
   readonly counters: ProducerCounters
   readonly jobs: ProducerJobs
+  readonly batches: ProducerBatches
   readonly schedules: ProducerSchedules
   readonly #gate: RedisGate
   readonly #queues: BullQueues
@@ -132,6 +136,7 @@ class OpenProducer implements Producer {
     this.results = new ProducerResults({ gate: this.#gate, prefix, settings })
     this.counters = new ProducerCounters(this.#gate, prefix)
     this.jobs = new ProducerJobs(this.#gate, prefix)
+    this.batches = new ProducerBatches(this.#gate, prefix, this.#queues, this as unknown as BatchEnqueue)
     this.schedules = new ProducerSchedules(this.#gate, prefix, this.#queues)
   }
 

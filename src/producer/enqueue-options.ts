@@ -41,6 +41,8 @@ export interface EnqueueOptions<Input = unknown> extends QueueingOptions {
    * Redis keeps the newest 10,000 jobs of a tag, for 30 days.
    */
   readonly tags?: readonly string[] | undefined
+  /** Id of the batch that the job is a member of: given by `Batch.enqueue`, which counts it. */
+  readonly batch?: string | undefined
 }
 
 /** The options that a bulk shares with a single enqueue. */
@@ -60,6 +62,7 @@ export const SHARED_NAMES = [
   'startBy',
   'keepResult',
   'tags',
+  'batch',
 ] as const
 const NAMES = ['id', ...SHARED_NAMES] as const
 const MAX_TAGS = 10
@@ -76,7 +79,10 @@ export function planOptions(
   refuseUnknown(options, NAMES, 'enqueue')
   if (options.id !== undefined) checkJobId(options.id)
   const stored = planQueueing(contract, options, nowMs)
-  return options.tags === undefined ? stored : { ...stored, ...readTags(options.tags) }
+  const { tags, batch } = options
+  if (batch !== undefined) checkJobId(batch)
+  if (tags === undefined && batch === undefined) return stored
+  return { ...stored, ...(tags === undefined ? {} : readTags(tags)), ...(batch === undefined ? {} : { batch }) }
 }
 
 function readTags(tags: unknown): { tags?: readonly string[] } {

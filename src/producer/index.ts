@@ -5,6 +5,7 @@ export { createProducer, type Producer, type ProducerOptions } from './create-pr
 export type { EnqueueOptions } from './enqueue-options.js'
 export type { JobHandle, JobReference } from './job-handle.js'
 export { checkKey } from './job-rules.js'
+export type { Batch, BatchFollower, OpenBatchOptions, ProducerBatches } from './producer-batches.js'
 export type { ProducerCounters, ReadCounterOptions } from './producer-counters.js'
 export type { JobsByTag, JobsByTagOptions, ProducerJobs } from './producer-jobs.js'
 export type { JobOutcome, ProducerResults, WaitForResultOptions } from './producer-results.js'
