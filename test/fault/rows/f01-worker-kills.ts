@@ -27,15 +27,25 @@ export default defineRow<Size>({
   },
 })
 
-/** Three workers, of which one at a time is killed when the next share of the jobs has ended. */
+/**
+ * Three workers, of which one at a time is killed when the next share of the jobs has ended. Nobody waits for the one that
+ * takes its place, so that the kills keep up with the jobs.
+ */
 async function killAtRandom({ startWorker, random, kill, untilEnded }: RowContext<Size>, url: string, size: Size) {
-  const start = () => startWorker({ redis: url })
-  const workers = await Promise.all([start(), start(), start()])
+  const start = () => {
+    const worker = startWorker({ redis: url })
+    // Told where it is awaited.
+    worker.catch(() => undefined)
+    return worker
+  }
+  const workers = [start(), start(), start()]
+  await Promise.all(workers)
   for (let kills = 0; kills < size.kills; kills++) {
     await untilEnded(url, Math.floor((size.jobs * (kills + random.below(100) / 100)) / (size.kills + 1)))
-    const victim = random.below(workers.length)
-    const [gone] = workers.splice(victim, 1)
-    if (gone) await kill(gone)
-    workers.push(await start())
+    const index = random.below(workers.length)
+    const victim = await workers[index]
+    if (victim) await kill(victim)
+    workers[index] = start()
   }
+  await Promise.all(workers)
 }
