@@ -21,6 +21,8 @@ const SETTINGS = [
   ...(['durability', 'allowVolatile', 'logLevel', 'logFormat'] as const),
 ]
 
+const NO_API = { api: undefined, jobs: undefined } as const
+
 export const serve: Verb = {
   define(command: Command): void {
     command
@@ -52,7 +54,7 @@ SIGTERM or Ctrl-C: ends the requests that are being answered, then exits with 0.
     const logger = await createLogger(settings, out)
     const redis = redisOf(settings)
     const isReadOnly = options.readOnly === true
-    const api = options.api === false ? undefined : await openApi(settings, { redis, rate, isReadOnly, logger })
+    const { api, jobs } = options.api === false ? NO_API : await openApi(settings, { redis, rate, isReadOnly, logger })
     const { prefix, host, port, basePath, token } = settings
     try {
       const dashboard = createDashboard({
@@ -69,7 +71,7 @@ SIGTERM or Ctrl-C: ends the requests that are being answered, then exits with 0.
       })
       try {
         const { url } = await dashboard.listen()
-        logger.info({ url, redis: describeRedis(redis), prefix, signIn: token !== undefined }, 'dashboard ready')
+        logger.info({ url, redis: describeRedis(redis), prefix, signIn: token !== undefined, jobs }, 'dashboard ready')
         void sayDurability(settings, logger)
         const signal = await untilShutdownSignal(() => logger.warn('second signal, the dashboard ends now'))
         logger.info({ signal }, 'dashboard closing')
@@ -86,6 +88,12 @@ SIGTERM or Ctrl-C: ends the requests that are being answered, then exits with 0.
   },
 }
 
+interface OpenApi {
+  readonly api: HttpApi
+  /** Names of the jobs that it enqueues: none where no job files are. */
+  readonly jobs: readonly string[]
+}
+
 interface ApiRoom {
   readonly redis: RedisSettings
   readonly rate: number | undefined
@@ -93,12 +101,9 @@ interface ApiRoom {
   readonly logger: Logger
 }
 
-async function openApi(settings: Settings, { redis, rate, isReadOnly, logger }: ApiRoom): Promise<HttpApi> {
+async function openApi(settings: Settings, { redis, rate, isReadOnly, logger }: ApiRoom): Promise<OpenApi> {
   const contracts = await loadContracts(settings.jobs, process.cwd())
-  const jobs = contracts.map(({ name }) => name)
-  if (jobs.length === 0) logger.info('no job files here: the API enqueues nothing (--jobs names them)')
-  else logger.info({ jobs }, 'jobs of the API')
-  return createHttpApi({
+  const api = createHttpApi({
     contracts,
     redis,
     prefix: settings.prefix,
@@ -110,6 +115,7 @@ async function openApi(settings: Settings, { redis, rate, isReadOnly, logger }: 
     rateLimit: rate === undefined ? undefined : rate === 0 ? false : { requests: rate, per: RATE_WINDOW },
     logger,
   })
+  return { api, jobs: contracts.map(({ name }) => name) }
 }
 
 // It serves any Redis, as it is where people look when something is wrong, and says what that one can lose.

@@ -3,6 +3,19 @@ import { expect, it } from 'vitest'
 import { read } from './documents.js'
 
 const NUMBERS: readonly [document: string, words: string, source: string, code: string][] = [
+  ['docs/http-api.md', 'the job ends, 60 s at most', 'src/producer/http/query.ts', 'MAX_WAIT_SECONDS = 60'],
+  ['docs/http-api.md', '`limit` (50, at most 500)', 'src/producer/http/query.ts', 'DEFAULT_PAGE = 50'],
+  ['docs/http-api.md', '`limit` (50, at most 500)', 'src/producer/http/query.ts', 'MAX_PAGE = 500'],
+  ['docs/http-api.md', 'At 1,000 answers held back', 'src/producer/http/options.ts', 'maxWaits = 1_000'],
+  ['docs/http-api.md', 'at most 100 streams', 'src/producer/http/options.ts', 'maxStreams = 100'],
+  ['docs/http-api.md', '100,000 lines and 100 MiB', 'src/producer/http/enqueue-bulk.ts', 'MAX_LINES = 100_000'],
+  ['docs/http-api.md', '100,000 lines and 100 MiB', 'src/producer/http/options.ts', 'DEFAULT_BULK_BYTES = 104_857_600'],
+  ['docs/http-api.md', '10,000 requests in 10 s', 'src/producer/http/options.ts', "requests: 10_000, per: '10s'"],
+  ['docs/http-api.md', 'sent 10 wrong tokens', 'src/producer/http/gates.ts', 'MAX_WRONG_TOKENS = 10'],
+  ['docs/http-api.md', 'within 15 minutes', 'src/producer/http/gates.ts', 'WRONG_WINDOW_MS = 15 * 60 * 1_000'],
+  ['docs/http-api.md', 'expires after 90 days', 'src/cli/verbs/token.ts', "DEFAULT_EXPIRY = '90d'"],
+  ['docs/http-api.md', 'A comment every 3 s', 'src/producer/http/event-stream.ts', 'BEAT_MS = 3_000'],
+  ['docs/http-api.md', 'may be 64 KiB larger', 'src/producer/http/create-http-api.ts', 'ENVELOPE_BYTES = 65_536'],
   ['README.md', 'newest 100 completed', 'src/worker/worker-options.ts', 'keepCompleted ?? 100'],
   ['README.md', '10,000 failed', 'src/worker/worker-options.ts', 'keepFailed ?? 10_000'],
   ['README.md', 'Redis 6.2 or later', 'src/redis/server-info.ts', "MINIMUM_REDIS_VERSION = '6.2.0'"],
