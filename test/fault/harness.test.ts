@@ -1,6 +1,9 @@
 // The runner of rows: a run that breaks, that checks nothing or that injects no fault is never green.
+import { execFileSync } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
 import { expect, it } from 'vitest'
 import { createRandom } from '../support/random.js'
+import { loadRows } from './load-rows.js'
 import { readRecovery, spreadOf } from './recovery.js'
 import { defineRow } from './row.js'
 import { runRow } from './run-row.js'
@@ -71,4 +74,11 @@ it('recovery counts from the kill of a process to the next start of each job it 
   ] as const
   expect(readRecovery(lines)).toEqual({ reruns: 2, recoveryMs: { count: 1, p50: 3_000, p99: 3_000, max: 3_000 } })
   expect(spreadOf([3, 1, 2])).toEqual({ count: 3, p50: 2, p99: 3, max: 3 })
+})
+
+it('the command names every row', async () => {
+  const command = fileURLToPath(new URL('main.ts', import.meta.url))
+  const listed = execFileSync(process.execPath, ['--import', 'tsx', command, '--list'], { encoding: 'utf8' })
+  const rows = await loadRows()
+  expect(listed).toBe(rows.map(({ name, title }) => `${name}  ${title}\n`).join(''))
 })

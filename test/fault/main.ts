@@ -57,7 +57,9 @@ async function main(): Promise<number> {
 }
 
 type Row = Awaited<ReturnType<typeof loadRows>>[number]
-const describe = ({ name, title, pending }: Row) => `${name}  ${title}${pending ? ` (not run: ${pending})` : ''}\n`
+function describe({ name, title, pending }: Row): string {
+  return `${name}  ${title}${pending ? ` (not run: ${pending})` : ''}\n`
+}
 
 function show(text: string): number {
   process.stdout.write(text)
