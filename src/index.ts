@@ -28,6 +28,7 @@ export {
   InterruptedError,
   InvalidCounterNameError,
   InvalidInputError,
+  InputVersionError,
   InvalidJobIdError,
   InvalidOptionError,
   InvalidPrefixError,
@@ -86,6 +87,7 @@ export {
   UsageError,
 } from './job/index.js'
 export type {
+  type Upcaster,
   BatchEvent,
   BatchRecord,
   CompletedResult,

@@ -7,7 +7,8 @@ export const EXIT_CODES = {
   ok: { code: 0, meaning: 'done' },
   failed: {
     code: 1,
-    meaning: 'failed: the job failed, doctor found an error, verify found drift, the server is not healthy',
+    meaning:
+      'failed: the job failed, doctor found an error, verify found drift, check found what would break, the server is not healthy',
   },
   usage: { code: 2, meaning: 'a command, option, setting, file or input is wrong' },
   notFound: { code: 3, meaning: 'no such job, result or queue, or it has expired' },

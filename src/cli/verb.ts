@@ -67,6 +67,10 @@ export const VERBS: Readonly<Record<string, VerbEntry>> = {
     summary: 'recompute totals and counters from what is kept, and report drift',
     load: async () => (await import('./verbs/verify.js')).verify,
   },
+  check: {
+    summary: 'try the stored inputs against this build, before it is deployed',
+    load: async () => (await import('./verbs/check.js')).check,
+  },
   health: {
     summary: 'ask a dashboard whether it is alive, for container health checks',
     load: async () => (await import('./verbs/health.js')).health,

@@ -120,6 +120,31 @@ export class EffectRejectedError extends DroverError {
   }
 }
 
+/**
+ * A stored input is of a version that this build has no way from: its contract has no `upcast` for it, or one that threw
+ * (`cause`). The job fails without a further attempt.
+ */
+export class InputVersionError extends DroverError {
+  readonly job: string
+  readonly version: number
+  /** The contract's own. */
+  readonly known: number
+  readonly reason: string
+
+  constructor(job: string, version: number, known: number, reason: string, options?: DroverErrorOptions) {
+    const advice = 'drover check shows all such jobs'
+    super(
+      'INPUT_VERSION',
+      `the input of job ${job} is of version ${version}, the contract of version ${known}: ${reason}; ${advice}`,
+      options,
+    )
+    this.job = job
+    this.version = version
+    this.known = known
+    this.reason = reason
+  }
+}
+
 /** One attempt staged more than a job may. `what` says of what: `writes`, `bytes`, `counters`. */
 export class EffectLimitError extends DroverError {
   readonly what: string

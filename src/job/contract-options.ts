@@ -4,6 +4,7 @@ import { cutText, describeValue } from './describe-value.js'
 import { parseDuration } from './duration.js'
 import { DEPTH_NAMES, type EnqueueRules, MERGE_NAMES, readRules } from './enqueue-rules.js'
 import { ContractError, InvalidOptionError, UnknownOptionError } from './errors.js'
+import { type InputVersions, readVersions, VERSION_NAMES } from './input-version.js'
 import { isJobName, isQueueName, JOB_NAME_RULE, QUEUE_NAME_RULE } from './names.js'
 import { isStandardSchema } from './schema.js'
 import { suggest } from './suggest.js'
@@ -26,6 +27,7 @@ const OPTION_NAMES = [
   'keepResult',
   'maxInputBytes',
   'maxResultBytes',
+  ...VERSION_NAMES,
   ...MERGE_NAMES,
   ...DEPTH_NAMES,
 ] as const
@@ -40,7 +42,7 @@ export interface Backoff {
 }
 
 /** The options without name and schemas: checked, defaults filled in, durations in milliseconds. */
-export interface CheckedOptions {
+export interface CheckedOptions extends InputVersions {
   readonly queue: string
   readonly attempts: number
   readonly backoff: Backoff
@@ -83,6 +85,7 @@ export function checkOptions(given: unknown): CheckedOptions {
     ),
     maxInputBytes: readInteger('maxInputBytes', options.maxInputBytes, 262_144, MAX_JSON_BYTES, problems),
     maxResultBytes: readInteger('maxResultBytes', options.maxResultBytes, 1_048_576, MAX_JSON_BYTES, problems),
+    ...readVersions(options.version, options.upcast, problems),
     rules: readRulesOf(options, problems),
   }
   if (problems.length > 0) throw new ContractError(problems, isJobName(options.name) ? options.name : undefined)

@@ -4,6 +4,7 @@
 import { type CheckedOptions, checkOptions } from './contract-options.js'
 import type { Duration } from './duration.js'
 import type { DepthOptions, MergeOptions } from './enqueue-rules.js'
+import type { VersionOptions } from './input-version.js'
 import type { JsonValue } from './json.js'
 import type { SchemaInput, SchemaOutput, StandardSchemaV1 } from './schema.js'
 
@@ -26,7 +27,8 @@ export interface JobOptions<
   Input extends StandardSchemaV1,
   Output extends StandardSchemaV1 | undefined,
 > extends MergeOptions<SchemaInput<Input>>,
-    DepthOptions {
+    DepthOptions,
+    VersionOptions {
   /** Unique among the jobs of its queue: 1 to 128 characters of A-Z a-z 0-9 _ . -, the first a letter or digit. */
   readonly name: Name
   /**

@@ -37,6 +37,7 @@ export {
 export * from './errors.js'
 export * from './handler-errors.js'
 export * from './http-errors.js'
+export { type InputVersions, type Upcaster, type VersionOptions, versionOf } from './input-version.js'
 export { encodeInput, encodeResult, parseInput } from './job-data.js'
 export { newJobId } from './job-id.js'
 export {

@@ -4,6 +4,7 @@
 
 import type { AnyJobContract, HandlerInputOf } from './define-job.js'
 import { InvalidInputError, InvalidResultError } from './errors.js'
+import { upcastInput } from './input-version.js'
 import { decodeJson, encodeJson, encodeJsonNoting } from './json.js'
 import { type CheckOutcome, checkSchema } from './schema.js'
 
@@ -21,12 +22,17 @@ export function encodeInput(contract: AnyJobContract, input: unknown): string | 
   return outcome instanceof Promise ? outcome.then(finish) : finish(outcome)
 }
 
-/** What the handler gets for a stored input that was already read from JSON. Throws InvalidInputError. */
+/**
+ * What the handler gets for a stored input that was already read from JSON; `version` is what it was stored as. Throws
+ * InvalidInputError, InputVersionError.
+ */
 export function parseInput<Contract extends AnyJobContract>(
   contract: Contract,
   stored: unknown,
+  version: number = contract.version,
 ): HandlerInputOf<Contract> | Promise<HandlerInputOf<Contract>> {
-  const outcome = checkSchema(contract.input, stored)
+  const current = version === contract.version ? stored : upcastInput(contract, stored, version)
+  const outcome = checkSchema(contract.input, current)
   const finish = (checked: CheckOutcome<unknown>) => acceptInput(contract, checked) as HandlerInputOf<Contract>
   return outcome instanceof Promise ? outcome.then(finish) : finish(outcome)
 }

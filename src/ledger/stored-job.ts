@@ -46,9 +46,14 @@ export interface StoredOptions {
   /** Milliseconds from the job's timestamp, so that jobs of one contract share their options' text. */
   readonly startBy?: number
   readonly keepResult?: number
+  /** Of the input, where it is above 1. */
+  readonly version?: number
   readonly tags?: readonly string[]
   /** Id of the batch that it is a member of. */
   readonly batch?: string
+  /** Keys of the batches of a flow that it counts in, and the jobs that it was enqueued after, by name. */
+  readonly countsIn?: readonly string[]
+  readonly needs?: Readonly<Record<string, { readonly queue: string; readonly id: string }>>
   /** The idempotency key; with `keyTtl`, milliseconds, the commit leaves the key's record alone. */
   readonly key?: string
   readonly keyTtl?: number
@@ -71,9 +76,11 @@ export function planQueueing(
   options: QueueingOptions | undefined,
   nowMs: number,
 ): StoredOptions {
-  const plan = { attempts: contract.attempts, backoff: BACKOFF, stackTraceLimit: STACK_TRACE_LIMIT }
+  const { attempts: most, version } = contract
+  const common = { attempts: most, backoff: BACKOFF, stackTraceLimit: STACK_TRACE_LIMIT }
+  const plan = version > 1 ? { ...common, version } : common
   if (options === undefined) return plan
-  const { priority, attempts = contract.attempts, lifo } = options
+  const { priority, attempts = most, lifo } = options
   const delay = readDelayMs(options, nowMs)
   if (priority !== undefined) checkWhole('priority', priority, 1, MAX_PRIORITY)
   checkWhole('attempts', attempts, 1, MAX_ATTEMPTS)

@@ -119,7 +119,9 @@ function mergeOptions(
   { contract, input, text }: JobParts,
 ): { delay?: number; deduplication: NonNullable<StoredOptions['deduplication']> } {
   const json: unknown = typeof merge.by === 'function' ? undefined : JSON.parse(canonicalJson(text))
-  const id = `${contract.name}:${merge.kind}:${hashOf(mergeText(merge, input, json))}`
+  // A debounce puts this input into the job that waits, which keeps the version it was stored as.
+  const version = merge.kind === 'debounce' && contract.version > 1 ? `v${contract.version}:` : ''
+  const id = `${contract.name}:${merge.kind}:${version}${hashOf(mergeText(merge, input, json))}`
   // The script frees the id of a debounce when its job is due, so that it needs no ttl; `wait` is the job's delay.
   if (merge.kind === 'debounce') return { delay: merge.ms ?? 1, deduplication: { id, reschedule: true } }
   return { deduplication: merge.ms === undefined ? { id } : { id, ttl: merge.ms } }

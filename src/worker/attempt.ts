@@ -10,6 +10,7 @@ import {
   JobDeadlineError,
   JobTimeoutError,
   parseInput,
+  versionOf,
 } from '../job/index.js'
 import { type CompletedOutcome, Effects } from '../ledger/index.js'
 import { checkCounterName, type KeysOfQueue } from '../redis/index.js'
@@ -34,8 +35,15 @@ export interface StartedJob {
   readonly attemptsMade: number
   readonly attemptsStarted: number
   readonly timestamp: number
-  readonly opts: { readonly attempts?: number | undefined; readonly delay?: number | undefined }
+  readonly opts: StartedOptions
   readonly updateProgress: (value: number | object) => Promise<unknown>
+}
+
+/** Of its options; another program may have put anything there. */
+export interface StartedOptions {
+  readonly attempts?: number | undefined
+  readonly delay?: number | undefined
+  readonly version?: number | undefined
 }
 
 /** What an attempt needs of the worker that runs it. */
@@ -149,7 +157,7 @@ export class Attempt implements JobContext {
       if (contract.deadlineMs !== undefined) checkDeadline(this.#bullJob, contract.deadlineMs)
       if (isolation !== undefined && this.#room.children !== undefined)
         return await this.#runIsolated(this.#room.children)
-      const parsed = parseInput(contract, this.#bullJob.data)
+      const parsed = parseInput(contract, this.#bullJob.data, versionOf(this.#bullJob.opts))
       const input = parsed instanceof Promise ? await this.#untilEnded(parsed) : parsed
       const returned = run(input, this)
       const value = isThenable(returned) ? await this.#untilEnded(returned) : returned
@@ -175,9 +183,9 @@ export class Attempt implements JobContext {
 
   async #runIsolated(children: QueueChildren): Promise<CompletedOutcome> {
     const { id, name, data, attemptsMade, attemptsStarted, timestamp, opts } = this.#bullJob
-    const { attempts, delay } = opts
+    const { attempts, delay, version } = opts
     const ending = children.run(this.#handler, {
-      job: { id: String(id), name, data, attemptsMade, attemptsStarted, timestamp, opts: { attempts, delay } },
+      job: { id: String(id), name, data, attemptsMade, attemptsStarted, timestamp, opts: { attempts, delay, version } },
       signal: this.signal,
       onStarted: () => {
         this.#startMs = performance.now() - this.startedAt

@@ -1,8 +1,8 @@
 // One queue's worker: what happens to each job that its consumer hands over, from its turn to its end.
 import { type Job, type MinimalJob, WaitingError } from 'bullmq'
 import type { Logger } from 'pino'
-import { NoHandlerError, ShutdownError, serializeError } from '../job/index.js'
-import type { LedgerBackend, ScheduleRoom } from '../ledger/index.js'
+import { NoHandlerError, ShutdownError, serializeError, versionOf } from '../job/index.js'
+import type { LedgerBackend, RunningJob, ScheduleRoom } from '../ledger/index.js'
 import { queueKeys } from '../redis/index.js'
 import { Attempt, type AttemptRoom } from './attempt.js'
 import { AttemptFailed, JobFailed } from './attempt-failures.js'
@@ -12,6 +12,7 @@ import { openChildren, type QueueChildren } from './isolated/queue-children.js'
 import { LeftBehind } from './left-behind.js'
 import type { QueueLocks } from './lock-keeper.js'
 import { throttledLine } from './log-throttle.js'
+import { NewerInputs } from './newer-inputs.js'
 import { decide } from './retry-policy.js'
 import { PutOff, Turns, WaitingTurn } from './turns.js'
 import type { QueueSettings } from './worker-options.js'
@@ -30,6 +31,7 @@ export class QueueWorker {
   readonly #turns: Turns
   readonly #logLost: (fields: object) => void
   readonly #logNotHandedBack: (fields: object) => void
+  readonly #newer: NewerInputs
   readonly #consumer: Consumer
   readonly #children: QueueChildren | undefined
   readonly #leftBehind: LeftBehind
@@ -60,6 +62,7 @@ export class QueueWorker {
     this.#logLost = throttledLine(logger, 'warn', 'lock lost, attempt abandoned')
     this.#logNotHandedBack = throttledLine(logger, 'warn', 'job was not handed back, its lock must expire')
     this.#consumer = new Consumer(settings, room, {
+    this.#newer = new NewerInputs(logger)
       process: (job, token) => this.#process(job, token),
       retryDelayMs: (error, job) => this.#retryDelayMs(error, job),
       keepResultMs: (job) => this.#handlers.get(job)?.contract.keepResultMs,
@@ -157,6 +160,7 @@ export class QueueWorker {
       if (error instanceof PutOff) throw new WaitingError()
       await this.#settle(waiting, error, job, handler)
     }
+    if (versionOf(job.opts) > handler.contract.version) await this.#newer.putBack(job, token, handler.contract)
   }
 
   /** Acts on the decision about an attempt that did not complete, and throws what makes BullMQ do its part of it. */

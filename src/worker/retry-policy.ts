@@ -4,6 +4,7 @@ import {
   type AnyJobContract,
   type Backoff,
   CancelledError,
+  InputVersionError,
   InvalidInputError,
   JobCrashedError,
   JobDeadlineError,
@@ -28,6 +29,7 @@ export type Decision =
 const PERMANENT = [
   PermanentError,
   InvalidInputError,
+  InputVersionError,
   CancelledError,
   StartByPassedError,
   JobCrashedError,

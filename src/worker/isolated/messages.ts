@@ -2,6 +2,7 @@
 // passes both a thread's port and a process's channel. `drover` parts these messages from a handler's own.
 import type { StoredError } from '../../job/index.js'
 import type { CompletedOutcome } from '../../ledger/index.js'
+import type { StartedOptions } from '../attempt.js'
 
 /** What an attempt is told about its job. */
 export interface JobRecord {
@@ -11,7 +12,7 @@ export interface JobRecord {
   readonly attemptsMade: number
   readonly attemptsStarted: number
   readonly timestamp: number
-  readonly opts: { readonly attempts?: number | undefined; readonly delay?: number | undefined }
+  readonly opts: StartedOptions
 }
 
 /** An error on its way: what is stored of it, the nearest class of ours, and the fields of that class. */

@@ -28,6 +28,8 @@ describe('defineJob', () => {
       keepResultMs: 86_400_000,
       maxInputBytes: 262_144,
       maxResultBytes: 1_048_576,
+      version: 1,
+      upcast: undefined,
     })
   })
 

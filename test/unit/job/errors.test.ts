@@ -59,6 +59,11 @@ const all: [DroverError, string, Record<string, unknown>][] = [
     'COMMAND_OUTPUT',
     { command: 'job.py', reason: 'it is not one JSON value' },
   ],
+  [
+    new door.InputVersionError('x', 1, 3, 'it has no upcast for version 2', { cause }),
+    'INPUT_VERSION',
+    { job: 'x', version: 1, known: 3, reason: 'it has no upcast for version 2', cause },
+  ],
   [new door.JobDeadlineError(5_000), 'JOB_DEADLINE', { deadlineMs: 5_000 }],
   [new door.JobTimeoutError(5_000), 'JOB_TIMEOUT', { timeoutMs: 5_000 }],
   [new door.JobCrashedError(5, 3), 'JOB_CRASHED', { crashes: 5, alone: 3 }],
@@ -122,6 +127,9 @@ const all: [DroverError, string, Record<string, unknown>][] = [
     'QUEUE_NOT_FOUND',
     { queue: 'medai', prefix: 'drover', suggestion: 'media' },
   ],
+  [new door.FlowError('no cycle', 'a, b', 'why'), 'INVALID_FLOW', { expected: 'no cycle', got: 'a, b', reason: 'why' }],
+  [new door.EmptyFlowError(), 'EMPTY_FLOW', {}],
+  [new door.DependencyError('fetch', 'gone'), 'DEPENDENCY', { dependency: 'fetch', reason: 'gone' }],
   [new door.ScheduleNotFoundError('nightly', 'media'), 'SCHEDULE_NOT_FOUND', { schedule: 'nightly', queue: 'media' }],
   [new door.JobNotFinishedError('j1', 'media'), 'JOB_NOT_FINISHED', { id: 'j1', queue: 'media' }],
   [

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import {
   CancelledError,
   defineJob,
+  InputVersionError,
   InvalidInputError,
   JobTimeoutError,
   LockLostError,
@@ -33,6 +34,7 @@ describe('the decision about an attempt', () => {
   it.each<[string, unknown]>([
     ['a PermanentError', new PermanentError('x')],
     ['an input that fails its schema', new InvalidInputError('a', [])],
+    ['an input that no upcast brings to this version', new InputVersionError('a', 1, 2, 'none')],
     ['a cancellation', new CancelledError()],
   ])('is the end of the job at once for %s', (_what, error) => {
     expect(decide(error, job(0, 9), contract)).toEqual({ kind: 'fail' })
