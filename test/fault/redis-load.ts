@@ -1,6 +1,7 @@
 // What the Redis-side rows share: a Redis under load, how soon jobs end again after a fault, and the end of a run.
 import { performance } from 'node:perf_hooks'
 import { queueKeys } from '../../src/redis/index.js'
+import type { Noted } from './ledger-file.js'
 import type { FaultProcess, PlannedJob, ProducerPlan, WorkerPlan } from './processes.js'
 import type { RowContext } from './row.js'
 
@@ -67,6 +68,24 @@ export async function endLoad(
   return context.check(options)
 }
 
+/** Finds the line of the ledger that shows that all is well again; `fresh` are the jobs first sent after the latest fault. */
+type FindEnd = (lines: readonly Noted[], fresh: ReadonlySet<string>) => Noted | undefined
+
+const endOfFresh: FindEnd = (lines, fresh) => lines.find((line) => line.e === 'end' && fresh.has(line.id))
+
+/**
+ * The end of any run that began after a fresh job was accepted. For loads with a backlog, on which a fresh job waits for its
+ * turn however soon workers go on.
+ */
+export const endOfBacklog: FindEnd = (lines, fresh) => {
+  const acked = lines.findIndex((line) => line.e === 'ack' && fresh.has(line.id))
+  const begun = new Set<string>()
+  return lines.slice(acked < 0 ? lines.length : acked).find((line) => {
+    if (line.e === 'start') begun.add(`${line.id} ${line.pid}`)
+    return line.e === 'end' && begun.has(`${line.id} ${line.pid}`)
+  })
+}
+
 /**
  * Resolves when a job that was first sent after the latest fault has run, and gives the milliseconds from that fault: only
  * a producer and a worker that reach Redis again can have done that. Sends one itself where the load has none left.
@@ -74,6 +93,7 @@ export async function endLoad(
 export async function untilFreshEnd(
   context: RowContext<unknown>,
   load: Pick<Load, 'redis' | 'producer'>,
+  findEnd: FindEnd = endOfFresh,
 ): Promise<number> {
   let ms: number | undefined
   let hasExtra = false
@@ -81,7 +101,7 @@ export async function untilFreshEnd(
     const lines = context.ledger()
     const faultAt = lines.findLast(({ e }) => e === 'fault')?.at ?? 0
     const fresh = new Set(lines.flatMap((line) => (line.e === 'try' && line.at > faultAt ? [line.id] : [])))
-    const end = lines.find((line) => line.e === 'end' && fresh.has(line.id))
+    const end = findEnd(lines, fresh)
     ms = end && end.at - faultAt
     if (fresh.size === 0 && load.producer.hasEnded() && !hasExtra) {
       hasExtra = true

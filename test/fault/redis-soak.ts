@@ -5,7 +5,7 @@ import { queueKeys } from '../../src/redis/index.js'
 import { type FaultProxy, startFaultProxy } from '../../src/testing/index.js'
 import type { TestRedis } from '../support/redis.js'
 import type { FaultProcess } from './processes.js'
-import { untilFreshEnd } from './redis-load.js'
+import { endOfBacklog, untilFreshEnd } from './redis-load.js'
 import type { RowContext } from './row.js'
 
 export interface Soak {
@@ -68,14 +68,15 @@ export const STRIKES: Readonly<Record<string, Strike>> = {
   },
 }
 
-/** One random fault, and the time until a job that was sent after it has run. */
-export async function strikeAtRandom(soak: Soak, producer: FaultProcess): Promise<string> {
+/** One random fault, its kind, and the milliseconds until a producer and a worker had reached Redis again. */
+export async function strikeAtRandom(soak: Soak, producer: FaultProcess): Promise<{ kind: string; ms: number }> {
   const kind = soak.context.random.pick(Object.keys(STRIKES))
   await STRIKES[kind]?.(soak)
   soak.context.fault(kind)
   const load = { redis: soak.server.url, producer }
-  soak.context.recovered(await untilFreshEnd(soak.context, load))
-  return kind
+  const ms = await untilFreshEnd(soak.context, load, endOfBacklog)
+  soak.context.recovered(ms)
+  return { kind, ms }
 }
 
 export interface Sample {

@@ -19,7 +19,7 @@ export default defineRow<Size>({
     const { size } = context
     const soak = await openSoak(context)
     const samples: Sample[] = []
-    const struck: Record<string, number> = {}
+    const recoveredMs: Record<string, number[]> = {}
     let next = 1
     const send = () => {
       const jobs = context.plan(size.jobsEach, () => ({ ms: context.random.below(50) }), next)
@@ -40,13 +40,13 @@ export default defineRow<Size>({
           await context.finish(producer)
           producer = send()
         }
-        const kind = await strikeAtRandom(soak, producer)
-        struck[kind] = (struck[kind] ?? 0) + 1
+        const { kind, ms } = await strikeAtRandom(soak, producer)
+        recoveredMs[kind] = [...(recoveredMs[kind] ?? []), Math.round(ms)]
         samples.push(await takeSample(soak))
       }
       for (const proxy of [soak.toWorkers, soak.toProducers]) proxy.set('pass')
       await endLoad(context, { producer, workers: soak.workers }, { url: soak.server.url })
-      context.figure('faultsByKind', JSON.stringify(struck))
+      context.figure('recoveredMsByKind', JSON.stringify(recoveredMs))
       for (const name of ['rssBytes', 'sharedKeys', 'clients'] as const) {
         const of = (sample: Sample) => sample[name]
         context.figure(`${name}FirstLast`, `${samples[0]?.[name]}..${samples.at(-1)?.[name]}`)
