@@ -135,9 +135,13 @@ export class RedisGate {
   }
 
   async #admitLater(call: GateCall, load: SentLoad): Promise<void> {
-    while (!this.#store.isJudged) {
+    for (;;) {
       await this.untilReady(call)
       await this.#withinTimeout(call, this.#store.settled())
+      if (this.#store.isJudged) break
+      // The look failed, though the connection may stand: tried again without a wait, nothing else of the process would run.
+      if (this.#leftMs(call) <= FIRST_PAUSE_MS) throw this.#unavailable(call)
+      await sleep(FIRST_PAUSE_MS)
     }
     await this.#admit(call, load)
   }

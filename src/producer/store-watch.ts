@@ -1,6 +1,6 @@
 // What a producer knows of its Redis beyond that it answers: whether it keeps jobs as asked for, and whether it has room
 // for more. Looked at when a connection is new, then at most once a second while jobs are enqueued, beside them; a call
-// waits for a look only at the start, or when Redis may be nearly full. replica-wait.ts is the rest of `strict`.
+// waits for a look only at the start, or when Redis refused the one before or may be nearly full. replica-wait.ts is the rest of `strict`.
 import { RedisFullError, type RedisNotDurableError } from '../job/index.js'
 import {
   type DurabilityDemand,
@@ -50,9 +50,10 @@ export class StoreWatch {
     return this.#demand.durability === 'strict' && this.#hasReplicas
   }
 
-  /** Resolves when the look that is under way is done, whatever it brought. */
-  async settled(): Promise<void> {
-    await this.#looking
+  /** Resolves when the look at the connection is done, whatever it brought; begins one where none is under way. */
+  settled(): Promise<void> {
+    this.#looking ??= this.#judge()
+    return this.#looking
   }
 
   /**
@@ -60,11 +61,15 @@ export class StoreWatch {
    * @throws RedisFullError, RedisNotDurableError: nothing is to be sent
    */
   admit(operation: string, nowMs: number, jobs: number, characters: number): Promise<void> | undefined {
+    if (this.#refusal) {
+      if (nowMs < this.#nextLookMs) throw this.#refusal
+      // Somebody may have set by now what the error asked for.
+      return this.settled()
+    }
     if (nowMs < this.#nextLookMs && this.#budgetBytes > 0) {
       this.#budgetBytes -= characters + jobs * JOB_BYTES
       return undefined
     }
-    if (this.#refusal) throw this.#refusal
     const isDue = nowMs >= this.#nextLookMs
     if (isDue || !this.#isFull) this.#looking ??= this.#look()
     if (this.#budgetBytes > 0) {
@@ -125,16 +130,15 @@ export class StoreWatch {
   }
 
   #noteFailure(error: unknown): void {
+    this.#nextLookMs = performance.now() + LOOK_INTERVAL_MS
     if (isNotDurable(error)) {
       this.#refusal = error
       this.#budgetBytes = 0
-      this.#nextLookMs = Number.POSITIVE_INFINITY
       this.#isJudged = true
     } else if (error instanceof Error && error.name === 'ReplyError') {
       // A server that answers, and not this: what it is like stays unknown.
       this.#isJudged = true
       this.#budgetBytes = Number.POSITIVE_INFINITY
-      this.#nextLookMs = Number.POSITIVE_INFINITY
     }
   }
 }

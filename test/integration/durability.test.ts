@@ -1,4 +1,5 @@
 // What a worker and a producer ask of the Redis that is to keep their jobs, and what strict durability waits for.
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { Redis } from 'ioredis'
 import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { createProducer, defineJob, isDroverError, type Producer, type ProducerOptions } from '../../src/index.js'
@@ -40,6 +41,33 @@ async function start(options: Partial<WorkerOptions> = {}): Promise<LogLine[]> {
   })
   await worker.close()
   return lines
+}
+
+/** The client's own INFO, of a new connection, is answered; the producer's look at the server is not, nor anything after it. */
+async function startProxyThatFallsSilentAtSecondInfo(port: number) {
+  let silenced = 0
+  const sockets = new Set<Socket>()
+  const listening = createServer((client) => {
+    const upstream = connect(port, '127.0.0.1')
+    let infos = 0
+    for (const [socket, other] of [[client, upstream] as const, [upstream, client] as const]) {
+      sockets.add(socket)
+      socket.on('error', () => undefined).on('close', () => other.destroy())
+    }
+    client.on('data', (bytes) => {
+      const before = infos
+      infos += bytes.toString('latin1').match(/\r\ninfo\r\n/gi)?.length ?? 0
+      if (infos < 2) upstream.write(bytes)
+      else if (before < 2) silenced++
+    })
+    upstream.on('data', (bytes) => client.write(bytes))
+  })
+  await new Promise<void>((resolve) => listening.listen(0, '127.0.0.1', resolve))
+  const close = () => {
+    for (const socket of sockets) socket.destroy()
+    return new Promise((resolve) => listening.close(resolve))
+  }
+  return { url: `redis://127.0.0.1:${(listening.address() as AddressInfo).port}`, silenced: () => silenced, close }
 }
 
 function produce(options: ProducerOptions = {}): Producer {
@@ -88,6 +116,15 @@ describe.each(VOLATILE)('a Redis %s', (_, settings, problem) => {
     expect(await redis.dbsize()).toBe(0)
     await produce({ allowVolatile: true }).enqueue(job('allowed'), 1)
     expect(await waiting('allowed')).toHaveLength(1)
+  })
+
+  it('is taken by the same producer once it was set as the error says', async () => {
+    await spoil()
+    const producer = produce()
+    await expect(producer.enqueue(job('mended'), 1)).rejects.toMatchObject({ code: 'REDIS_NOT_DURABLE' })
+    await redis.config('SET', 'appendonly', 'yes', 'maxmemory-policy', 'noeviction')
+    await vi.waitFor(() => producer.enqueue(job('mended'), 2), { timeout: 20_000, interval: 50 })
+    expect(await waiting('mended')).toHaveLength(1)
   })
 })
 
@@ -194,6 +231,16 @@ describe('a strict producer whose Redis has a replica', () => {
 })
 
 describe('a producer whose sockets fell silent', () => {
+  it('leaves the rest of the process alone when Redis stops answering before it was looked at', async () => {
+    const proxy = await startProxyThatFallsSilentAtSecondInfo(server.port)
+    onTestFinished(() => proxy.close())
+    const producer = produce({ redis: proxy.url, timeout: '500ms' })
+    for (const input of [1, 2]) {
+      await expect(producer.enqueue(job('unjudged'), input)).rejects.toMatchObject({ code: 'REDIS_UNAVAILABLE' })
+    }
+    expect(proxy.silenced()).toBeGreaterThan(0)
+  })
+
   it('enqueues once, over a new connection, well before its timeout', async () => {
     const proxy = await startFaultProxy({ target: server.url })
     onTestFinished(() => proxy.close())
