@@ -51,3 +51,36 @@ export class StartByPassedError extends DroverError {
     this.startBy = startBy
   }
 }
+
+/** The jobs of a flow cannot be put in an order. Nothing was enqueued. */
+export class FlowError extends DroverError {
+  readonly expected: string
+  readonly got: string
+  readonly reason: string
+
+  constructor(expected: string, got: string, reason: string) {
+    super('INVALID_FLOW', `flow: expected ${expected}, got ${got.slice(0, 200)}: ${reason}`)
+    this.expected = expected
+    this.got = got
+    this.reason = reason
+  }
+}
+
+/** A flow without any job. */
+export class EmptyFlowError extends DroverError {
+  constructor() {
+    super('EMPTY_FLOW', 'a flow needs at least one job, got none')
+  }
+}
+
+/** A handler asked for the result of a job that its own is not after, or whose result is gone. */
+export class DependencyError extends DroverError {
+  readonly dependency: string
+  readonly reason: string
+
+  constructor(dependency: string, reason: string) {
+    super('DEPENDENCY', `result of ${dependency}: ${reason}`)
+    this.dependency = dependency
+    this.reason = reason
+  }
+}

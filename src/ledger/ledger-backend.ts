@@ -39,6 +39,7 @@ interface StoredLife {
   readonly key?: string
   readonly keyTtl?: number
   readonly batch?: string
+  readonly countsIn?: readonly string[]
 }
 
 /** What a finished job has of its stalls and crashes, so that a manual retry starts afresh: none. */
@@ -231,7 +232,7 @@ export class LedgerBackend extends RedisQueueBackend {
       processedOn: job.processedOn ?? finishedOn,
       delayMs: job.opts.delay ?? 0,
     }
-    const { keepResult, key, keyTtl, batch } = job.opts as StoredLife
+    const { keepResult, key, keyTtl, batch, countsIn } = job.opts as StoredLife
     let isRefused = false
     try {
       const words = bullmqArgs.slice(BULLMQ_KEYS)
@@ -242,6 +243,7 @@ export class LedgerBackend extends RedisQueueBackend {
         words.push(3, 'EXPIRE', this.#keys.key(`${job.name}:${key}`), Math.max(1, Math.ceil(kept.keepResultMs / 1000)))
       }
       if (batch !== undefined) words.push(2, 'BATCH', this.#keys.batch(batch))
+      for (const flow of countsIn ?? []) words.push(2, 'BATCH', flow)
       const reply = await this.#batch.commit(bullmqArgs[JOB_KEY], words).catch((error: unknown) => {
         const rejection = rejectionOf(error, outcome, this.#keys)
         if (!rejection) throw error

@@ -4,6 +4,7 @@
 import {
   type AnyJobContract,
   type Duration,
+  checkMiddleware,
   encodeInput,
   type InputOf,
   InvalidOptionError,
@@ -26,11 +27,13 @@ import {
 import type { BulkHandle, EnqueueBulkOptions } from './bulk-options.js'
 import { BullQueues, type NewJob, newJob } from './bull-queues.js'
 import { sendBulk } from './enqueue-bulk.js'
+import { type EnqueueMiddleware, enqueueThrough } from './enqueue-middleware.js'
 import { type EnqueueOptions, planOptions } from './enqueue-options.js'
 import type { JobHandle } from './job-handle.js'
-import { checkKey, type JobRules, newRuledJob, planRules, refusalOf } from './job-rules.js'
+import { checkKey, type JobParts, type JobRules, newRuledJob, planRules, refusalOf } from './job-rules.js'
 import { type BatchEnqueue, ProducerBatches } from './producer-batches.js'
 import { ProducerCounters } from './producer-counters.js'
+import { ProducerFlows } from './producer-flows.js'
 import { ProducerJobs } from './producer-jobs.js'
 import { ProducerResults } from './producer-results.js'
 import { ProducerSchedules } from './producer-schedules.js'
@@ -55,6 +58,8 @@ export interface ProducerOptions {
   readonly durability?: Durability | undefined
   /** True: also enqueue in a Redis that can lose every job. Default: DROVER_ALLOW_VOLATILE, else false. */
   readonly allowVolatile?: boolean | undefined
+  /** Functions around each enqueue, the first outermost: see docs/middleware.md. Default: none, at no cost. */
+  readonly middleware?: readonly EnqueueMiddleware[] | undefined
 }
 
 /** Enqueues jobs. Make one for the whole app, and close it when the app ends. */
@@ -63,10 +68,12 @@ export interface Producer extends AsyncDisposable {
   readonly results: ProducerResults
   /** User counters, read and changed from outside of a job. */
   readonly counters: ProducerCounters
-  /** Jobs by their tags. */
+  /** Jobs by their tags, and the cancel of one. */
   readonly jobs: ProducerJobs
   /** Jobs that count as a whole, and what follows them. */
   readonly batches: ProducerBatches
+  /** Jobs that wait for others. */
+  readonly flows: ProducerFlows
   /** Schedules, which workers fire. */
   readonly schedules: ProducerSchedules
 
@@ -105,7 +112,7 @@ export interface Producer extends AsyncDisposable {
   close(): Promise<void>
 }
 
-const OPTION_NAMES = ['redis', 'prefix', 'timeout', 'durability', 'allowVolatile'] as const
+const OPTION_NAMES = ['redis', 'prefix', 'timeout', 'durability', 'allowVolatile', 'middleware'] as const
 const DEFAULT_TIMEOUT_MS = 5_000
 const MAX_TIMEOUT_MS = 600_000
 
@@ -118,7 +125,7 @@ export function createProducer(options: ProducerOptions = {}): Producer {
   const prefix = checkPrefix(options.prefix ?? 'drover')
   const timeout = options.timeout ?? DEFAULT_TIMEOUT_MS
   const timeoutMs = parseDuration(timeout, { option: 'timeout', minMs: 1, maxMs: MAX_TIMEOUT_MS })
-  return new OpenProducer(readSettings(options.redis), prefix, timeoutMs, readDurability(options))
+  return new OpenProducer(readSettings(options.redis), prefix, timeoutMs, readDurability(options), options.middleware)
 }
 
 class OpenProducer implements Producer {
@@ -126,17 +133,21 @@ class OpenProducer implements Producer {
   readonly counters: ProducerCounters
   readonly jobs: ProducerJobs
   readonly batches: ProducerBatches
+  readonly flows: ProducerFlows
   readonly schedules: ProducerSchedules
   readonly #gate: RedisGate
   readonly #queues: BullQueues
+  readonly #middleware: readonly EnqueueMiddleware[] | undefined
 
-  constructor(settings: RedisSettings, prefix: string, timeoutMs: number, demand: DurabilityDemand) {
+  constructor(settings: RedisSettings, prefix: string, timeoutMs: number, demand: DurabilityDemand, middleware?: readonly EnqueueMiddleware[]) {
+    this.#middleware = checkMiddleware(middleware)
     this.#gate = new RedisGate(settings, timeoutMs, demand)
     this.#queues = new BullQueues(this.#gate.client, prefix)
     this.results = new ProducerResults({ gate: this.#gate, prefix, settings })
     this.counters = new ProducerCounters(this.#gate, prefix)
-    this.jobs = new ProducerJobs(this.#gate, prefix)
+    this.jobs = new ProducerJobs(this.#gate, prefix, this.#queues)
     this.batches = new ProducerBatches(this.#gate, prefix, this.#queues, this as unknown as BatchEnqueue)
+    this.flows = new ProducerFlows(this.#gate, prefix, this.#queues)
     this.schedules = new ProducerSchedules(this.#gate, prefix, this.#queues)
   }
 
@@ -155,13 +166,19 @@ class OpenProducer implements Producer {
     const jobId = options?.id ?? newJobId()
     const encoded = encodeInput(contract, input)
     const text = typeof encoded === 'string' ? encoded : await encoded
+    const { keys } = this.#queues.get(contract.queue)
+    const parts = { contract, keys, jobId, input, text, stored: plan, timestamp, key: options?.key }
+    if (this.#middleware === undefined) return this.#send(parts, rules, startedMs)
+    const call = { contract, id: jobId, input, options: options ?? {}, inputText: text }
+    const send = (storedText: string) => this.#send({ ...parts, storedText }, rules, startedMs)
+    return enqueueThrough(this.#middleware, call, send) as Promise<JobHandle<never>>
+  }
+
+  async #send(parts: JobParts, rules: JobRules | undefined, startedMs: number): Promise<JobHandle<never>> {
+    const { contract, jobId, text, storedText = text, stored, timestamp } = parts
+    if (rules !== undefined) return this.#sendRuled(contract, newRuledJob(parts, rules), rules, startedMs)
     const { name, queue } = contract
-    if (rules !== undefined) {
-      const { keys } = this.#queues.get(queue)
-      const parts = { contract, keys, jobId, input, text, stored: plan, timestamp, key: options?.key }
-      return this.#enqueueRuled(contract, newRuledJob(parts, rules), rules, startedMs)
-    }
-    const job = newJob(name, jobId, text, plan, timestamp)
+    const job = newJob(name, jobId, storedText, stored, timestamp)
     await sendJob(this.#gate, this.#queues.get(queue), job, {
       operation: `the enqueue of job ${name}`,
       startedMs,
@@ -170,7 +187,7 @@ class OpenProducer implements Producer {
     return { id: jobId, name, queue }
   }
 
-  async #enqueueRuled(
+  async #sendRuled(
     contract: AnyJobContract,
     job: NewJob,
     rules: JobRules,
@@ -193,7 +210,8 @@ class OpenProducer implements Producer {
   ): Promise<BulkHandle> {
     this.#gate.checkOpen()
     checkContract(contract)
-    return sendBulk({ gate: this.#gate, queue: this.#queues.get(contract.queue) }, contract, inputs, options)
+    const room = { gate: this.#gate, queue: this.#queues.get(contract.queue), middleware: this.#middleware }
+    return sendBulk(room, contract, inputs, options)
   }
 
   async close(): Promise<void> {

@@ -2,11 +2,13 @@
 
 export type { BulkFailure, BulkHandle, BulkProgress, EnqueueBulkOptions } from './bulk-options.js'
 export { createProducer, type Producer, type ProducerOptions } from './create-producer.js'
+export type { EnqueueCall, EnqueueMiddleware } from './enqueue-middleware.js'
 export type { EnqueueOptions } from './enqueue-options.js'
 export type { JobHandle, JobReference } from './job-handle.js'
 export { checkKey } from './job-rules.js'
 export type { Batch, BatchFollower, OpenBatchOptions, ProducerBatches } from './producer-batches.js'
 export type { ProducerCounters, ReadCounterOptions } from './producer-counters.js'
+export type { FlowHandle, FlowJob, ProducerFlows, StartFlowOptions } from './producer-flows.js'
 export type { JobsByTag, JobsByTagOptions, ProducerJobs } from './producer-jobs.js'
 export type { JobOutcome, ProducerResults, WaitForResultOptions } from './producer-results.js'
 export type { ProducerSchedules } from './producer-schedules.js'

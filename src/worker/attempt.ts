@@ -16,10 +16,12 @@ import { type CompletedOutcome, Effects } from '../ledger/index.js'
 import { checkCounterName, type KeysOfQueue } from '../redis/index.js'
 import type { JobContext, JobLogger, StagedCounter } from './context.js'
 import { checkDeadline, untilDeadline } from './deadline.js'
+import { type Needs, type ReadResult, readDependency } from './dependencies.js'
 import type { Handler } from './handle.js'
 import type { QueueChildren } from './isolated/queue-children.js'
 import { createJobLogger } from './job-logger.js'
 import type { LeftBehind } from './left-behind.js'
+import { joinOutcomes, type RunMiddleware, runAttemptThrough } from './run-middleware.js'
 import { StagedJobs } from './staged-jobs.js'
 import { checkStartBy } from './start-by.js'
 
@@ -44,6 +46,7 @@ export interface StartedOptions {
   readonly attempts?: number | undefined
   readonly delay?: number | undefined
   readonly version?: number | undefined
+  readonly needs?: Needs | undefined
 }
 
 /** What an attempt needs of the worker that runs it. */
@@ -57,6 +60,9 @@ export interface AttemptRoom {
   /** Where isolated handlers run. Without it every handler runs right here. */
   readonly children?: QueueChildren | undefined
   readonly leftBehind?: LeftBehind | undefined
+  readonly middleware?: readonly RunMiddleware[] | undefined
+  /** Not there in an isolated handler, which has no Redis. */
+  readonly readResult?: ReadResult | undefined
 }
 
 export class Attempt implements JobContext {
@@ -132,6 +138,9 @@ export class Attempt implements JobContext {
     if (this.#ended) this.#jobs.seal()
     return this.#jobs.stage.bind(this.#jobs)
   }
+  get resultOf(): JobContext['resultOf'] {
+    return (name, contract) => readDependency(name, contract, this.#bullJob.opts.needs, this.#room.readResult)
+  }
   /** Why the attempt was ended from outside, if it was. */
   get abortReason(): Error | undefined {
     return this.#abortReason
@@ -155,6 +164,7 @@ export class Attempt implements JobContext {
       if (this.#abortReason) throw this.#abortReason
       checkStartBy(this.#bullJob)
       if (contract.deadlineMs !== undefined) checkDeadline(this.#bullJob, contract.deadlineMs)
+      if (this.#room.middleware !== undefined) return await this.#runThrough(this.#room.middleware)
       if (isolation !== undefined && this.#room.children !== undefined)
         return await this.#runIsolated(this.#room.children)
       const parsed = parseInput(contract, this.#bullJob.data, versionOf(this.#bullJob.opts))

@@ -1,5 +1,5 @@
 // What a handler is given beside its input. Implemented by attempt.ts.
-import type { AnyJobContract, InputOf } from '../job/index.js'
+import type { AnyJobContract, InputOf, ResultOf } from '../job/index.js'
 import type { Effects } from '../ledger/index.js'
 import type { FollowUp, FollowUpOptions } from './staged-jobs.js'
 
@@ -46,6 +46,11 @@ export interface JobContext {
     input: InputOf<Contract>,
     options?: FollowUpOptions,
   ): Promise<FollowUp>
+  /**
+   * The result of a job of the flow that this one was enqueued after, by its name there. The contract is that job's, for
+   * the type. @throws DependencyError
+   */
+  resultOf<Contract extends AnyJobContract>(name: string, contract: Contract): Promise<ResultOf<Contract>>
   /** Shows how far the job is, 0 to 100, with a text if wanted. Written at once, not with the commit. */
   progress(percent: number, text?: string): Promise<void>
   /** A user counter of this queue; what is added commits with the result. At most 1,000 counters per job. */

@@ -2,7 +2,7 @@
 import { type Job, type MinimalJob, WaitingError } from 'bullmq'
 import type { Logger } from 'pino'
 import { NoHandlerError, ShutdownError, serializeError, versionOf } from '../job/index.js'
-import type { LedgerBackend, RunningJob, ScheduleRoom } from '../ledger/index.js'
+import { type LedgerBackend, type RunningJob, readResult, type ScheduleRoom } from '../ledger/index.js'
 import { queueKeys } from '../redis/index.js'
 import { Attempt, type AttemptRoom } from './attempt.js'
 import { AttemptFailed, JobFailed } from './attempt-failures.js'
@@ -56,6 +56,7 @@ export class QueueWorker {
       addLog: (id, line) => this.#backend.addLog(id, line, KEEP_LOG_LINES),
       children: this.#children,
       leftBehind: this.#leftBehind,
+      readResult: (queue, id) => readResult(client, queueKeys(settings.prefix, queue), id),
     }
     this.#scheduling = { client, keys, prefix: settings.prefix, queue: settings.queue }
     this.#turns = new Turns(client, keys, settings.lockMs * 2, logger)
