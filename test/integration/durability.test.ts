@@ -65,7 +65,7 @@ async function startProxyThatFallsSilentAtSecondInfo(port: number) {
   await new Promise<void>((resolve) => listening.listen(0, '127.0.0.1', resolve))
   const close = () => {
     for (const socket of sockets) socket.destroy()
-    return new Promise((resolve) => listening.close(resolve))
+    return new Promise<void>((resolve) => listening.close(() => resolve()))
   }
   return { url: `redis://127.0.0.1:${(listening.address() as AddressInfo).port}`, silenced: () => silenced, close }
 }
