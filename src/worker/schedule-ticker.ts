@@ -2,7 +2,7 @@
 // overlapping ticks is src/ledger/schedules.
 import type { Logger } from 'pino'
 import { fireDue, type ScheduleRoom } from '../ledger/index.js'
-import { throttledLog } from './log-throttle.js'
+import { throttledLine, throttledLog } from './log-throttle.js'
 
 /** How often a queue with schedules is looked at, and one without, which may get some at any time. */
 const LOOK_MS = 1_000
@@ -12,6 +12,7 @@ export class ScheduleTicker {
   readonly #room: () => ScheduleRoom
   readonly #logger: Logger
   readonly #onError: (error: unknown) => void
+  readonly #logUnreadable: (fields: { readonly schedule: string }) => void
   #timer: NodeJS.Timeout | undefined
   #looking: Promise<void> = Promise.resolve()
   #isClosed = false
@@ -21,6 +22,8 @@ export class ScheduleTicker {
     this.#room = room
     this.#logger = logger.child({ queue })
     this.#onError = throttledLog(this.#logger, 'warn', 'schedules were not looked at, will retry')
+    const unreadable = 'a schedule cannot be read and does not tick: set it again, or remove it'
+    this.#logUnreadable = throttledLine(this.#logger, 'warn', unreadable)
   }
 
   start(): void {
@@ -52,6 +55,7 @@ export class ScheduleTicker {
       const fields = { schedule: name, job, ids, passed }
       if (outcome === 'fired') this.#logger.info(fields, 'schedule fired')
       else if (outcome === 'skipped') this.#logger.info(fields, 'schedule skipped a tick: its last job is unfinished')
+      else if (outcome === 'unreadable') this.#logUnreadable({ schedule: name })
       if (passed > 0 && (outcome === 'fired' || outcome === 'passed')) {
         this.#logger.warn(fields, 'schedule passed over missed ticks')
       }

@@ -180,6 +180,39 @@ describe('a schedule', () => {
     expect(await redis.keys('*:schedule:own')).toEqual([])
   })
 
+  it('that waits for its last job keeps none of those behind it from their ticks, however many wait', async () => {
+    const waiters = Array.from({ length: 60 }, (_, index) => `waiter-${index}`)
+    for (const name of waiters) await set(name, { overlap: 'queue' })
+    for (const name of waiters) await makeDue(name, 2 * MINUTE)
+    await fireDue(room())
+    for (const name of waiters) await makeDue(name, MINUTE)
+    await set('behind')
+    await makeDue('behind', 0)
+    const { fired } = await fireDue(room())
+    expect(fired.filter(({ outcome }) => outcome === 'queued')).toHaveLength(60)
+    expect(fired.filter(({ outcome }) => outcome === 'fired')).toMatchObject([{ name: 'behind' }])
+  })
+
+  it.each([
+    ['is not JSON', '{'],
+    ['has times that are not known', JSON.stringify({ ...spec(), times: { kind: 'moon' } })],
+    ['is gone', undefined],
+  ])('whose record %s is told of, and keeps none of the others from their ticks', async (_, record) => {
+    const { keys } = kernels[0]
+    for (const name of ['bad', 'good']) await set(name)
+    await makeDue('bad', 5 * MINUTE)
+    await makeDue('good', 0)
+    if (record === undefined) await redis.del(keys.schedule('bad'))
+    else await redis.hset(keys.schedule('bad'), 'spec', record)
+    const { fired } = await fireDue(room())
+    expect(fired).toMatchObject([
+      { name: 'bad', outcome: 'unreadable' },
+      { name: 'good', outcome: 'fired' },
+    ])
+    expect((await listSchedules(redis, keys)).map(({ name }) => name)).toEqual(['good'])
+    expect(await removeSchedule(redis, keys, 'bad')).toBe(true)
+  })
+
   it('whose queue is broken fires nothing and stays due', async () => {
     await set('a')
     const tick = await makeDue('a', 0)

@@ -13,11 +13,11 @@ const setLua = read('./set-schedule.lua')
 const pauseLua = read('./pause-schedule.lua')
 const dueLua = read('./due-schedules.lua')
 
-/** Schedules of one queue that one look fires at most. */
-const MAX_DUE = 50
+/** Most due schedules that are read at once. */
+const DUE_AT_ONCE = 50
 
 export type SetOutcome = 'created' | 'changed' | 'unchanged'
-export type FireOutcome = 'fired' | 'passed' | 'skipped' | 'queued' | 'gone'
+export type FireOutcome = 'fired' | 'passed' | 'skipped' | 'queued' | 'gone' | 'unreadable'
 
 /** Keeps a schedule: a new or changed one ticks from now on, an unchanged one goes on as it was. */
 export async function setSchedule(
@@ -75,7 +75,7 @@ export async function readSchedule(
   return parseRecord(name, fields, score)
 }
 
-/** All schedules of the queue, by name. */
+/** All schedules of the queue that can be read, by name. */
 export async function listSchedules(client: RedisClient, keys: KeysOfQueue): Promise<ScheduleRecord[]> {
   const names = (await client.zrange(keys.schedules, '0', '-1')).sort()
   const records = await Promise.all(names.map((name) => readSchedule(client, keys, name)))
@@ -83,11 +83,12 @@ export async function listSchedules(client: RedisClient, keys: KeysOfQueue): Pro
 }
 
 function parseRecord(name: string, fields: Record<string, string>, score: string | null): ScheduleRecord | undefined {
-  if (fields.spec === undefined) return undefined
+  const spec = parseSpec(fields.spec ?? '')
+  if (spec === undefined) return undefined
   const nextAt = Number(score ?? Number.POSITIVE_INFINITY)
   return {
     name,
-    spec: JSON.parse(fields.spec) as ScheduleSpec,
+    spec,
     origin: fields.origin === 'code' ? 'code' : 'api',
     paused: fields.paused !== undefined,
     nextAt: Number.isFinite(nextAt) ? nextAt : undefined,
@@ -118,36 +119,73 @@ export interface ScheduleRoom {
 
 /** Fires what is due by Redis's clock. Resolves with how many schedules the queue has, and what became of the due ones. */
 export async function fireDue(room: ScheduleRoom): Promise<{ schedules: number; fired: FiredSchedule[] }> {
-  const { client, keys } = room
-  const [now, schedules, ...rows] = (await client.eval(dueLua, 1, keys.schedules, keys.schedule(''), MAX_DUE)) as [
-    string,
-    number,
-    ...(string | null)[],
-  ]
   const fired: FiredSchedule[] = []
-  for (let row = 0; row < rows.length; row += 3) {
-    const [name, dueAt, spec] = rows.slice(row, row + 3)
-    if (typeof name !== 'string' || typeof spec !== 'string') continue
-    fired.push(await fire(room, name, JSON.parse(spec) as ScheduleSpec, Number(dueAt), Number(now)))
+  // Those that stay due (they wait for their last job, or cannot be read) must not keep the ones behind them from theirs.
+  for (let stayed = 0; ; ) {
+    const { nowMs, schedules, due } = await readDue(room, stayed)
+    for (const [name, dueAt, spec] of due) {
+      const one = await fire(room, name, spec, dueAt, nowMs)
+      if (one.outcome === 'queued' || one.outcome === 'unreadable') stayed++
+      fired.push(one)
+    }
+    if (due.length < DUE_AT_ONCE || fired.length >= schedules) return { schedules, fired }
   }
-  return { schedules, fired }
+}
+
+type DueSchedule = readonly [name: string, dueAt: number, spec: string]
+
+/** The schedules that are due, the first ones of them left out. */
+async function readDue(
+  { client, keys }: ScheduleRoom,
+  leftOut: number,
+): Promise<{ nowMs: number; schedules: number; due: DueSchedule[] }> {
+  const [now, schedules, ...words] = (await client.eval(
+    dueLua,
+    1,
+    ...[keys.schedules, keys.schedule(''), leftOut, DUE_AT_ONCE],
+  )) as [string, number, ...string[]]
+  const due: DueSchedule[] = []
+  for (let at = 0; at < words.length; at += 3) due.push([words[at] ?? '', Number(words[at + 1]), words[at + 2] ?? ''])
+  return { nowMs: Number(now), schedules, due }
 }
 
 async function fire(
   room: ScheduleRoom,
   name: string,
-  spec: ScheduleSpec,
+  specText: string,
   dueAt: number,
   nowMs: number,
 ): Promise<FiredSchedule> {
   const { backend, keys } = room
-  const plan = planDue(spec, dueAt, nowMs)
+  const planned = planOf(specText, dueAt, nowMs)
+  if (planned === undefined) return { name, job: '', outcome: 'unreadable', ids: [], passed: 0 }
+  const { spec, plan } = planned
   const ids = plan.ticks.map((tick) => tickJobId(name, tick))
   const args = [keys.schedules, keys.schedule(name), name, dueAt, plan.nextAt, spec.overlap, keys.bullBase]
   const words: unknown[] = [...args, ids.at(-1) ?? '', plan.passed, ...wordsOfJobs(room, name, spec, plan)]
   const client = (await backend.client) as unknown as { runCommand(name: string, args: unknown[]): Promise<unknown> }
   const outcome = (await client.runCommand(FIRE_COMMAND, words)) as FireOutcome
   return { name, job: spec.job, outcome, ids: outcome === 'fired' ? ids : [], passed: plan.passed }
+}
+
+function planOf(text: string, dueAt: number, nowMs: number): { spec: ScheduleSpec; plan: DuePlan } | undefined {
+  const spec = parseSpec(text)
+  try {
+    return spec && { spec, plan: planDue(spec, dueAt, nowMs) }
+  } catch {
+    // A cron that is none, or a time zone that this machine does not know: its name is told, and the others go on.
+    return undefined
+  }
+}
+
+/** Undefined for what another program, or a later Drover with other kinds of times, wrote. */
+function parseSpec(text: string): ScheduleSpec | undefined {
+  try {
+    const spec = JSON.parse(text) as ScheduleSpec
+    return spec.times.kind === 'cron' || spec.times.kind === 'every' ? spec : undefined
+  } catch {
+    return undefined
+  }
 }
 
 function wordsOfJobs({ backend, prefix, queue }: ScheduleRoom, name: string, spec: ScheduleSpec, plan: DuePlan) {
