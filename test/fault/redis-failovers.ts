@@ -1,7 +1,7 @@
 // Rows F16 and F17: a Sentinel group under load loses its master, by a kill or by a pause after which it comes back.
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { TestRedis } from '../support/redis.js'
-import { startSentinelGroup } from '../support/redis-topologies.js'
+import { type SentinelGroup, startSentinelGroup } from '../support/redis-topologies.js'
 import { endLoad, startLoad, target, untilFreshEnd } from './redis-load.js'
 import type { RowContext } from './row.js'
 
@@ -41,8 +41,7 @@ export async function failOver(context: RowContext<FailoverSize>, options: Failo
     const struck = new Set<TestRedis>()
     for (let failover = 0; failover < size.failovers; failover++) {
       await context.untilEnded(group.url, Math.floor((size.jobs * (failover + 0.2)) / (size.failovers + 1)))
-      await group.untilReplicated()
-      const master = await group.master()
+      const master = await untilCaughtUp(context, group)
       struck.add(master)
       const comeBack = await options.strike(master)
       context.fault(options.kind)
@@ -58,6 +57,29 @@ export async function failOver(context: RowContext<FailoverSize>, options: Failo
   } finally {
     await group.close()
   }
+}
+
+/**
+ * Waits until each replica has what the master had when it was asked, and gives the master. `online` in the master's own view
+ * is not enough: a replica that is still taking its copy would be a second failure at the same time.
+ */
+async function untilCaughtUp(context: RowContext<FailoverSize>, group: SentinelGroup): Promise<TestRedis> {
+  await group.untilReplicated()
+  const master = await group.master()
+  const offset = await readOffset(master, 'master_repl_offset')
+  const replicas = group.servers.filter((server) => server !== master)
+  await context.until('each replica has caught up', async () => {
+    const offsets = await Promise.all(replicas.map((replica) => readOffset(replica, 'slave_repl_offset')))
+    return offsets.every((each) => each >= offset)
+  })
+  return master
+}
+
+/** A number of a server's replication; -1 where it has none, or while its link to the master is down. */
+async function readOffset(server: TestRedis, field: string): Promise<number> {
+  const info = await server.cli('INFO', 'replication')
+  if (info.includes('master_link_status:down')) return -1
+  return Number(new RegExp(`^${field}:(\\d+)`, 'm').exec(info)?.[1] ?? -1)
 }
 
 export async function kill(master: TestRedis): Promise<() => Promise<void>> {
