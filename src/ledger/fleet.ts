@@ -6,6 +6,8 @@ import { type RedisClient, workerKey, workerOrdersKey, workersKey } from '../red
 export const BEAT_MS = 5_000
 /** A worker whose last heartbeat is older than this is gone. */
 export const BEAT_TTL_MS = 3 * BEAT_MS
+/** Most jobs of one queue that a worker runs at once. */
+export const MAX_CONCURRENCY = 10_000
 const ORDERS_TTL_SECONDS = 60
 /** Most jobs a heartbeat names, the longest running first. */
 export const MAX_BEAT_JOBS = 50
@@ -133,7 +135,8 @@ export async function readOrders(client: RedisClient, prefix: string, id: string
   const concurrency = new Map<string, number>()
   for (const [field, value] of Object.entries(fields)) {
     const jobs = Number(value)
-    if (field.startsWith(CONCURRENCY) && Number.isInteger(jobs)) concurrency.set(field.slice(CONCURRENCY.length), jobs)
+    const isAllowed = Number.isInteger(jobs) && jobs >= 1 && jobs <= MAX_CONCURRENCY
+    if (field.startsWith(CONCURRENCY) && isAllowed) concurrency.set(field.slice(CONCURRENCY.length), jobs)
   }
   const { state } = fields
   return state === 'run' || state === 'quiet' || state === 'close' ? { state, concurrency } : { concurrency }

@@ -12,6 +12,7 @@ export {
 } from './batches/batches.js'
 export { BUCKET_BOUNDS_MS, bucketOf, percentile } from './buckets.js'
 export { attachLedger, BULLMQ_VERSION } from './bullmq-scripts.js'
+export { attachCancelScript, type CancelOutcome, type CancelRoom, cancelJob } from './cancel/cancel-job.js'
 export { type CompletedOutcome, type FailedOutcome, type Outcome, RESULT_VERSION } from './commit.js'
 export {
   type CounterPoint,
@@ -29,6 +30,7 @@ export {
   BEAT_MS,
   BEAT_TTL_MS,
   MAX_BEAT_JOBS,
+  MAX_CONCURRENCY,
   orderConcurrency,
   orderState,
   type RunningJob,

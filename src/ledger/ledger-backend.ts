@@ -7,15 +7,17 @@ import {
   QueueKeys,
   RedisConnection,
   RedisQueueBackend,
+  raw2NextJobData,
   type WorkerOptions,
 } from 'bullmq'
 import { Cluster, type Redis } from 'ioredis'
-import { JobCrashedError, serializeError } from '../job/index.js'
+import { serializeError } from '../job/index.js'
 import { type KeysOfQueue, outliveFailover, queueKeys, queuesKey } from '../redis/index.js'
 import { commitWords, type Outcome } from './commit.js'
 import { batchLimit, CommitBatch } from './commit-batch.js'
 import { rejectionOf } from './commit-rejection.js'
 import type { StagedWrite } from './effects.js'
+import { errorOfReason } from './failed-reason.js'
 import { createNextJobReader, type NextJob } from './next-job.js'
 import { writeOfJob } from './staged-job.js'
 
@@ -30,8 +32,6 @@ const DEFAULT_KEEP_RESULT_MS = 86_400_000
 const TRIM_EVERY = 10
 /** BullMQ's count for: remove none. */
 const KEEP_ALL = -1
-/** The reason that workers of plain BullMQ on the same queue leave with a job that stalled too often for them. */
-const STALLED_REASON = 'job stalled more than allowable limit'
 
 /** What an enqueue may have stored with a job that its commit heeds: how long its result is kept, its idempotency key, its batch. */
 interface StoredLife {
@@ -80,6 +80,8 @@ export class LedgerBackend extends RedisQueueBackend {
   readonly #trims: boolean
   /** Queues that staged jobs went to. */
   readonly #listed = new Set<string>()
+  /** While true it hands out no job: a read under way may still end with word of one. */
+  isQuiet = false
   #finishes = 0
   #fetches = 0
 
@@ -113,6 +115,11 @@ export class LedgerBackend extends RedisQueueBackend {
   /** As BullMQ's, which asks again at once when Redis refuses (its memory is full, say): that would keep both busy. */
   override async moveToActive(...request: Parameters<RedisQueueBackend['moveToActive']>): Promise<NextJob> {
     try {
+      if (this.isQuiet) {
+        // The read has taken BullMQ's marker, which another worker waits for.
+        await this.#options.client.zadd(`${this.#keys.bullBase}marker`, 0, '0')
+        return raw2NextJobData([])
+      }
       return await super.moveToActive(...request)
     } catch (error) {
       await sleep(FETCH_RETRY_MS)
@@ -180,10 +187,7 @@ export class LedgerBackend extends RedisQueueBackend {
         ? staged
         : {
             status: 'failed',
-            error:
-              failedReason === STALLED_REASON
-                ? { name: JobCrashedError.name, code: 'JOB_CRASHED', message: failedReason }
-                : { name: 'Error', message: failedReason },
+            error: errorOfReason(failedReason),
             keepResultMs: staged?.keepResultMs ?? this.#options.keepResultMs?.(job.name) ?? DEFAULT_KEEP_RESULT_MS,
             runMs: staged?.runMs ?? 0,
           }

@@ -5,6 +5,7 @@ import {
   AddBackend,
   attachAddRules,
   attachBatchScripts,
+  attachCancelScript,
   BULLMQ_VERSION,
   newStoredJob,
   type RuledJob,
@@ -38,6 +39,7 @@ export class BullQueues {
     this.#prefix = prefix
     attachAddRules(client)
     attachBatchScripts(client)
+    attachCancelScript(client)
     // Both skips: else a Redis that is down at the first use would make this connection fail for good.
     this.#connection = new RedisConnection(client, {
       shared: true,

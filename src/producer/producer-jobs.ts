@@ -1,10 +1,23 @@
-// producer.jobs: jobs found by the tags that they were enqueued with.
-import { checkWhole, InvalidOptionError, refuseUnknown } from '../job/index.js'
-import { listTags, readTagged, type TaggedJob } from '../ledger/index.js'
+// producer.jobs: jobs found by the tags that they were enqueued with, and the cancel of one.
+import {
+  checkWhole,
+  InvalidJobIdError,
+  InvalidOptionError,
+  JobNotFoundError,
+  JobStateError,
+  refuseUnknown,
+} from '../job/index.js'
+import { cancelJob, listTags, readTagged, type TaggedJob } from '../ledger/index.js'
 import { checkQueueName, queueKeys } from '../redis/index.js'
+import type { BullQueues } from './bull-queues.js'
 import { checkTag } from './enqueue-options.js'
 import type { JobReference } from './job-handle.js'
 import type { RedisGate } from './redis-gate.js'
+
+export interface CancelOptions {
+  /** How long the result of a job that had not begun is kept, unless its enqueue said so. Default 24 h. */
+  readonly keepResultMs?: number | undefined
+}
 
 export interface JobsByTagOptions {
   /** Most jobs of one page, 1 to 1000. Default 100. */
@@ -22,16 +35,42 @@ export interface JobsByTag {
 
 const DEFAULT_LIMIT = 100
 const MAX_LIMIT = 1_000
+/** Ids of Drover, and those that BullMQ gives itself. */
+const ANY_ID = /^[A-Za-z0-9_.:-]{1,160}$/
 const AFTER = /^\d{1,16}:[^:]+$/
 
 /** Finds jobs. Reads are repeated while Redis is away, up to the producer's timeout. */
 export class ProducerJobs {
   readonly #gate: RedisGate
   readonly #prefix: string
+  readonly #queues: BullQueues
 
-  constructor(gate: RedisGate, prefix: string) {
+  constructor(gate: RedisGate, prefix: string, queues: BullQueues) {
     this.#gate = gate
     this.#prefix = prefix
+    this.#queues = queues
+  }
+
+  /**
+   * Cancels a job. `cancelled`: it had not begun, or waited for its next attempt; it has failed with CancelledError, and
+   * counts, batch and who waits for it know. `cancelling`: it runs; its worker aborts it within about a second (a third of
+   * its `lockDuration`), and nothing that it staged is written; should it complete before, it has completed. Wait for its
+   * result to know. An interrupted run of it does not start again. Calling it again is safe.
+   * @throws JobNotFoundError; JobStateError for a job that has ended; InvalidQueueNameError; else as the reads
+   */
+  async cancel(
+    { queue, id }: Pick<JobReference, 'queue' | 'id'>,
+    options: CancelOptions = {},
+  ): Promise<'cancelled' | 'cancelling'> {
+    refuseUnknown(options, ['keepResultMs'], 'jobs.cancel')
+    const { keys, backend } = this.#queues.get(checkQueueName(queue))
+    if (typeof id !== 'string' || !ANY_ID.test(id)) throw new InvalidJobIdError(id)
+    const room = { client: this.#gate.client, keys, queue, backend }
+    const outcome = await this.#gate.runOnce('the cancel of a job', () => cancelJob(room, id, options.keepResultMs))
+    if (outcome === 'unknown') throw new JobNotFoundError(id, queue)
+    if (outcome === 'marked') return 'cancelling'
+    if (outcome !== 'cancelled') throw new JobStateError(id, queue, outcome, 'cancelled')
+    return outcome
   }
 
   /**

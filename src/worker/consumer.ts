@@ -50,11 +50,14 @@ export class Consumer {
   #bull: BullWorker
   #rebuilds = 0
   #isClosing = false
+  #isQuiet = false
+  #concurrency: number
 
   constructor(settings: QueueSettings, room: QueueRoom, hooks: ConsumerHooks) {
     const { client, locks } = room
     this.#queue = settings.queue
     this.#room = room
+    this.#concurrency = settings.concurrency
     const { bull: prefix } = queueKeys(settings.prefix, settings.queue)
     const options = { ...bullOptions(settings, hooks), connection: client, prefix }
     const factory = ledgerBackendFactory(client, settings.prefix, {
@@ -67,6 +70,7 @@ export class Consumer {
     const listen = createListeners(settings.queue, room, hooks)
     this.#open = () => {
       const bull = new BullWorker(settings.queue, (job, token) => hooks.process(job, token ?? ''), options, factory)
+      bull.concurrency = this.#concurrency
       locks.setOwner(bull.id)
       listen(bull)
       return bull
@@ -74,7 +78,7 @@ export class Consumer {
     this.#bull = this.#open()
     this.#watch = new FetchWatch({
       fetches: () => this.backend.fetches,
-      isFull: () => locks.size >= settings.concurrency,
+      isFull: () => this.#isQuiet || locks.size >= this.#concurrency,
       pingRedis: room.pingRedis,
       onStuck: () => this.#rebuild(),
     })
@@ -92,6 +96,35 @@ export class Consumer {
   /** Resolves when its connections are there and BullMQ is one the ledger knows; else rejects. */
   async ready(): Promise<void> {
     await this.#bull.waitUntilReady()
+  }
+
+  get concurrency(): number {
+    return this.#concurrency
+  }
+
+  /** Changes how many jobs run at once. BullMQ's loop takes more of them at once only when it is woken. */
+  setConcurrency(concurrency: number): void {
+    const isMore = concurrency > this.#concurrency
+    this.#concurrency = concurrency
+    this.#bull.concurrency = concurrency
+    if (isMore && !this.#isQuiet && !this.#isClosing) void this.#bull.pause(true).then(() => this.#wake())
+  }
+
+  /** Takes no more jobs until `resume`; the running ones go on. */
+  quiet(): void {
+    this.#isQuiet = true
+    this.backend.isQuiet = true
+    void this.#bull.pause(true)
+  }
+
+  resume(): void {
+    this.#isQuiet = false
+    this.backend.isQuiet = false
+    void this.#wake()
+  }
+
+  async #wake(): Promise<void> {
+    if (!this.#isClosing && !this.#isQuiet) await this.#bull.resume()
   }
 
   /** Starts to take jobs. */
@@ -127,7 +160,7 @@ export class Consumer {
 
   // Jobs that run finish over the old BullMQ worker, which takes no more.
   #rebuild(): void {
-    if (this.#isClosing) return
+    if (this.#isClosing || this.#isQuiet) return
     const { fetches } = this.backend
     this.#rebuilds++
     this.#room.logger.error(

@@ -4,7 +4,8 @@
 // by the wall clock.
 import { url as debuggerUrl } from 'node:inspector'
 import type { Logger } from 'pino'
-import { LockLostError } from '../job/index.js'
+import { CancelledError, LockLostError } from '../job/index.js'
+import { MAX_CONCURRENCY } from '../ledger/index.js'
 import type { RedisSettings } from '../redis/index.js'
 import { createTableMemory, LockTable, monotonicMs } from './lock-table.js'
 import type { FromLockThread, LockedQueue, LostLock, ToLockThread } from './lock-thread/messages.js'
@@ -13,6 +14,8 @@ import { throttledLine, throttledLog } from './log-throttle.js'
 
 /** Often enough that a thread which looks each third of the shortest lock (1 s) sees one each time. */
 const BEAT_MS = 100
+const SPARE_FACTOR = 4
+const MIN_SLOTS = 100
 
 export interface LockKeeperOptions {
   readonly redis: RedisSettings
@@ -21,6 +24,14 @@ export interface LockKeeperOptions {
   readonly maxBlockedMs: number | undefined
   readonly queues: readonly (LockedQueue & { readonly concurrency: number })[]
   readonly logger: Logger
+}
+
+/**
+ * Slots of the table for one queue: the concurrency may be raised while the worker runs. Locks beyond are told to the
+ * thread by message, which costs more. Memory that is not used is not taken from the system.
+ */
+function slotsFor(concurrency: number): number {
+  return Math.min(MAX_CONCURRENCY, Math.max(MIN_SLOTS, concurrency * SPARE_FACTOR))
 }
 
 /** What runs under a lock: an attempt, or a job that waits for its turn. */
@@ -62,7 +73,7 @@ export class LockKeeper {
   #extraSlots = 0
 
   constructor({ redis, lockMs, maxBlockedMs, queues, logger }: LockKeeperOptions) {
-    const memory = createTableMemory(queues.reduce((sum, { concurrency }) => sum + concurrency, 0))
+    const memory = createTableMemory(queues.reduce((sum, { concurrency }) => sum + slotsFor(concurrency), 0))
     this.#table = new LockTable(memory)
     this.#freeSlots = Array.from({ length: this.#table.slots }, (_, index) => this.#table.slots - 1 - index)
     const locked = queues.map(({ name, bullBase }) => ({ name, bullBase }))
@@ -72,7 +83,8 @@ export class LockKeeper {
     const data = { memory, redis, lockMs, maxBlockedMs: debuggerUrl() ? 0 : maxBlockedMs, queues: locked }
     this.#thread = new LockThread(data, logger, {
       onMessage: (message: FromLockThread) => {
-        if (message.kind === 'lost') this.#lose(message.locks)
+        if (message.kind === 'lost') this.#abort(message.locks, (id) => new LockLostError(id))
+        if (message.kind === 'cancelled') this.#abort(message.locks, () => new CancelledError())
         if (message.kind === 'failed') logFailed(message.error)
         if (message.kind === 'freed') {
           const { kind: _kind, ...facts } = message
@@ -158,11 +170,11 @@ export class LockKeeper {
     return slot
   }
 
-  #lose(locks: readonly LostLock[]): void {
+  #abort(locks: readonly LostLock[], reason: (id: string) => Error): void {
     for (const { slot, version } of locks) {
       const held = this.#bySlot.get(slot)
       // Another job has the slot by now.
-      if (held?.version === version) held.holder.abort(new LockLostError(held.holder.id))
+      if (held?.version === version) held.holder.abort(reason(held.holder.id))
     }
   }
 }

@@ -36,6 +36,7 @@ export class QueueWorker {
   readonly #children: QueueChildren | undefined
   readonly #leftBehind: LeftBehind
   #running = 0
+  #handled = 0
   #handedBack = 0
   #handsBack = false
 
@@ -102,6 +103,34 @@ export class QueueWorker {
     return this.#running
   }
 
+  /** Attempts that ended so far. */
+  get handled(): number {
+    return this.#handled
+  }
+
+  get concurrency(): number {
+    return this.#consumer.concurrency
+  }
+
+  get runningJobs(): RunningJob[] {
+    const now = Date.now()
+    return this.#locks.holders
+      .filter((holder) => holder instanceof Attempt)
+      .map(({ queue, id, job, attempt, runMs }) => ({ queue, id, job, attempt, startedAt: Math.round(now - runMs) }))
+  }
+
+  setConcurrency(concurrency: number): void {
+    this.#consumer.setConcurrency(concurrency)
+  }
+
+  quiet(): void {
+    this.#consumer.quiet()
+  }
+
+  resume(): void {
+    this.#consumer.resume()
+  }
+
   /** Handlers that ignore the signal of their attempt, which is over. */
   get leftBehind(): number {
     return this.#leftBehind.running
@@ -145,6 +174,7 @@ export class QueueWorker {
       return await this.#settle(attempt, error, job, handler)
     } finally {
       this.#running--
+      this.#handled++
       this.#turns.leave()
     }
   }

@@ -1,7 +1,7 @@
 // The options of createWorker: their defaults and ranges, and which handler works which queue.
 import type { Logger } from 'pino'
 import { type Duration, InvalidOptionError, parseDuration, suggest, UnknownOptionError } from '../job/index.js'
-import { isSchedule, type Schedule } from '../ledger/index.js'
+import { isSchedule, MAX_CONCURRENCY, type Schedule } from '../ledger/index.js'
 import {
   checkPrefix,
   type Durability,
@@ -104,7 +104,7 @@ export function checkWorkerOptions(options: WorkerOptions): CheckedWorkerOptions
   requireObject('options', 'an object of options for createWorker', options)
   refuseUnknown(options, OPTION_NAMES)
   const prefix = checkPrefix(options.prefix ?? 'drover')
-  const concurrency = whole('concurrency', options.concurrency ?? 10, 1, 10_000)
+  const concurrency = checkConcurrency('concurrency', options.concurrency ?? 10)
   const shared = {
     prefix,
     lockMs: parseDuration(options.lockDuration ?? '3s', { option: 'lockDuration', minMs: 1_000, maxMs: 3_600_000 }),
@@ -126,7 +126,7 @@ export function checkWorkerOptions(options: WorkerOptions): CheckedWorkerOptions
     const isDetailed = typeof value === 'object' && value !== null
     if (isDetailed) refuseUnknown(value, ['concurrency'], `queues.${queue}`)
     const own = isDetailed ? value.concurrency : value
-    return { ...shared, queue, handlers, concurrency: whole(`queues.${queue}`, own, 1, 10_000) }
+    return { ...shared, queue, handlers, concurrency: checkConcurrency(`queues.${queue}`, own) }
   })
   if (byQueue.size === 0) throw new InvalidOptionError('handlers', 'at least one handler', options.handlers)
   if (queues.length === 0) throw new InvalidOptionError('queues', 'at least one queue', wanted)
@@ -204,6 +204,11 @@ function refuseUnknown(options: object, known: readonly string[], where?: string
   for (const name of Object.keys(options)) {
     if (!known.includes(name)) throw new UnknownOptionError(name, suggest(name, known), where)
   }
+}
+
+/** @throws InvalidOptionError unless it is a whole number from 1 to 10,000 */
+export function checkConcurrency(option: string, value: unknown): number {
+  return whole(option, value, 1, MAX_CONCURRENCY)
 }
 
 function whole(option: string, value: unknown, minimum: number, maximum: number): number {

@@ -1,4 +1,5 @@
 // Workers seen and steered from outside, by their heartbeats and orders in Redis.
+import { readFileSync } from 'node:fs'
 import { Redis } from 'ioredis'
 import { pino } from 'pino'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
@@ -15,6 +16,7 @@ import { FleetMember, type SteeredWorker } from '../../src/worker/fleet/fleet-me
 import { startTestRedis, type TestRedis } from '../support/redis.js'
 import { rows } from '../unit/docs/documents.js'
 
+const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string }
 let server: TestRedis
 let redis: Redis
 const members: FleetMember[] = []
@@ -62,7 +64,7 @@ function startMember() {
     },
   }
   const logger = pino({ level: 'silent' })
-  const member = new FleetMember({ client: redis, prefix: 'drover', version: '0.0.1', worker, logger })
+  const member = new FleetMember({ client: redis, prefix: 'drover', worker, logger })
   members.push(member)
   member.start()
   return { member, told }
@@ -75,7 +77,7 @@ describe('a worker of a fleet', () => {
     const { member } = startMember()
     await vi.waitFor(async () => expect(await workers()).toHaveLength(1), PATIENCE)
     const [beat] = await workers()
-    expect(beat).toMatchObject({ id: member.id, pid: process.pid, version: '0.0.1', state: 'run', handled: 7 })
+    expect(beat).toMatchObject({ id: member.id, pid: process.pid, version, state: 'run', handled: 7 })
     expect(beat?.queues).toEqual([{ queue: 'media', concurrency: 4, running: 1 }])
     expect(beat?.jobs.map(({ id }) => id)).toEqual(['old', 'young'])
     expect(beat?.rssBytes).toBeGreaterThan(1_000_000)

@@ -129,12 +129,13 @@ describe('a job', () => {
     const error = { name: 'CancelledError', message: 'the job was cancelled', code: 'CANCELLED' }
     expect(answer.json()).toMatchObject({ id, job: 'mail.send', status: 'failed', error, attempts: 0 })
     expect(await outcome).toMatchObject({ ok: false, error })
-    await api.get(`/v1/queues/mail/jobs/${id}`, 404)
+    expect(await api.get(`/v1/queues/mail/jobs/${id}`)).toMatchObject({ state: 'failed' })
     expect(await api.get(`/v1/queues/mail/jobs/${id}/result`)).toEqual(answer.json())
-    expect((await api.post(`/v1/queues/mail/jobs/${id}/cancel`)).status).toBe(404)
+    const again = await api.post(`/v1/queues/mail/jobs/${id}/cancel`)
+    expect([again.status, again.json()]).toMatchObject([409, { code: 'JOB_STATE', state: 'failed' }])
   })
 
-  it('that is active is neither cancelled, retried nor deleted, and its events go on', async () => {
+  it('that is active is neither retried nor deleted; cancelled, it is aborted where it runs', async () => {
     const api = await apis.start()
     let finish: () => void = () => undefined
     const hold = new Promise<void>((resolve) => {
@@ -153,7 +154,6 @@ describe('a job', () => {
     const id = await enqueue(api)
     await start
     for (const [method, path] of [
-      ['POST', '/cancel'],
       ['POST', '/retry'],
       ['DELETE', ''],
     ] as const) {
@@ -161,9 +161,11 @@ describe('a job', () => {
       expect(answer.status, path).toBe(409)
       expect(answer.json()).toMatchObject({ code: 'JOB_STATE', state: 'active' })
     }
-    finish()
+    const cancelled = await api.post(`/v1/queues/mail/jobs/${id}/cancel`)
+    expect([cancelled.status, cancelled.json()]).toMatchObject([202, { id, state: 'active' }])
     const ended = await api.ask(`/v1/queues/mail/jobs/${id}/result`, { headers: { prefer: 'wait=60' } })
-    expect(ended.json()).toMatchObject({ status: 'completed', value: null })
+    expect(ended.json()).toMatchObject({ status: 'failed', error: { code: 'CANCELLED' } })
+    finish()
   })
 
   it('that failed is retried, and its result is pending until the new run ends', async () => {

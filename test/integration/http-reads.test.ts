@@ -140,9 +140,9 @@ describe('events', () => {
     await api.post(`/v1/queues/greetings/jobs/${id}/cancel`)
     await stream.ended
     const events = stream.events()
-    expect(events.map(({ event }) => event)).toEqual(['state', 'removed'])
+    expect(events.map(({ event }) => event)).toEqual(['state', 'failed'])
     expect(events[0]?.data).toMatchObject({ id, state: 'delayed' })
-    expect(events[1]?.data).toMatchObject({ jobId: id, prev: 'delayed' })
+    expect(events[1]?.data).toMatchObject({ jobId: id, failedReason: 'the job was cancelled' })
     expect(stream.text()).not.toContain('Ada')
   })
 

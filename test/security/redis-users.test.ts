@@ -108,6 +108,8 @@ async function readResults(url: string): Promise<void> {
   const job = { queue: 'media', id: 'twice' }
   expect((await producer.results.wait(job)).ok).toBe(true)
   const late = await producer.enqueue(resize, {}, { delay: '1h' })
+  const unwanted = await producer.enqueue(resize, {}, { delay: '1h' })
+  expect(await producer.jobs.cancel(unwanted)).toBe('cancelled')
   await expect(producer.results.wait(late, { timeout: 50 })).rejects.toMatchObject({ code: 'RESULT_WAIT_TIMEOUT' })
   expect(await producer.results.exists(job)).toBe(true)
   expect(await producer.results.delete(job)).toBe(true)
@@ -225,7 +227,7 @@ describe('the Redis users of SECURITY.md', () => {
 })
 
 const BULLMQ_SCRIPTS: Readonly<Record<Exclude<Role, 'dashboard-read-only'>, readonly string[]>> = {
-  producer: ['addStandardJob', 'addDelayedJob', 'addPrioritizedJob', 'isFinished'],
+  producer: ['addStandardJob', 'addDelayedJob', 'addPrioritizedJob', 'isFinished', 'moveToFinished'],
   worker: [
     ...['moveToActive', 'moveToFinished', 'moveToDelayed', 'retryJob', 'moveJobFromActiveToWait', 'isMaxed'],
     ...['extendLock', 'extendLocks', 'releaseLock', 'moveStalledJobsToWait', 'getRateLimitTtl'],
@@ -250,7 +252,7 @@ describe('every command in the text of a script', () => {
     const all = ownCommands()
     expect(all.length).toBeGreaterThan(10)
     expect(all.filter((command) => !documentedUser('worker').commands.includes(command))).toEqual([])
-    const sent = ownCommands(/add-job|incr-counter|schedules/)
+    const sent = ownCommands(/add-job|incr-counter|schedules|cancel|ledger.commit|batches|add-staged/)
     expect(sent.filter((command) => !documentedUser('producer').commands.includes(command))).toEqual([])
   })
 })

@@ -67,8 +67,13 @@ exits with 0. A second signal exits at once; the jobs it was running are handed 
     logger.info({ redis: describeRedis(redis), prefix, queues: running.queues, jobs: names }, 'worker ready')
     process.send?.({ ready: true })
 
-    const signal = await untilShutdownSignal(() => logger.warn('second signal, the worker ends now'))
-    logger.info({ signal, running: running.running, waitUpToMs: shutdownTimeoutMs }, 'worker closing')
+    const signal = await Promise.race([
+      untilShutdownSignal(() => logger.warn('second signal, the worker ends now')),
+      running.closed.then(() => 'order' as const),
+    ])
+    if (signal !== 'order') {
+      logger.info({ signal, running: running.running, waitUpToMs: shutdownTimeoutMs }, 'worker closing')
+    }
     const outcome = await running.close()
     logger.info(outcome, 'worker closed')
     return EXIT_CODES.ok.code

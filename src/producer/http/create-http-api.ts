@@ -11,7 +11,6 @@ import { accessOf, answerError, answerJson, answerNothing, callOf, startCall } f
 import { Contracts } from './contracts.js'
 import { EventFeeds } from './event-feed.js'
 import { authenticate, checkScope, limitRate, requireToken } from './gates.js'
-import { addCancelCommand } from './job-actions.js'
 import { createDocument } from './openapi.js'
 import { checkOptions, type HttpApiOptions } from './options.js'
 import { refuse } from './problem.js'
@@ -44,7 +43,6 @@ export function createHttpApi(options: HttpApiOptions): HttpApi {
   const { durability, allowVolatile } = options
   const producer = createProducer({ redis: settings, prefix, timeout: timeoutMs, durability, allowVolatile })
   const gate = new RedisGate(settings, timeoutMs, readDurability(options))
-  addCancelCommand(gate.client)
   const closing = new AbortController()
   const maxLineBytes = contracts.maxInputBytes + ENVELOPE_BYTES
   const room: Room = {

@@ -1,56 +1,11 @@
-// What a person may do to a job: cancel it before it begins, run it again, remove it. Each is one atomic script.
-import { readFileSync } from 'node:fs'
-import { CancelledError, JobNotFoundError, JobStateError } from '../../job/index.js'
-import { RESULT_VERSION } from '../../ledger/index.js'
-import type { RedisClient } from '../../redis/index.js'
+// What a person may do to a job besides cancelling it (producer-jobs.ts): run it again, remove it. Each is one atomic script.
+import { JobNotFoundError, JobStateError } from '../../job/index.js'
 import type { BullQueue } from '../bull-queues.js'
 import type { JobView } from './job-view.js'
 import type { Room } from './room.js'
 
-const CANCEL_COMMAND = 'droverCancel'
-const CANCEL_KEYS = 3
-const REMOVE_SCRIPT = /^removeJob:/
-const DAY_MS = 86_400_000
 /** What BullMQ's script for a manual retry answers. */
 const GONE = -1
-
-const cancelLua = readFileSync(new URL('./cancel-job.lua', import.meta.url), 'utf8')
-
-type DefineCommand = RedisClient['defineCommand']
-
-/** Adds the cancel to the scripts of a client, around BullMQ's own removal. Call it before BullMQ sees that client. */
-export function addCancelCommand(client: RedisClient): void {
-  const define = client.defineCommand.bind(client) as DefineCommand
-  client.defineCommand = (name, definition) => {
-    define(name, definition)
-    if (!REMOVE_SCRIPT.test(name)) return
-    const parts: Readonly<Record<string, string>> = {
-      REMOVE_JOB: definition.lua,
-      PUBLISH: client.isCluster ? 'SPUBLISH' : 'PUBLISH',
-    }
-    const lua = cancelLua.replace(/--@([A-Z_]+)@/g, (placeholder, part: string) => parts[part] ?? placeholder)
-    define(CANCEL_COMMAND, { lua, numberOfKeys: CANCEL_KEYS })
-  }
-}
-
-/** Undefined when the job was cancelled, else the state that keeps it from it. @throws JobNotFoundError */
-export async function cancelJob(
-  { gate }: Room,
-  { keys, name, client }: BullQueue,
-  id: string,
-  keepResultMs = DAY_MS,
-): Promise<string | undefined> {
-  const error = new CancelledError()
-  const words = [
-    ...[keys.bullBase + id, `${keys.bullBase}repeat`, keys.result(id)],
-    ...[id, '0', keys.bullBase, name, RESULT_VERSION, keepResultMs, Date.now()],
-    ...[error.name, error.message, error.code, keys.done(id)],
-  ]
-  const commands = client as unknown as Record<string, (...words: (string | number)[]) => Promise<string>>
-  const outcome = await gate.runOnce('the cancel of a job', async () => commands[CANCEL_COMMAND]?.(...words))
-  if (outcome === 'unknown') throw new JobNotFoundError(id, name)
-  return outcome === 'cancelled' ? undefined : outcome
-}
 
 /** Puts a finished job back into its queue. @throws JobStateError for one that has not finished, JobNotFoundError */
 export async function retryJob({ gate }: Room, { backend, name }: BullQueue, { id, state }: JobView): Promise<void> {

@@ -1,9 +1,9 @@
 // Routes about one job: what it is, how it ended, and what a person may do to it.
-import { isDroverError, JobStateError } from '../../job/index.js'
+import { isDroverError } from '../../job/index.js'
 import { checkJobId } from '../../redis/index.js'
 import type { BullQueue } from '../bull-queues.js'
 import { accessOf, answerJson, answerNothing, type Call } from './call.js'
-import { cancelJob, deleteJob, retryJob } from './job-actions.js'
+import { deleteJob, retryJob } from './job-actions.js'
 import { type FoundJob, findJob, findResult, resultView } from './job-view.js'
 import { refuse } from './problem.js'
 import { readWaitSeconds } from './query.js'
@@ -49,8 +49,9 @@ export async function cancel(call: Call, room: Room): Promise<void> {
   const { queue, id } = await target(call, room)
   const { view } = await findJob(room.gate, queue, accessOf(call), id)
   const contract = room.contracts.all.find(({ name, queue: of }) => name === view.job && of === queue.name)
-  const state = await cancelJob(room, queue, id, contract?.keepResultMs)
-  if (state !== undefined) throw new JobStateError(id, queue.name, state, 'cancelled')
+  const { producer } = room
+  const outcome = await producer.jobs.cancel({ queue: queue.name, id }, { keepResultMs: contract?.keepResultMs })
+  if (outcome === 'cancelling') return answerJson(call, 202, { id, job: view.job, queue: queue.name, state: 'active' })
   answerJson(call, 200, resultView(await findResult(room.gate, queue, accessOf(call), id)))
 }
 

@@ -130,8 +130,8 @@ export const ROUTES: readonly Route[] = [
     removeResult,
   ),
   route(
-    ['post', `${JOB}/cancel`, 'operate', 'job', 'cancelJob', 'Take a job that has not begun out of its queue'],
-    { 200: 'Result' },
+    ['post', `${JOB}/cancel`, 'operate', 'job', 'cancelJob', 'Cancel a job, also one that runs'],
+    { 200: 'Result', 202: 'JobState' },
     cancel,
   ),
   route(

@@ -1,6 +1,7 @@
 // What makes a worker one of a fleet: its heartbeats, and following what it is told. It neither takes jobs nor ends the
 // worker; it calls what does.
 import { randomBytes } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import type { Logger } from 'pino'
 import {
@@ -16,6 +17,9 @@ import type { RedisClient } from '../../redis/index.js'
 import { throttledLog } from '../log-throttle.js'
 
 const ORDERS_MS = 1_000
+const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as {
+  readonly version: string
+}
 
 /** The worker as its heartbeats tell of it. */
 export interface SteeredWorker {
@@ -25,14 +29,13 @@ export interface SteeredWorker {
   readonly runningJobs: readonly RunningJob[]
   quiet(): void
   resume(): void
-  close(): void
+  close(): unknown
   setConcurrency(queue: string, concurrency: number): void
 }
 
 export interface FleetMemberOptions {
   readonly client: RedisClient
   readonly prefix: string
-  readonly version: string
   readonly worker: SteeredWorker
   readonly logger: Logger
 }
@@ -42,6 +45,9 @@ export class FleetMember {
   readonly #options: FleetMemberOptions
   readonly #startedAt = Date.now()
   readonly #onError: (error: unknown) => void
+  /** What the last heartbeat said that somebody may wait for. */
+  #told = ''
+  #isClosed = false
   #timer: NodeJS.Timeout | undefined
   #dueAt = 0
   #lastBeatAt = Number.NEGATIVE_INFINITY
@@ -51,18 +57,23 @@ export class FleetMember {
 
   constructor(options: FleetMemberOptions) {
     this.#options = options
-    this.#onError = throttledLog(options.logger, 'warn', 'the heartbeat was not written, will retry')
+    const logFailed = throttledLog(options.logger, 'warn', 'the heartbeat was not written, will retry')
+    // Where Redis is away, the client's own line says so.
+    this.#onError = (error) => {
+      if (!this.#isClosed && options.client.status === 'ready') logFailed(error)
+    }
   }
 
   /** Says at once that the worker is there, and then each 5 s. */
   start(): void {
     this.#dueAt = performance.now() + ORDERS_MS
-    this.#timer = setInterval(() => this.#tick(), ORDERS_MS)
+    this.#timer = setInterval(() => this.#tick(), ORDERS_MS).unref()
     this.#tick()
   }
 
   /** Says that the worker is gone, once the connection allows. No timer is left. */
   async close(): Promise<void> {
+    this.#isClosed = true
     clearInterval(this.#timer)
     await this.#busy
     await removeBeat(this.#options.client, this.#options.prefix, this.id).catch(this.#onError)
@@ -85,21 +96,24 @@ export class FleetMember {
   async #follow(): Promise<void> {
     const { client, prefix, worker } = this.#options
     const orders = await readOrders(client, prefix, this.id)
-    const before = this.#describe()
     for (const { queue, concurrency } of worker.loads) {
       const wanted = orders.concurrency.get(queue)
       if (wanted !== undefined && wanted !== concurrency) worker.setConcurrency(queue, wanted)
     }
     if (orders.state === 'quiet' && worker.state === 'run') worker.quiet()
     if (orders.state === 'run' && worker.state === 'quiet') worker.resume()
-    const isChanged = this.#describe() !== before
+    const isChanged = this.#describe() !== this.#told
     if (isChanged || performance.now() - this.#lastBeatAt >= BEAT_MS) await this.#beat()
-    if (orders.state === 'close' && worker.state !== 'close') worker.close()
+    if (orders.state === 'close' && worker.state !== 'close') {
+      this.#options.logger.info('told to close')
+      worker.close()
+    }
   }
 
   async #beat(): Promise<void> {
-    const { client, prefix, version, worker } = this.#options
+    const { client, prefix, worker } = this.#options
     this.#lastBeatAt = performance.now()
+    this.#told = this.#describe()
     const loopLagMs = Math.round(this.#loopLagMs)
     this.#loopLagMs = 0
     const jobs = [...worker.runningJobs].sort((a, b) => a.startedAt - b.startedAt).slice(0, MAX_BEAT_JOBS)

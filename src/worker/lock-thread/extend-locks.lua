@@ -8,21 +8,26 @@
   ARGV[2]  how long a lock holds, milliseconds
   ARGV[3]  what the tokens of this worker start with, or "": with it, every active job whose lock starts so is renewed too.
            A blocked worker needs that for jobs which Redis has handed it and of which it has not heard yet.
+  ARGV[4]  what a cancel leaves with a job that runs
   then     pairs of job id and token
-  Returns  the places, from 0, of the pairs whose lock is gone or another's
+  Returns  the places, from 0, of the pairs whose lock is gone or another's; and of those that were cancelled, as -1 less
+           the place
 ]]
-local lost = {}
+local told = {}
 
 local function renew(id, token)
   redis.call('SET', ARGV[1] .. id .. ':lock', token, 'PX', ARGV[2])
   redis.call('SREM', KEYS[1], id)
 end
 
-for i = 4, #ARGV, 2 do
+for i = 5, #ARGV, 2 do
   if redis.call('GET', ARGV[1] .. ARGV[i] .. ':lock') == ARGV[i + 1] then
     renew(ARGV[i], ARGV[i + 1])
+    if redis.call('HGET', ARGV[1] .. ARGV[i], 'defa') == ARGV[4] then
+      told[#told + 1] = -1 - (i - 5) / 2
+    end
   else
-    lost[#lost + 1] = (i - 4) / 2
+    told[#told + 1] = (i - 5) / 2
   end
 end
 if ARGV[3] ~= '' then
@@ -33,4 +38,4 @@ if ARGV[3] ~= '' then
     end
   end
 end
-return lost
+return told

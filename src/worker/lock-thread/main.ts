@@ -31,6 +31,7 @@ function run(port: MessagePort, data: LockThreadData): void {
   const extra = new Map<number, TableEntry>()
   const renewals = new Renewals(droverExtendLocks.bind(client), queues, lockMs, {
     onLost: (locks) => say({ kind: 'lost', locks }),
+    onCancelled: (locks) => say({ kind: 'cancelled', locks }),
     onError: sayFailed,
   })
   const watch = new LoopWatch(lockMs)

@@ -26,7 +26,7 @@ export type ToLockThread =
 
 export type FromLockThread =
   | { readonly kind: 'ready' }
-  | { readonly kind: 'lost'; readonly locks: readonly LostLock[] }
+  | { readonly kind: 'lost' | 'cancelled'; readonly locks: readonly LostLock[] }
   | { readonly kind: 'failed'; readonly error: StoredError }
   | { readonly kind: 'freed'; readonly blockedMs: number; readonly running: number; readonly jobs: readonly string[] }
 

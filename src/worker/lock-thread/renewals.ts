@@ -1,13 +1,18 @@
-// Renews locks round by round, and tells which are lost: gone in Redis, another worker's, or not renewed for as long as a
+// Renews locks round by round, and tells whose jobs were cancelled and which are lost: gone in Redis, another worker's, or not renewed for as long as a
 // lock holds, by a clock that nobody sets.
+import { CancelledError } from '../../job/index.js'
 import { monotonicMs, type TableEntry } from '../lock-table.js'
 import type { LockedQueue, LostLock } from './messages.js'
 
 /** Most locks in one call: others wait for Redis while it runs. */
 const MAX_PER_CALL = 500
+/** What a cancel leaves in the hash of a job that runs (src/ledger/failed-reason.ts). */
+const CANCELLED_REASON = new CancelledError().message
 
 export interface RenewalsOptions {
   readonly onLost: (locks: readonly LostLock[]) => void
+  /** Told each round of those that run and were cancelled. */
+  readonly onCancelled: (locks: readonly LostLock[]) => void
   readonly onError: (error: unknown) => void
 }
 
@@ -90,11 +95,13 @@ export class Renewals {
     const words = held.flatMap(({ id, token }) => [id, token])
     const owner = withUnknown ? (this.#owners[queue] ?? '') : ''
     const keys = [`${bullBase}stalled`, `${bullBase}active`]
-    const places = new Set(await this.#extend(...keys, bullBase, this.#lockMs, owner, ...words))
+    const places = new Set(await this.#extend(...keys, bullBase, this.#lockMs, owner, CANCELLED_REASON, ...words))
     const lost: LostLock[] = []
+    const cancelled: LostLock[] = []
     for (const [place, { slot, version }] of held.entries()) {
       const state = this.#known.get(slot)
       if (state?.version !== version) continue
+      if (places.has(-1 - place)) cancelled.push({ slot, version })
       if (!places.has(place)) state.heldAt = sentAt
       else if (!state.isLost) {
         state.isLost = true
@@ -102,5 +109,6 @@ export class Renewals {
       }
     }
     if (lost.length > 0) this.#options.onLost(lost)
+    if (cancelled.length > 0) this.#options.onCancelled(cancelled)
   }
 }

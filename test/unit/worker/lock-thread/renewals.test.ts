@@ -17,9 +17,11 @@ const entry = (id: string, slot: number, more: Partial<TableEntry> = {}): TableE
 function newRenewals(extend: ExtendLocks) {
   vi.useFakeTimers({ toFake: ['hrtime', 'setTimeout', 'performance'] })
   const lost: LostLock[] = []
+  const cancelled: LostLock[] = []
   const errors: unknown[] = []
   const renewals = new Renewals(extend, QUEUES, LOCK_MS, {
     onLost: (locks) => lost.push(...locks),
+    onCancelled: (locks) => cancelled.push(...locks),
     onError: (error) => errors.push(error),
   })
   /** One round each third of the lock. */
@@ -30,7 +32,7 @@ function newRenewals(extend: ExtendLocks) {
       await vi.advanceTimersByTimeAsync(0)
     }
   }
-  return { renewals, lost, errors, rounds }
+  return { renewals, lost, cancelled, errors, rounds }
 }
 
 afterEach(() => {
@@ -42,8 +44,8 @@ describe('the locks of running attempts', () => {
     const extend = vi.fn<ExtendLocks>(async () => [])
     const { lost, rounds } = newRenewals(extend)
     await rounds(1, [entry('a', 0), entry('m', 1, { queue: 1 }), entry('b', 2)])
-    const media = ['{d:media}:media:stalled', '{d:media}:media:active', '{d:media}:media:', LOCK_MS, '']
-    const mail = ['{d:mail}:mail:stalled', '{d:mail}:mail:active', '{d:mail}:mail:', LOCK_MS, '']
+    const media = ['{d:media}:media:stalled', '{d:media}:media:active', '{d:media}:media:', LOCK_MS, '', 'the job was cancelled']
+    const mail = ['{d:mail}:mail:stalled', '{d:mail}:mail:active', '{d:mail}:mail:', LOCK_MS, '', 'the job was cancelled']
     expect(extend.mock.calls).toEqual([
       [...media, 'a', 'worker:a', 'b', 'worker:b'],
       [...mail, 'm', 'worker:m'],
@@ -67,7 +69,7 @@ describe('the locks of running attempts', () => {
     extend.mockResolvedValue([])
     await rounds(3, entries)
     expect(lost).toEqual([{ slot: 7, version: 4 }])
-    expect(extend.mock.calls.at(-1)?.slice(5)).toEqual(['a', 'worker:a'])
+    expect(extend.mock.calls.at(-1)?.slice(6)).toEqual(['a', 'worker:a'])
   })
 
   it('are lost when they were not renewed for their whole length', async () => {
@@ -110,6 +112,12 @@ describe('the locks of running attempts', () => {
     expect(lost).toEqual([])
   })
 
+  it('of jobs that were cancelled are renewed, and told of', async () => {
+    const { lost, cancelled, rounds } = newRenewals(async () => [-2])
+    await rounds(1, [entry('a', 3), entry('b', 5, { version: 8 })])
+    expect([lost, cancelled]).toEqual([[], [{ slot: 5, version: 8 }]])
+  })
+
   it('that are many are renewed in several calls', async () => {
     const extend = vi.fn<ExtendLocks>(async () => [])
     const { rounds } = newRenewals(extend)
@@ -117,7 +125,7 @@ describe('the locks of running attempts', () => {
       1,
       Array.from({ length: 1_200 }, (_, slot) => entry(`j${slot}`, slot)),
     )
-    expect(extend.mock.calls.map((words) => (words.length - 5) / 2)).toEqual([500, 500, 200])
+    expect(extend.mock.calls.map((words) => (words.length - 6) / 2)).toEqual([500, 500, 200])
   })
 })
 
@@ -126,7 +134,7 @@ it('while the worker is blocked, what it was handed without knowing is renewed t
   const { renewals, rounds } = newRenewals(extend)
   renewals.setOwner(0, 'worker-of-media')
   await rounds(1, [entry('a', 0)], true)
-  expect(extend.mock.calls.map((words) => words.slice(4))).toEqual([['worker-of-media', 'a', 'worker:a'], ['']])
+  expect(extend.mock.calls.map((words) => [words[4], ...words.slice(6)])).toEqual([['worker-of-media', 'a', 'worker:a'], ['']])
   await rounds(1, [entry('a', 0)], false)
   expect(extend.mock.calls.at(-1)?.[4]).toBe('')
 })

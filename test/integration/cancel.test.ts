@@ -1,0 +1,182 @@
+// A job cancelled from outside, in every state: it ends as one that failed, once, wherever it is.
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { defineJob } from '../../src/job/index.js'
+import { readTotals } from '../../src/ledger/index.js'
+import { handle } from '../../src/worker/index.js'
+import { anything } from '../support/schemas.js'
+import { createGate, openWorkshop, type Workshop } from '../support/worker.js'
+
+let shop: Workshop
+beforeAll(async () => {
+  shop = await openWorkshop()
+})
+afterAll(() => shop.close())
+
+const PATIENCE = { timeout: 60_000 }
+const error = { name: 'CancelledError', code: 'CANCELLED', message: 'the job was cancelled' }
+const totals = async (queue: string) => shop.redis.hgetall(shop.keys(queue).totals)
+const list = (queue: string, name: string) => shop.redis.zrange(`${shop.keys(queue).bullBase}${name}`, '0', '-1')
+
+describe('a job that does not run', () => {
+  it.each([
+    ['waiting', {}],
+    ['delayed', { delay: '1h' }],
+    ['prioritized', { priority: 3 }],
+  ] as const)('and is %s leaves its queue at once, failed, counted and told', async (state, options) => {
+    const queue = `idle-${state}`
+    const contract = defineJob({ name: 'idle', queue, input: anything })
+    const job = await shop.producer.enqueue(contract, {}, options)
+    const told = shop.producer.results.wait(job, { timeout: '60s' })
+    expect(await shop.producer.jobs.cancel(job)).toBe('cancelled')
+    const outcome = await told
+    expect(outcome).toMatchObject({ ok: false, record: { status: 'failed', error, attempts: 0, runMs: 0 } })
+    expect(await totals(queue)).toEqual({ 'idle:failed': '1' })
+    expect(await list(queue, 'failed')).toEqual([job.id])
+    const { bullBase } = shop.keys(queue)
+    const left = ['wait', 'active'].map((name) => shop.redis.llen(bullBase + name))
+    const sets = ['delayed', 'prioritized', 'stalled'].map((name) => shop.redis.exists(bullBase + name))
+    expect(await Promise.all([...left, ...sets, shop.redis.exists(`${bullBase}${job.id}:lock`)])).toEqual([
+      ...[0, 0, 0, 0, 0, 0],
+    ])
+    expect(await shop.redis.hget(bullBase + job.id, 'atm')).toBe('0')
+    await expect(shop.producer.jobs.cancel(job)).rejects.toMatchObject({ code: 'JOB_STATE', state: 'failed' })
+  })
+
+  it('and waits for its next attempt is failed with the attempts it had', async () => {
+    const contract = defineJob({
+      name: 'again',
+      queue: 'again',
+      input: anything,
+      attempts: 3,
+      backoff: { type: 'fixed', delay: '1h' },
+    })
+    const worker = await shop.work([handle(contract, () => Promise.reject(new Error('not yet')))])
+    const job = await shop.producer.enqueue(contract, {})
+    await vi.waitFor(async () => expect(await list('again', 'delayed')).toEqual([job.id]), PATIENCE)
+    expect(await shop.producer.jobs.cancel(job)).toBe('cancelled')
+    expect(await shop.end(job)).toMatchObject({ status: 'failed', error, attempts: 1 })
+    await worker.close()
+  })
+
+  it('and waits for children is failed, and is not run when they end', async () => {
+    const contract = defineJob({ name: 'parent', queue: 'family', input: anything })
+    const job = await shop.producer.enqueue(contract, {})
+    const { bullBase } = shop.keys('family')
+    await shop.redis.lrem(`${bullBase}wait`, 1, job.id)
+    await shop.redis.zadd(`${bullBase}waiting-children`, 1, job.id)
+    await shop.redis.sadd(`${bullBase}${job.id}:dependencies`, 'child')
+    expect(await shop.producer.jobs.cancel(job)).toBe('cancelled')
+    expect(await list('family', 'waiting-children')).toEqual([])
+    expect(await list('family', 'failed')).toEqual([job.id])
+  })
+
+  it('is counted in its batch, which ends with it', async () => {
+    const contract = defineJob({ name: 'member', queue: 'batched', input: anything })
+    const batch = await shop.producer.batches.open('batched')
+    const members = [await batch.enqueue(contract, {}), await batch.enqueue(contract, {})]
+    await batch.close()
+    for (const member of members) await shop.producer.jobs.cancel(member)
+    expect(await shop.producer.batches.get('batched', batch.id)).toMatchObject({ total: 2, completed: 0, failed: 2 })
+  })
+
+  it('runs when it is put back by hand', async () => {
+    const contract = defineJob({ name: 'back', queue: 'back', input: anything })
+    const job = await shop.producer.enqueue(contract, {})
+    await shop.producer.jobs.cancel(job)
+    const { Queue } = await import('bullmq')
+    const queue = new Queue('back', { connection: { url: shop.server.url }, prefix: shop.keys('back').bull })
+    await (await queue.getJob(job.id))?.retry('failed')
+    await queue.close()
+    const worker = await shop.work([handle(contract, () => 'ran')])
+    await vi.waitFor(
+      async () => expect(await readTotals(shop.redis, shop.keys('back'))).toEqual(new Map([['back', { completed: 1, failed: 1, retried: 0 }]])),
+      PATIENCE,
+    )
+    await worker.close()
+  })
+
+  it('and has ended, or was never there, is told by a typed error', async () => {
+    const contract = defineJob({ name: 'done', queue: 'ended', input: anything })
+    const worker = await shop.work([handle(contract, () => 1)])
+    const job = await shop.producer.enqueue(contract, {})
+    await shop.end(job)
+    await expect(shop.producer.jobs.cancel(job)).rejects.toMatchObject({ code: 'JOB_STATE', state: 'completed' })
+    const missing = { queue: 'ended', id: 'never-there' }
+    await expect(shop.producer.jobs.cancel(missing)).rejects.toMatchObject({ code: 'JOB_NOT_FOUND' })
+    await expect(shop.producer.jobs.cancel({ queue: 'other', id: job.id })).rejects.toMatchObject({
+      code: 'JOB_NOT_FOUND',
+    })
+    for (const id of ['', 'a b', '../x', 'x'.repeat(200), 7 as never]) {
+      await expect(shop.producer.jobs.cancel({ queue: 'ended', id })).rejects.toMatchObject({ code: 'INVALID_JOB_ID' })
+    }
+    expect(await totals('ended')).toEqual({ 'done:completed': '1' })
+    await worker.close()
+  })
+
+  it('is cancelled beside workers that take it, and ends once either way', async () => {
+    const contract = defineJob({ name: 'race', queue: 'race', input: anything, attempts: 1 })
+    const worker = await shop.work([handle(contract, () => 1)], { concurrency: 4 })
+    const jobs = await Promise.all(Array.from({ length: 200 }, () => shop.producer.enqueue(contract, {})))
+    await Promise.all(jobs.map((job) => shop.producer.jobs.cancel(job).catch((late: unknown) => late)))
+    const ends = await Promise.all(jobs.map((job) => shop.end(job)))
+    const completed = ends.filter(({ status }) => status === 'completed').length
+    const counted = (await readTotals(shop.redis, shop.keys('race'))).get('race')
+    expect([counted?.completed ?? 0, counted?.failed ?? 0]).toEqual([completed, 200 - completed])
+    await worker.close()
+  })
+})
+
+describe('a job that runs', () => {
+  it('is aborted where it runs, its effects discarded, and does not run again', async () => {
+    const contract = defineJob({ name: 'long', queue: 'long', input: anything, attempts: 5 })
+    const started = createGate()
+    let runs = 0
+    let reason: unknown
+    const worker = await shop.work([
+      handle(contract, async (_input, ctx) => {
+        runs++
+        ctx.counter('n').add()
+        ctx.effects.set('app:written', '1')
+        started.open()
+        await new Promise((resolve) => ctx.signal.addEventListener('abort', resolve))
+        reason = ctx.signal.reason
+        return 'too late'
+      }),
+    ])
+    const job = await shop.producer.enqueue(contract, {})
+    await started.promise
+    expect(await shop.producer.jobs.cancel(job)).toBe('cancelling')
+    expect(await shop.end(job)).toMatchObject({
+      status: 'failed',
+      error: { name: 'CancelledError', code: 'CANCELLED' },
+      attempts: 1,
+    })
+    expect([runs, reason]).toMatchObject([1, { code: 'CANCELLED' }])
+    expect(await totals('long')).toEqual({ 'long:failed': '1' })
+    expect(await shop.redis.exists('app:written', shop.keys('long').counter('n'))).toBe(0)
+    await worker.close()
+  })
+
+  it('and is lost by its worker never starts again', async () => {
+    const contract = defineJob({ name: 'lost', queue: 'lost', input: anything, attempts: 5 })
+    const first = createGate()
+    let runs = 0
+    const handler = handle(contract, async (_input, ctx) => {
+      runs++
+      first.open()
+      await new Promise((resolve) => ctx.signal.addEventListener('abort', resolve))
+      throw new Error('interrupted')
+    })
+    // A long lock is renewed each 20 s: the worker is closed before it hears of the cancel.
+    const worker = await shop.work([handler], { lockDuration: '60s' })
+    const job = await shop.producer.enqueue(contract, {})
+    await first.promise
+    expect(await shop.producer.jobs.cancel(job)).toBe('cancelling')
+    expect(await worker.close()).toMatchObject({ handedBack: 1 })
+    const other = await shop.work([handler])
+    expect(await shop.end(job)).toMatchObject({ status: 'failed', error })
+    expect(runs).toBe(1)
+    expect(await shop.redis.hexists(shop.keys('lost').bullBase + job.id, 'defa')).toBe(0)
+    await other.close()
+  })
+})
