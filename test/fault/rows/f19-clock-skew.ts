@@ -31,14 +31,13 @@ export default defineRow<Size>({
     const report = await context.check({ url })
     context.require(report.reruns === 0, 're-runs', `${report.reruns} jobs ran again for a wrong clock`)
     const late = lateness(context)
-    const { p50, p99, max } = spreadOf(late)
+    const { p50, p99, max } = spreadOf(late.map(({ ms }) => ms))
     context.figure('lateMs', `p50:${p50},p99:${p99},max:${max}`)
-    const early = late.filter((ms) => ms < 0)
-    context.require(
-      early.length === 0,
-      'early',
-      `${early.length} delayed jobs ran up to ${-Math.min(...early)} ms early`,
-    )
+    const early = late.filter(({ ms }) => ms < 0)
+    context.figure('earlyForAClockAhead', early.length)
+    // BullMQ takes the time from the worker: one whose clock is ahead starts delayed jobs early, see docs/reliability.md.
+    const without = early.filter(({ round }) => (size.skewsMs[round] ?? 0) <= 0)
+    context.require(without.length === 0, 'early', `${without.length} delayed jobs ran early though no clock was ahead`)
   },
 })
 
@@ -54,11 +53,12 @@ function planJobs({ plan, size }: RowContext<Size>, round: number) {
 }
 
 /** How much later than its delay each delayed job started; counted from before its enqueue was sent. */
-function lateness({ ledger }: RowContext<Size>): number[] {
+function lateness({ ledger, size }: RowContext<Size>): { readonly round: number; readonly ms: number }[] {
   const triedAt = new Map<string, number>()
   return ledger().flatMap((line) => {
     if (line.e === 'try') triedAt.set(line.id, line.at)
     if (line.e !== 'start' || !line.n || delayMs(line.n) === 0) return []
-    return [line.at - (triedAt.get(line.id) ?? 0) - delayMs(line.n)]
+    const round = Math.floor((line.n - 1) / size.jobs)
+    return [{ round, ms: line.at - (triedAt.get(line.id) ?? 0) - delayMs(line.n) }]
   })
 }
