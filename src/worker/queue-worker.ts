@@ -63,8 +63,8 @@ export class QueueWorker {
     this.#turns = new Turns(client, keys, settings.lockMs * 2, logger)
     this.#logLost = throttledLine(logger, 'warn', 'lock lost, attempt abandoned')
     this.#logNotHandedBack = throttledLine(logger, 'warn', 'job was not handed back, its lock must expire')
-    this.#consumer = new Consumer(settings, room, {
     this.#newer = new NewerInputs(logger)
+    this.#consumer = new Consumer(settings, room, {
       process: (job, token) => this.#process(job, token),
       retryDelayMs: (error, job) => this.#retryDelayMs(error, job),
       keepResultMs: (job) => this.#handlers.get(job)?.contract.keepResultMs,
@@ -161,6 +161,7 @@ export class QueueWorker {
   async #process(job: Job, token: string): Promise<null> {
     const handler = this.#handlers.get(job.name)
     if (!handler) return this.#fail(new NoHandlerError(job.name, this.queue), job, undefined, 0)
+    if (versionOf(job.opts) > handler.contract.version) await this.#newer.putBack(job, token, handler.contract)
     if (!this.#turns.tryEnter(job)) await this.#waitForTurn(job, token, handler)
     const attempt = new Attempt(job, token, handler, this.#room)
     this.#locks.add(job, attempt, handler.contract.timeoutMs)
@@ -191,7 +192,6 @@ export class QueueWorker {
       if (error instanceof PutOff) throw new WaitingError()
       await this.#settle(waiting, error, job, handler)
     }
-    if (versionOf(job.opts) > handler.contract.version) await this.#newer.putBack(job, token, handler.contract)
   }
 
   /** Acts on the decision about an attempt that did not complete, and throws what makes BullMQ do its part of it. */
