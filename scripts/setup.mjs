@@ -1,12 +1,12 @@
 // Makes a fresh checkout ready, with Node's own modules only: packages, build, a Redis server, and for the tests a
-// browser and Python's Redis client. What is done already is skipped silently. `node scripts/setup.mjs [--tests]`.
+// browser, Python's Redis client and Postgres. What is done already is skipped silently. `node scripts/setup.mjs [--tests]`.
 
 import { realpathSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { buildIfStale } from './setup/build-stamp.mjs'
 import { checkNode, installPackages } from './setup/node-packages.mjs'
-import { CHROMIUM, installPrograms, PYTHON_REDIS, REDIS } from './setup/programs.mjs'
+import { CHROMIUM, installPrograms, POSTGRES, PYTHON_REDIS, REDIS } from './setup/programs.mjs'
 import { SetupError } from './setup/setup-error.mjs'
 
 export const ROOT = dirname(dirname(fileURLToPath(import.meta.url)))
@@ -27,7 +27,7 @@ export function setup({ forTests }) {
 
 /** Tests start servers of their own. Everything else may use the Redis that the environment names. */
 function neededPrograms(forTests) {
-  if (forTests) return [REDIS, CHROMIUM, PYTHON_REDIS]
+  if (forTests) return [REDIS, CHROMIUM, PYTHON_REDIS, POSTGRES]
   return process.env.REDIS_URL || process.env.REDIS_HOST ? [] : [REDIS]
 }
 

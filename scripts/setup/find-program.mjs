@@ -16,7 +16,7 @@ export function findProgram(names) {
   return undefined
 }
 
-function isProgram(path) {
+export function isProgram(path) {
   try {
     accessSync(path, constants.X_OK)
     return statSync(path).isFile()

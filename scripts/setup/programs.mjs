@@ -3,6 +3,7 @@
 import { spawnSync } from 'node:child_process'
 import { findProgram } from './find-program.mjs'
 import { findPackageManager } from './package-manager.mjs'
+import { findPostgresProgram } from './postgres-programs.mjs'
 import { say } from './say.mjs'
 import { SetupError } from './setup-error.mjs'
 
@@ -40,6 +41,18 @@ export const PYTHON_REDIS = {
     Fedora: 'sudo dnf install python3-redis',
     Alpine: 'sudo apk add py3-redis',
     macOS: '/usr/bin/python3 -m pip install --user redis',
+  },
+}
+
+export const POSTGRES = {
+  what: 'a Postgres server (for the tests of the outbox)',
+  isThere: () => ['initdb', 'postgres'].every((name) => findPostgresProgram(name) !== undefined),
+  packages: { apt: ['postgresql'], dnf: ['postgresql-server'], apk: ['postgresql'], brew: ['postgresql@17'] },
+  commands: {
+    'Debian, Ubuntu': 'sudo apt-get install postgresql',
+    Fedora: 'sudo dnf install postgresql-server',
+    Alpine: 'sudo apk add postgresql',
+    macOS: 'brew install postgresql@17',
   },
 }
 
