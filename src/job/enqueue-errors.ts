@@ -84,3 +84,16 @@ export class DependencyError extends DroverError {
     this.reason = reason
   }
 }
+
+/** A middleware did not keep to its side's rules: it called `next` twice, or ended without what is needed. */
+export class MiddlewareError extends DroverError {
+  /** `enqueue` or `run`. */
+  readonly side: string
+  readonly reason: string
+
+  constructor(side: 'enqueue' | 'run', reason: string) {
+    super('MIDDLEWARE', `middleware of ${side}: ${reason}`)
+    this.side = side
+    this.reason = reason
+  }
+}

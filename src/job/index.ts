@@ -48,6 +48,7 @@ export {
   encodeJsonNoting,
   type JsonValue,
 } from './json.js'
+export { checkMiddleware, type Middleware, runThrough } from './middleware.js'
 export { isJobName, isQueueName, isReservedName, JOB_NAME_RULE, QUEUE_NAME_RULE } from './names.js'
 export * from './redis-errors.js'
 export { cronTimes, newestTicks, nextTick, nextTicks, type ScheduleTimes } from './schedule-times.js'

@@ -12,7 +12,7 @@ import {
 } from '../job/index.js'
 import type { StoredOptions } from '../ledger/index.js'
 import { type EnqueueOptions, planOptions, SHARED_NAMES } from './enqueue-options.js'
-import { checkKey, type JobRules, planRules } from './job-rules.js'
+import { checkKey, type JobRules, planRules, type RuleOptions } from './job-rules.js'
 
 /** What became of a bulk's inputs so far. */
 export interface BulkProgress {
@@ -71,6 +71,8 @@ export interface BulkHandle {
 
 export interface BulkPlan {
   readonly chunkSize: number
+  /** Those that it shares with a single enqueue, for middleware. */
+  readonly options: RuleOptions
   readonly rules: JobRules | undefined
   readonly onProgress: EnqueueBulkOptions['onProgress']
   readonly skipsBad: boolean
@@ -116,6 +118,7 @@ export function planBulk(
   const step = spread === undefined ? undefined : readSpread(spread, inputs, plain, rules)
   return {
     chunkSize,
+    options: shared,
     rules,
     onProgress,
     skipsBad: onBadItem === 'skip',

@@ -3,8 +3,8 @@
 // send-ruled.ts too.
 import {
   type AnyJobContract,
-  type Duration,
   checkMiddleware,
+  type Duration,
   encodeInput,
   type InputOf,
   InvalidOptionError,
@@ -139,7 +139,13 @@ class OpenProducer implements Producer {
   readonly #queues: BullQueues
   readonly #middleware: readonly EnqueueMiddleware[] | undefined
 
-  constructor(settings: RedisSettings, prefix: string, timeoutMs: number, demand: DurabilityDemand, middleware?: readonly EnqueueMiddleware[]) {
+  constructor(
+    settings: RedisSettings,
+    prefix: string,
+    timeoutMs: number,
+    demand: DurabilityDemand,
+    middleware?: readonly EnqueueMiddleware[],
+  ) {
     this.#middleware = checkMiddleware(middleware)
     this.#gate = new RedisGate(settings, timeoutMs, demand)
     this.#queues = new BullQueues(this.#gate.client, prefix)

@@ -1,8 +1,16 @@
 // Many inputs of one job: read, checked and sent in chunks, so that memory does not grow with their number. Its options
 // and its tally are in bulk-options.ts.
-import { type AnyJobContract, EmptyBulkError, encodeInput, InvalidOptionError, newJobId } from '../job/index.js'
+import {
+  type AnyJobContract,
+  EmptyBulkError,
+  encodeInput,
+  InvalidOptionError,
+  MiddlewareError,
+  newJobId,
+} from '../job/index.js'
 import { type BulkHandle, type BulkPlan, BulkTally, type EnqueueBulkOptions, planBulk } from './bulk-options.js'
 import { type BullQueue, type NewJob, newJob } from './bull-queues.js'
+import { type EnqueueMiddleware, enqueueThrough } from './enqueue-middleware.js'
 import { newRuledJob, refusalOf } from './job-rules.js'
 import type { RedisGate } from './redis-gate.js'
 import { sendJobs } from './send-jobs.js'
@@ -17,6 +25,7 @@ const MAX_CHUNK_CHARACTERS = 2_097_152
 export interface BulkRoom {
   readonly gate: RedisGate
   readonly queue: BullQueue
+  readonly middleware?: readonly EnqueueMiddleware[] | undefined
 }
 
 interface BulkJob extends NewJob {
@@ -53,7 +62,8 @@ export async function sendBulk(
       try {
         const text = await encodeInput(contract, input)
         const timestamp = plan.fromStart ? startedAt : Date.now()
-        chunk.push({ ...buildJob(room, contract, plan, { input, text, index, timestamp }), index })
+        const built = buildThrough(room, contract, plan, { input, text, index, timestamp })
+        chunk.push({ ...(built instanceof Promise ? await built : built), index })
         characters += text.length
       } catch (error) {
         if (!plan.skipsBad) {
@@ -78,17 +88,39 @@ export async function sendBulk(
 interface BulkItem {
   readonly input: unknown
   readonly text: string
+  readonly storedText?: string
   readonly index: number
   readonly timestamp: number
+  readonly jobId?: string
+}
+
+function buildThrough(
+  room: BulkRoom,
+  contract: AnyJobContract,
+  plan: BulkPlan,
+  item: BulkItem,
+): NewJob | Promise<NewJob> {
+  if (room.middleware === undefined) return buildJob(room, contract, plan, item)
+  const { name, queue } = contract
+  const jobId = newJobId()
+  let job: NewJob | undefined
+  const call = { contract, id: jobId, input: item.input, options: plan.options, inputText: item.text }
+  const build = async (storedText: string) => {
+    job = buildJob(room, contract, plan, { ...item, storedText, jobId })
+    return { id: jobId, name, queue }
+  }
+  return enqueueThrough(room.middleware, call, build).then(() => {
+    if (job === undefined) throw new MiddlewareError('enqueue', 'in a bulk it must call next(), or throw')
+    return job
+  })
 }
 
 function buildJob({ queue }: BulkRoom, contract: AnyJobContract, plan: BulkPlan, item: BulkItem): NewJob {
-  const { input, text, index, timestamp } = item
-  const jobId = newJobId()
+  const { input, text, storedText = text, index, timestamp, jobId = newJobId() } = item
   const stored = plan.stored(index)
-  if (plan.rules === undefined) return newJob(contract.name, jobId, text, stored, timestamp)
+  if (plan.rules === undefined) return newJob(contract.name, jobId, storedText, stored, timestamp)
   const key = plan.key(input, index)
-  return newRuledJob({ contract, keys: queue.keys, jobId, input, text, stored, timestamp, key }, plan.rules)
+  return newRuledJob({ contract, keys: queue.keys, jobId, input, text, storedText, stored, timestamp, key }, plan.rules)
 }
 
 async function sendChunk(

@@ -91,6 +91,8 @@ export interface JobParts {
   /** As the caller gave it, and its JSON. */
   readonly input: unknown
   readonly text: string
+  /** What is stored in its place. */
+  readonly storedText?: string | undefined
   readonly stored: StoredOptions
   readonly timestamp: number
   readonly key?: string | undefined
@@ -109,7 +111,7 @@ export function newRuledJob(parts: JobParts, rules: JobRules): NewJob {
     maxDepth,
     tags,
   }
-  const { job } = newJob(contract.name, jobId, text, stored, timestamp)
+  const { job } = newJob(contract.name, jobId, parts.storedText ?? text, stored, timestamp)
   const deduplicationId = ofMerge?.deduplication.id
   return { jobId, job: { ...job, ...(deduplicationId === undefined ? {} : { deduplicationId }), rules: added } }
 }

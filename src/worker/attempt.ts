@@ -1,7 +1,6 @@
 // One attempt's life: the input is checked, the handler runs until it returns, throws or is aborted, the result is
 // checked, and what was staged is handed over. All of it happens in the worker, or in the thread or process of an isolated
 // handler (isolated/), which hands its outcome to the worker's attempt. What becomes of an error is in retry-policy.ts.
-import type { Logger } from 'pino'
 import {
   EffectLimitError,
   EffectRejectedError,
@@ -13,14 +12,14 @@ import {
   versionOf,
 } from '../job/index.js'
 import { type CompletedOutcome, Effects } from '../ledger/index.js'
-import { checkCounterName, type KeysOfQueue } from '../redis/index.js'
+import { checkCounterName } from '../redis/index.js'
+import type { AttemptRoom, StartedJob, StartedOptions } from './attempt-room.js'
 import type { JobContext, JobLogger, StagedCounter } from './context.js'
 import { checkDeadline, untilDeadline } from './deadline.js'
-import { type Needs, type ReadResult, readDependency } from './dependencies.js'
+import { readDependency } from './dependencies.js'
 import type { Handler } from './handle.js'
 import type { QueueChildren } from './isolated/queue-children.js'
 import { createJobLogger } from './job-logger.js'
-import type { LeftBehind } from './left-behind.js'
 import { joinOutcomes, type RunMiddleware, runAttemptThrough } from './run-middleware.js'
 import { StagedJobs } from './staged-jobs.js'
 import { checkStartBy } from './start-by.js'
@@ -29,41 +28,7 @@ const MAX_COUNTERS = 1_000
 /** The longest a timer of Node can wait; it fires at once when given more. */
 const MAX_TIMER_MS = 2 ** 31 - 1
 
-/** What an attempt needs of its job, which is BullMQ's or a copy of its record in an isolated handler's process. */
-export interface StartedJob {
-  readonly id?: string | undefined
-  readonly name: string
-  readonly data: unknown
-  readonly attemptsMade: number
-  readonly attemptsStarted: number
-  readonly timestamp: number
-  readonly opts: StartedOptions
-  readonly updateProgress: (value: number | object) => Promise<unknown>
-}
-
-/** Of its options; another program may have put anything there. */
-export interface StartedOptions {
-  readonly attempts?: number | undefined
-  readonly delay?: number | undefined
-  readonly version?: number | undefined
-  readonly needs?: Needs | undefined
-}
-
-/** What an attempt needs of the worker that runs it. */
-export interface AttemptRoom {
-  readonly keys: KeysOfQueue
-  readonly queue: string
-  readonly cluster: boolean
-  readonly logger: Logger
-  /** Appends a line to a job's own log. */
-  readonly addLog: (id: string, line: string) => Promise<unknown>
-  /** Where isolated handlers run. Without it every handler runs right here. */
-  readonly children?: QueueChildren | undefined
-  readonly leftBehind?: LeftBehind | undefined
-  readonly middleware?: readonly RunMiddleware[] | undefined
-  /** Not there in an isolated handler, which has no Redis. */
-  readonly readResult?: ReadResult | undefined
-}
+export type { AttemptRoom, StartedJob, StartedOptions }
 
 export class Attempt implements JobContext {
   readonly id: string
@@ -173,17 +138,7 @@ export class Attempt implements JobContext {
       const value = isThenable(returned) ? await this.#untilEnded(returned) : returned
       const encoded = encodeResult(contract, value)
       const valueJson = encoded instanceof Promise ? await this.#untilEnded(encoded) : encoded
-      const refused = this.#abortReason ?? this.#rejection
-      if (refused) throw refused
-      return {
-        status: 'completed',
-        valueJson,
-        counters: this.#counters,
-        effects: this.#effects?.close(),
-        jobs: this.#jobs?.close(),
-        keepResultMs: contract.keepResultMs,
-        runMs: this.runMs,
-      }
+      return this.#complete(valueJson)
     } finally {
       this.#ended = true
       this.#effects?.seal()
@@ -191,10 +146,47 @@ export class Attempt implements JobContext {
     }
   }
 
+  #complete(valueJson: string): CompletedOutcome {
+    const refused = this.#abortReason ?? this.#rejection
+    if (refused) throw refused
+    return {
+      status: 'completed',
+      valueJson,
+      counters: this.#counters,
+      effects: this.#effects?.close(),
+      jobs: this.#jobs?.close(),
+      keepResultMs: this.#handler.contract.keepResultMs,
+      runMs: this.runMs,
+    }
+  }
+
+  async #runThrough(middleware: readonly RunMiddleware[]): Promise<CompletedOutcome> {
+    const { contract, isolation, run } = this.#handler
+    const children = isolation && this.#room.children
+    let isolated: CompletedOutcome | undefined
+    const call = { contract, ctx: this, input: this.#bullJob.data, resultText: undefined }
+    const chain = runAttemptThrough(middleware, call, async (stored) => {
+      if (children === undefined) {
+        const input = await parseInput(contract, stored, versionOf(this.#bullJob.opts))
+        return encodeResult(contract, await run(input, this))
+      }
+      isolated = await this.#startIsolated(children, stored)
+      return isolated.valueJson
+    })
+    const own = this.#complete(await this.#untilEnded(chain, children !== undefined))
+    return isolated === undefined ? own : { ...own, ...joinOutcomes(own, isolated) }
+  }
+
   async #runIsolated(children: QueueChildren): Promise<CompletedOutcome> {
-    const { id, name, data, attemptsMade, attemptsStarted, timestamp, opts } = this.#bullJob
+    const outcome = await this.#untilEnded(this.#startIsolated(children, this.#bullJob.data), true)
+    if (this.#abortReason) throw this.#abortReason
+    return outcome
+  }
+
+  #startIsolated(children: QueueChildren, data: unknown): Promise<CompletedOutcome> {
+    const { id, name, attemptsMade, attemptsStarted, timestamp, opts } = this.#bullJob
     const { attempts, delay, version } = opts
-    const ending = children.run(this.#handler, {
+    return children.run(this.#handler, {
       job: { id: String(id), name, data, attemptsMade, attemptsStarted, timestamp, opts: { attempts, delay, version } },
       signal: this.signal,
       onStarted: () => {
@@ -207,9 +199,6 @@ export class Attempt implements JobContext {
       },
       onProgress: (value) => this.#bullJob.updateProgress(value),
     })
-    const outcome = await this.#untilEnded(ending, true)
-    if (this.#abortReason) throw this.#abortReason
-    return outcome
   }
 
   // A handler that ignores its signal is left behind: its attempt is over, and what it still returns goes nowhere.

@@ -56,6 +56,7 @@ export class QueueWorker {
       logger,
       addLog: (id, line) => this.#backend.addLog(id, line, KEEP_LOG_LINES),
       children: this.#children,
+      middleware: settings.middleware,
       leftBehind: this.#leftBehind,
       readResult: (queue, id) => readResult(client, queueKeys(settings.prefix, queue), id),
     }

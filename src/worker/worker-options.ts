@@ -1,6 +1,13 @@
 // The options of createWorker: their defaults and ranges, and which handler works which queue.
 import type { Logger } from 'pino'
-import { type Duration, InvalidOptionError, parseDuration, suggest, UnknownOptionError } from '../job/index.js'
+import {
+  checkMiddleware,
+  type Duration,
+  InvalidOptionError,
+  parseDuration,
+  suggest,
+  UnknownOptionError,
+} from '../job/index.js'
 import { isSchedule, MAX_CONCURRENCY, type Schedule } from '../ledger/index.js'
 import {
   checkPrefix,
@@ -10,6 +17,7 @@ import {
   readDurability,
 } from '../redis/index.js'
 import { type Handler, isHandler } from './handle.js'
+import type { RunMiddleware } from './run-middleware.js'
 
 export interface WorkerOptions {
   /** Redis URL or settings. Default: `REDIS_URL` or `REDIS_HOST` and its companions, else 127.0.0.1:6379. */
@@ -55,6 +63,8 @@ export interface WorkerOptions {
   readonly durability?: Durability
   /** True: also start on a Redis that can lose every job. Default: DROVER_ALLOW_VOLATILE, else false. */
   readonly allowVolatile?: boolean
+  /** Functions around each attempt, the first outermost: see docs/middleware.md. Default: none, at no cost. */
+  readonly middleware?: readonly RunMiddleware[]
   /** A pino logger. Default: JSON lines on standard output, level `info`. */
   readonly logger?: Logger
 }
@@ -69,6 +79,7 @@ export interface QueueSettings {
   readonly stalledIntervalMs: number
   readonly keepCompleted: number
   readonly keepFailed: number
+  readonly middleware: readonly RunMiddleware[] | undefined
 }
 
 export interface CheckedWorkerOptions {
@@ -96,6 +107,7 @@ const OPTION_NAMES = [
   'keepFailed',
   'durability',
   'allowVolatile',
+  'middleware',
   'logger',
 ]
 
@@ -115,6 +127,7 @@ export function checkWorkerOptions(options: WorkerOptions): CheckedWorkerOptions
     }),
     keepCompleted: whole('keepCompleted', options.keepCompleted ?? 100, 0, 1_000_000),
     keepFailed: whole('keepFailed', options.keepFailed ?? 10_000, 1, 10_000_000),
+    middleware: checkMiddleware(options.middleware),
   }
   const byQueue = sortHandlers(options.handlers)
   const wanted = options.queues ?? Object.fromEntries(Array.from(byQueue.keys(), (queue) => [queue, concurrency]))

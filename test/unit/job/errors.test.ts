@@ -30,6 +30,7 @@ const all: [DroverError, string, Record<string, unknown>][] = [
     { job: 'x', key: 'order-7', jobId: 'j1' },
   ],
   [new door.QueueFullError('media', 12, 9), 'QUEUE_FULL', { queue: 'media', depth: 12, maxDepth: 9 }],
+  [new door.MiddlewareError('run', 'it is odd'), 'MIDDLEWARE', { side: 'run', reason: 'it is odd' }],
   [new door.StartByPassedError('j1', 0), 'START_BY_PASSED', { jobId: 'j1' }],
   [new door.BulkItemError(7, 5, cause), 'BULK_ITEM_INVALID', { index: 7, enqueued: 5, cause }],
   [new door.NoHandlerError('x', 'media'), 'NO_HANDLER', { job: 'x', queue: 'media' }],
