@@ -21,24 +21,27 @@ export default defineRow<Size>({
     const samples: Sample[] = []
     const recoveredMs: Record<string, number[]> = {}
     let next = 1
-    const send = () => {
+    // Resolves when it sends: the time that a process takes to start is no recovery.
+    const send = async () => {
       const jobs = context.plan(size.jobsEach, () => ({ ms: context.random.below(50) }), next)
       next += size.jobsEach
-      return context.startProducer({
+      const started = context.startProducer({
         redis: soak.toProducers.url,
         jobs,
         perSecond: size.perSecond,
         persistent: true,
         persistsWhenRefused: true,
       })
+      await context.until('the producer is ready', () => started.hasEnded() || started.said.some(({ ready }) => ready))
+      return started
     }
     try {
       const untilMs = performance.now() + (context.minutesMs ?? size.minutes * 60_000)
-      let producer = send()
+      let producer = await send()
       while (performance.now() < untilMs) {
         if (producer.hasEnded()) {
           await context.finish(producer)
-          producer = send()
+          producer = await send()
         }
         const { kind, ms } = await strikeAtRandom(soak, producer)
         recoveredMs[kind] = [...(recoveredMs[kind] ?? []), Math.round(ms)]
