@@ -45,6 +45,7 @@ export const EXIT_OF_ERROR: Readonly<Record<string, ExitName>> = {
   TOKEN_REQUIRED: 'usage',
   PORT_IN_USE: 'usage',
   RESULT_NOT_FOUND: 'notFound',
+  JOB_NOT_FOUND: 'notFound',
   QUEUE_NOT_FOUND: 'notFound',
   TOKEN_NOT_FOUND: 'notFound',
   RESULT_WAIT_TIMEOUT: 'timeout',

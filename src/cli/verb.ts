@@ -39,6 +39,14 @@ export const VERBS: Readonly<Record<string, VerbEntry>> = {
     summary: 'serve the dashboard and the HTTP API',
     load: async () => (await import('./verbs/serve.js')).serve,
   },
+  workers: {
+    summary: 'list workers, make them quiet, close them, change how many jobs they run',
+    load: async () => (await import('./verbs/workers.js')).workers,
+  },
+  jobs: {
+    summary: 'cancel a job, also one that runs',
+    load: async () => (await import('./verbs/jobs.js')).jobs,
+  },
   schedules: {
     summary: 'list, pause, resume, run and remove schedules',
     load: async () => (await import('./verbs/schedules.js')).schedules,
