@@ -12,6 +12,8 @@ import { ScheduleTicker } from './schedule-ticker.js'
 import { type CheckedWorkerOptions, checkConcurrency } from './worker-options.js'
 
 export const CONNECT_TIMEOUT_MS = 10_000
+/** For what follows once Redis has answered: further connections, and a thread that a busy machine may start slowly. */
+const READY_TIMEOUT_MS = 60_000
 export const START = 'the start of the worker'
 const ROLL_UP_INTERVAL_MS = 600_000
 /** Beyond the shutdown deadline, how long handed-back jobs may take to reach Redis before the connection is cut. */
@@ -97,7 +99,7 @@ export class RunningWorker implements Worker, SteeredWorker {
   async start(): Promise<void> {
     try {
       const ready = Promise.all([this.#locks.ready(), ...this.#workers.map((worker) => worker.ready())])
-      if (!(await endsWithin(ready, CONNECT_TIMEOUT_MS))) throw new RedisUnavailableError(START, CONNECT_TIMEOUT_MS)
+      if (!(await endsWithin(ready, READY_TIMEOUT_MS))) throw new RedisUnavailableError(START, READY_TIMEOUT_MS)
       await ready
     } catch (error) {
       for (const worker of this.#workers) worker.cut()
