@@ -1,0 +1,77 @@
+// `drover workers` and `drover jobs` against a worker process: seen, steered, a running job cancelled, and closed.
+import { afterAll, beforeAll, expect, it, vi } from 'vitest'
+import type { WorkerBeat } from '../../src/ledger/index.js'
+import { buildDrover, makeProject, runDroverBatch, startDrover } from '../support/drover-cli.js'
+import { GREETING_FILES } from '../support/greeting-jobs.js'
+import { startTestRedis, type TestRedis } from '../support/redis.js'
+
+let redis: TestRedis
+let cwd: string
+let env: Record<string, string>
+
+beforeAll(async () => {
+  await buildDrover()
+  redis = await startTestRedis()
+  cwd = makeProject(GREETING_FILES)
+  env = { REDIS_URL: redis.url, DROVER_JOBS: 'contracts.ts', DROVER_ALLOW_VOLATILE: 'true' }
+})
+afterAll(() => redis.close())
+
+async function run(...words: string[]) {
+  const [outcome] = await runDroverBatch([words], { cwd, env })
+  return outcome as NonNullable<typeof outcome>
+}
+const listed = async () => JSON.parse((await run('workers', '--json')).stdout) as WorkerBeat[]
+
+it('a worker is listed, told to be quiet, to run more and to resume, and exits with 0 when it is told to close', async () => {
+  const worker = startDrover(['worker', '--queues', 'naps'], { cwd, env: { REDIS_URL: redis.url } })
+  await worker.until(/worker ready/)
+  const id = await vi.waitFor(
+    async () => {
+      const [beat, ...more] = await listed()
+      expect([beat?.pid, more]).toEqual([worker.pid, []])
+      return beat?.id ?? ''
+    },
+    { timeout: 60_000 },
+  )
+  expect(await run('workers', 'quiet', 'all')).toMatchObject({ code: 0, stdout: `told ${id}: quiet\n` })
+  expect((await run('workers', 'concurrency', id, 'naps', '7')).code).toBe(0)
+  await vi.waitFor(
+    async () => {
+      const [beat] = await listed()
+      expect(beat).toMatchObject({ state: 'quiet', queues: [{ queue: 'naps', concurrency: 7 }] })
+    },
+    { timeout: 60_000 },
+  )
+  expect((await run('workers')).stdout).toContain('naps 0/7')
+  expect(JSON.parse((await run('workers', 'resume', id, '--json')).stdout)).toEqual({ action: 'resume', told: [id] })
+  await vi.waitFor(async () => expect(await listed()).toMatchObject([{ state: 'run' }]), { timeout: 60_000 })
+
+  expect((await run('enqueue', 'sleep', '--input', '{"file":"x"}', '--id', 'nap')).code).toBe(0)
+  await vi.waitFor(async () => expect(await listed()).toMatchObject([{ jobs: [{ id: 'nap' }] }]), { timeout: 60_000 })
+  const cancelled = await run('jobs', 'cancel', 'naps', 'nap', '--json')
+  expect(JSON.parse(cancelled.stdout)).toEqual({ queue: 'naps', id: 'nap', outcome: 'cancelling' })
+  const ended = await run('result', 'naps', 'nap', '--wait', '--json')
+  expect(ended.stdout).toContain('CANCELLED')
+
+  expect((await run('workers', 'close', id)).code).toBe(0)
+  expect((await worker.finished).code).toBe(0)
+  expect(await listed()).toEqual([])
+})
+
+it.each([
+  [['workers', 'quit', 'all'], 2, 'did you mean quiet?'],
+  [['workers', 'quiet'], 2, 'expected: workers quiet <worker or all>'],
+  [['workers', 'quiet', 'nobody'], 2, 'no worker "nobody"'],
+  [['workers', 'quiet', 'all'], 2, 'no worker is there'],
+  [['workers', 'concurrency', 'all', 'greetings', '0'], 2, 'from 1 to 10000'],
+  [['workers', 'concurrency', 'all', 'greetings', '-3'], 2, ''],
+  [['jobs', 'cancle', 'greetings', 'nap'], 2, 'did you mean cancel?'],
+  [['jobs', 'cancel', 'greetings'], 2, "missing required argument 'id'"],
+  [['jobs', 'cancel', 'greetings', 'never-there'], 3, 'no job never-there in queue greetings'],
+  [['jobs', 'cancel', 'naps', 'nap'], 1, 'is failed, so it cannot be cancelled'],
+])('drover %j ends with %i: %s', async (words, code, text) => {
+  const outcome = await run(...words)
+  expect(outcome.code).toBe(code)
+  expect(outcome.stderr).toContain(text)
+})
