@@ -89,7 +89,10 @@ describe('a job that does not run', () => {
     await queue.close()
     const worker = await shop.work([handle(contract, () => 'ran')])
     await vi.waitFor(
-      async () => expect(await readTotals(shop.redis, shop.keys('back'))).toEqual(new Map([['back', { completed: 1, failed: 1, retried: 0 }]])),
+      async () =>
+        expect(await readTotals(shop.redis, shop.keys('back'))).toEqual(
+          new Map([['back', { completed: 1, failed: 1, retried: 0 }]]),
+        ),
       PATIENCE,
     )
     await worker.close()

@@ -33,7 +33,9 @@ it.each(['waitForJob', 'moveToActive'] as const)(
     const first = await shop.producer.enqueue(contract, { n: 1 })
     await vi.waitFor(() => expect(started).toEqual([1]), { timeout: 20_000 })
     // As when a client loses a command in a reconnect: its promise stays pending for ever.
-    const hangs = vi.spyOn(RedisQueueBackend.prototype, method).mockImplementation((() => new Promise(() => undefined)) as never)
+    const hangs = vi
+      .spyOn(RedisQueueBackend.prototype, method)
+      .mockImplementation((() => new Promise(() => undefined)) as never)
     await vi.waitFor(() => expect(hangs).toHaveBeenCalled(), { timeout: 20_000 })
     hangs.mockRestore()
     const second = await shop.producer.enqueue(contract, { n: 2 })

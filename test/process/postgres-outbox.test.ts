@@ -1,4 +1,4 @@
-// Relays that are killed and frozen while an app commits and rolls back: the jobs that ran are held against the app's own
+// Relays that are killed while an app commits and rolls back: the jobs that ran are held against the app's own
 // table, which the same transactions wrote.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'

@@ -10,7 +10,7 @@ interface Size {
 export default defineRow<Size>({
   name: 'F01',
   title: 'jobs of workers that are killed run again, and everything is exact',
-  small: { jobs: 1_500, kills: 6, longestMs: 30 },
+  small: { jobs: 1_000, kills: 4, longestMs: 30 },
   full: { jobs: 20_000, kills: 100, longestMs: 50 },
   run: async (context) => {
     const { size, random } = context

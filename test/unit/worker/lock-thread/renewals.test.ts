@@ -44,8 +44,22 @@ describe('the locks of running attempts', () => {
     const extend = vi.fn<ExtendLocks>(async () => [])
     const { lost, rounds } = newRenewals(extend)
     await rounds(1, [entry('a', 0), entry('m', 1, { queue: 1 }), entry('b', 2)])
-    const media = ['{d:media}:media:stalled', '{d:media}:media:active', '{d:media}:media:', LOCK_MS, '', 'the job was cancelled']
-    const mail = ['{d:mail}:mail:stalled', '{d:mail}:mail:active', '{d:mail}:mail:', LOCK_MS, '', 'the job was cancelled']
+    const media = [
+      '{d:media}:media:stalled',
+      '{d:media}:media:active',
+      '{d:media}:media:',
+      LOCK_MS,
+      '',
+      'the job was cancelled',
+    ]
+    const mail = [
+      '{d:mail}:mail:stalled',
+      '{d:mail}:mail:active',
+      '{d:mail}:mail:',
+      LOCK_MS,
+      '',
+      'the job was cancelled',
+    ]
     expect(extend.mock.calls).toEqual([
       [...media, 'a', 'worker:a', 'b', 'worker:b'],
       [...mail, 'm', 'worker:m'],
@@ -134,7 +148,10 @@ it('while the worker is blocked, what it was handed without knowing is renewed t
   const { renewals, rounds } = newRenewals(extend)
   renewals.setOwner(0, 'worker-of-media')
   await rounds(1, [entry('a', 0)], true)
-  expect(extend.mock.calls.map((words) => [words[4], ...words.slice(6)])).toEqual([['worker-of-media', 'a', 'worker:a'], ['']])
+  expect(extend.mock.calls.map((words) => [words[4], ...words.slice(6)])).toEqual([
+    ['worker-of-media', 'a', 'worker:a'],
+    [''],
+  ])
   await rounds(1, [entry('a', 0)], false)
   expect(extend.mock.calls.at(-1)?.[4]).toBe('')
 })
