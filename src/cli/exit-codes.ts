@@ -48,6 +48,7 @@ export const EXIT_OF_ERROR: Readonly<Record<string, ExitName>> = {
   JOB_NOT_FOUND: 'notFound',
   QUEUE_NOT_FOUND: 'notFound',
   TOKEN_NOT_FOUND: 'notFound',
+  SCHEDULE_NOT_FOUND: 'notFound',
   RESULT_WAIT_TIMEOUT: 'timeout',
   JOB_NOT_FINISHED: 'timeout',
   REDIS_UNAVAILABLE: 'redisUnreachable',
