@@ -17,7 +17,7 @@ const READY_TIMEOUT_MS = 60_000
 export const START = 'the start of the worker'
 const ROLL_UP_INTERVAL_MS = 600_000
 /** Beyond the shutdown deadline, how long handed-back jobs may take to reach Redis before the connection is cut. */
-const HAND_BACK_GRACE_MS = 2_000
+const HAND_BACK_GRACE_MS = 4_000
 /** How long a closing worker tries to leave the list of workers; its heartbeat expires by itself. */
 const FAREWELL_MS = 1_000
 

@@ -250,7 +250,13 @@ describe('drover dev', () => {
       .trim()
       .split('\n')
       .map((line) => JSON.parse(line) as object)
-    expect(lines[0]).toEqual({ ready: true, redis: expect.any(String), ownRedis: true, dashboard: expect.any(String) })
+    expect(lines[0]).toEqual({
+      ready: true,
+      redis: expect.any(String),
+      ownRedis: true,
+      canLose: expect.stringContaining('appendfsync everysec'),
+      dashboard: expect.any(String),
+    })
   })
 
   it('does not start without job files, nor twice on the same data', async () => {

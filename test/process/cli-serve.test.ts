@@ -96,13 +96,13 @@ describe('drover serve', () => {
     )
   })
 
-  it('refuses a port in use with exit code 1, and leaves nothing behind', async () => {
+  it('refuses a port in use with exit code 2, and leaves nothing behind', async () => {
     const holder = createServer().listen(0, '127.0.0.1')
     await once(holder, 'listening')
     const { port } = holder.address() as { port: number }
     const { code, stdout, stderr } = await runDrover(['serve', '--port', `${port}`], { cwd, env })
     holder.close()
-    expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
     expect(stderr).toMatch(
       new RegExp(`^drover: port ${port} is in use: end the process that holds it, or choose another`),
     )
