@@ -120,6 +120,11 @@ describe('a flow', () => {
     ['a bad input', { a: ok, b: { job, input: { n: 'x' } } }, 'INVALID_INPUT'],
     ['no contract', { a: { job: {}, input: {} } }, 'INVALID_OPTION'],
     ['an unknown option', { a: { ...ok, afetr: [] } }, 'UNKNOWN_OPTION'],
+    ['a job named __proto__', JSON.parse('{"__proto__":{"job":1}}'), 'INVALID_OPTION'],
+    ['a job that is null', { a: null }, 'INVALID_OPTION'],
+    ['a dependency that is null', { a: { ...ok, after: [null] } }, 'INVALID_FLOW'],
+    ['dependencies as one text', { a: ok, b: { ...ok, after: 'a' } }, 'INVALID_OPTION'],
+    ['1,001 jobs', Object.fromEntries(Array.from({ length: 1_001 }, (_, n) => [`n${n}`, ok])), 'INVALID_OPTION'],
   ])('with %s is refused, and nothing is enqueued', async (_what, jobs, code) => {
     await expect(shop.producer.flows.start({ jobs: jobs as never })).rejects.toMatchObject({ code })
     expect(await shop.redis.keys('*{drover:never}*')).toEqual([])
