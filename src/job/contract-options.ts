@@ -1,5 +1,6 @@
 // Owns the options of defineJob: their defaults, their ranges, and the list of everything wrong with them.
 
+import { type CacheRule, MAX_CACHED_NAME, readCache } from './cache-rule.js'
 import { cutText, describeValue } from './describe-value.js'
 import { parseDuration } from './duration.js'
 import { DEPTH_NAMES, type EnqueueRules, MERGE_NAMES, readRules } from './enqueue-rules.js'
@@ -30,6 +31,7 @@ const OPTION_NAMES = [
   ...VERSION_NAMES,
   ...MERGE_NAMES,
   ...DEPTH_NAMES,
+  'cache',
 ] as const
 const BACKOFF_NAMES = ['type', 'delay', 'jitter', 'maxDelay'] as const
 
@@ -54,6 +56,8 @@ export interface CheckedOptions extends InputVersions {
   readonly maxResultBytes: number
   /** Which enqueues count as one and how many jobs may wait; undefined without such options. */
   readonly rules: EnqueueRules | undefined
+  /** For how long a result serves equal inputs; undefined: each input runs. */
+  readonly cache: CacheRule | undefined
 }
 
 /** The options with their defaults. Throws ContractError with every problem. */
@@ -67,6 +71,7 @@ export function checkOptions(given: unknown): CheckedOptions {
     problems.push(`queue: expected ${QUEUE_NAME_RULE}, got ${describeValue(options.queue)}`)
   checkSchemaOption('input', options.input, problems)
   if (options.output !== undefined) checkSchemaOption('output', options.output, problems)
+  const cache = readCacheOf(options, problems)
   const checked: CheckedOptions = {
     queue: isQueueName(options.queue) ? options.queue : '',
     attempts: readInteger('attempts', options.attempts, 3, 1000, problems),
@@ -79,7 +84,7 @@ export function checkOptions(given: unknown): CheckedOptions {
     keepResultMs: readDuration(
       'keepResult',
       options.keepResult,
-      DAY_MS,
+      Math.max(DAY_MS, cache?.ttlMs ?? 0),
       { minMs: 1000, maxMs: 365 * DAY_MS },
       problems,
     ),
@@ -87,6 +92,10 @@ export function checkOptions(given: unknown): CheckedOptions {
     maxResultBytes: readInteger('maxResultBytes', options.maxResultBytes, 1_048_576, MAX_JSON_BYTES, problems),
     ...readVersions(options.version, options.upcast, problems),
     rules: readRulesOf(options, problems),
+    cache,
+  }
+  if (cache && cache.ttlMs > checked.keepResultMs) {
+    problems.push('cache.ttl: expected no longer than keepResult, as a result that is gone serves no input')
   }
   if (problems.length > 0) throw new ContractError(problems, isJobName(options.name) ? options.name : undefined)
   return checked
@@ -94,20 +103,36 @@ export function checkOptions(given: unknown): CheckedOptions {
 
 // The two kinds of rules apart, so that each tells of its own problem.
 function readRulesOf(options: Record<string, unknown>, problems: string[]): EnqueueRules | undefined {
-  const read = (names: readonly string[]) => {
-    try {
-      return readRules(Object.fromEntries(names.map((name) => [name, options[name]])))
-    } catch (error) {
-      if (error instanceof InvalidOptionError) {
-        problems.push(`${error.option}: expected ${error.expected}, got ${error.got}`)
-      } else if (error instanceof UnknownOptionError) problems.push(error.message)
-      else throw error
-      return undefined
-    }
-  }
+  const read = (names: readonly string[]) =>
+    noting(problems, () => readRules(Object.fromEntries(names.map((name) => [name, options[name]]))))
   const merge = read(MERGE_NAMES)
   const depth = read(DEPTH_NAMES)
   return merge && depth ? Object.freeze({ ...depth, merge: merge.merge }) : (merge ?? depth)
+}
+
+function readCacheOf(options: Record<string, unknown>, problems: string[]): CacheRule | undefined {
+  const cache = noting(problems, () => readCache(options.cache))
+  if (cache === undefined) return undefined
+  const merge = MERGE_NAMES.find((name) => options[name] !== undefined)
+  if (merge !== undefined) problems.push(`cache: expected no ${merge} beside it, as equal inputs share one run already`)
+  if (isJobName(options.name) && options.name.length > MAX_CACHED_NAME) {
+    problems.push(
+      `cache: expected a job name of at most ${MAX_CACHED_NAME} characters, as its counters have it in theirs`,
+    )
+  }
+  return cache
+}
+
+function noting<Value>(problems: string[], read: () => Value): Value | undefined {
+  try {
+    return read()
+  } catch (error) {
+    if (error instanceof InvalidOptionError) {
+      problems.push(`${error.option}: expected ${error.expected}, got ${error.got}`)
+    } else if (error instanceof UnknownOptionError) problems.push(error.message)
+    else throw error
+    return undefined
+  }
 }
 
 function readBackoff(given: unknown, problems: string[]): Backoff {

@@ -1,6 +1,7 @@
 // Owns a job's contract: what it is called, what goes in and comes out, and how it is retried and kept.
 // contract-options.ts reads and checks the options; job-data.ts applies the schemas and limits.
 
+import type { CacheOptions } from './cache-rule.js'
 import { type CheckedOptions, checkOptions } from './contract-options.js'
 import type { Duration } from './duration.js'
 import type { DepthOptions, MergeOptions } from './enqueue-rules.js'
@@ -33,7 +34,7 @@ export interface JobOptions<
   readonly name: Name
   /**
    * 1 to 64 characters of A-Z a-z 0-9 _ . -, the first a letter or digit; not `result`, `counter`, `counters`,
-   * `totals`, `stats`, `done`, `key`, `tag` or `tags`, which are keys of Drover. Jobs of one queue share its concurrency.
+   * `totals`, `stats`, `done`, `key`, `tag`, `tags` and the like, which are keys of Drover (src/job/names.ts). Jobs of one queue share its concurrency.
    */
   readonly queue: string
   /** Any Standard Schema. Enqueue refuses what fails it; the handler gets what it makes of the stored input. */
@@ -50,8 +51,10 @@ export interface JobOptions<
    * After it no attempt starts, and one that runs ends. By the clocks of producer and worker. Default: none.
    */
   readonly deadline?: Duration
-  /** How long the result stays readable, 1 s to 365 days. Default `24h`. Longer costs Redis memory for each job. */
+  /** How long the result stays readable, 1 s to 365 days. Default `24h`, or `cache.ttl` where that is longer. Longer costs Redis memory for each job. */
   readonly keepResult?: Duration
+  /** Gives an equal input the stored result without a run: see `CacheOptions`. Not with `unique` and its fellows. Default: each input runs. */
+  readonly cache?: CacheOptions<SchemaInput<Input>>
   /** Most bytes of JSON the input may take, 1 to 67108864. Default 262144. Every waiting job holds its input in Redis. */
   readonly maxInputBytes?: number
   /** Most bytes of JSON the result may take, 1 to 67108864. Default 1048576. Every kept result holds them in Redis. */

@@ -116,7 +116,8 @@ function readMerge(options: Readonly<Record<string, unknown>>): MergeRule | unde
   return Object.freeze({ kind, by: by as MergeRule['by'], while: state, ms })
 }
 
-function checkBy(option: string, by: unknown): void {
+/** @throws InvalidOptionError for what is neither undefined, a field, fields nor a function */
+export function checkBy(option: string, by: unknown): void {
   if (by === undefined || typeof by === 'function') return
   const fields: readonly unknown[] = Array.isArray(by) ? by : [by]
   if (fields.length > 0 && fields.every((field) => typeof field === 'string' && field !== '')) return
@@ -131,6 +132,11 @@ const MAX_TEXT = 1_024
  */
 export function mergeText({ kind, by }: MergeRule, input: unknown, json: unknown): string {
   if (typeof by === 'function') return readText(`${kind}.by`, by as (input: unknown) => unknown, [input])
+  return fieldsText(by, json)
+}
+
+/** The text of these fields of a JSON value, of the whole value without any; a field that is not there counts as null. */
+export function fieldsText(by: string | readonly string[] | undefined, json: unknown): string {
   if (by === undefined) return JSON.stringify(['', json])
   const fields = typeof by === 'string' ? [by] : by
   const object = typeof json === 'object' && json !== null ? (json as Record<string, unknown>) : {}

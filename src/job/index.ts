@@ -1,6 +1,7 @@
 // The door of src/job: the contract of a job, its data, durations and every error. Imports nothing of ours.
 
 export * from './attempt-errors.js'
+export { type CacheOptions, type CacheRule, cacheText } from './cache-rule.js'
 export { canonicalJson } from './canonical-json.js'
 export { checkWhole, isIsoTime, readTimeMs, refuseUnknown } from './check-options.js'
 export * from './command-errors.js'

@@ -19,6 +19,8 @@ const RESERVED_QUEUE_NAMES: readonly string[] = [
   'schedules',
   'batch',
   'batches',
+  'cache',
+  'caches',
 ]
 
 export const JOB_NAME_RULE = '1 to 128 characters of A-Z a-z 0-9 _ . -, the first a letter or digit'

@@ -1,6 +1,6 @@
 --[[
-  Adds one job to which rules apply: an idempotency key, a rule by which enqueues merge, a most number of waiting jobs,
-  tags. BullMQ's own script (addStandardJob, addDelayedJob or addPrioritizedJob) stands unchanged inside `add`.
+  Adds one job to which rules apply: an idempotency key or a result cache, a rule by which enqueues merge, a most number
+  of waiting jobs, tags. BullMQ's own script (addStandardJob, addDelayedJob or addPrioritizedJob) stands unchanged inside `add`.
   It must be atomic: what decides whether there is a job, and the job, are of two producers who come at the same time.
   Sent again after a lost reply it finds the job of its id and changes nothing.
 
@@ -11,29 +11,69 @@
   ARGV[5]  key of the record of the idempotency key, or ''
   ARGV[6]  hash of the input
   ARGV[7]  how long the record is kept, ms
-  ARGV[8]  'job': the key holds as long as its job or the result of it exists; 'time': as long as the record
+  ARGV[8]  'job': the key holds as long as its job or the result of it exists; 'time': as long as the record; 'cache': the
+           record is of the cache, and names the job whose result serves this input; 'refresh': likewise, but run anew
   ARGV[9]  rule by which enqueues merge: '', 'waiting', 'unfinished', 'debounce' or 'throttle'
   ARGV[10] most jobs that may wait, 0 for any number
   ARGV[11] how long tags are kept, ms; ARGV[12] most jobs of a tag; ARGV[13] most tags of the queue
   ARGV[14..] tags
   Returns  {'added', id}; {'known', id of the job that is there in its place}; {'conflict', id of the job with this key and
-           another input}; {'full', number of waiting jobs}; or BullMQ's negative code. Only 'added' wrote a job.
+           another input}; {'cached', id of a completed job, whose result serves}; {'full', number of waiting jobs}; or
+           BullMQ's negative code. Only 'added' wrote a job.
 ]]
 local function add(KEYS, ARGV)
   --@BULLMQ_SCRIPT@
+end
+
+-- Counted as user counters are (incr-counter.lua). pcall: what a stranger put at their keys stops no enqueue.
+local function countCache(base, job, what)
+  local name = 'cache:' .. job .. ':' .. what
+  redis.pcall('INCRBY', base .. 'counter:' .. name, '1')
+  redis.pcall('SADD', base .. 'counters', name)
+  local stats = base .. 'stats:' .. string.format('%.0f', math.floor(tonumber(redis.call('TIME')[1]) / 60))
+  if redis.pcall('HINCRBY', stats, '#' .. name, '1') == 1 then
+    redis.pcall('EXPIRE', stats, '172800')
+  end
+end
+
+-- 'cached' or 'known' when the job of this record serves: it has completed and its result is there, or it has not ended.
+local function cachedBy(bull, base, id)
+  local job = redis.call('HMGET', bull .. id, 'name', 'finishedOn')
+  if job[1] and not job[2] then
+    return 'known'
+  end
+  local result = base .. 'result:' .. id
+  -- The names before the status are short: the value is not read.
+  if string.find(redis.call('GETRANGE', result, 0, 511), '"status":"completed"', 1, true) then
+    -- Who was told of it must have time to read it.
+    local leftMs = redis.call('PTTL', result)
+    if leftMs >= 0 and leftMs < 60000 then
+      redis.call('PEXPIRE', result, '60000')
+    end
+    return 'cached'
+  end
 end
 
 local packed = cmsgpack.unpack(ARGV[1])
 local bull, id, now, mergeKey = packed[1], packed[2], packed[4], packed[9]
 local base, record, hash, recordMs, lasts, merge, maxDepth = unpack(ARGV, 4, 10)
 
+local isRefresh = lasts == 'refresh'
+local caches = lasts == 'cache' or isRefresh
 if record ~= '' then
   local held = redis.call('GET', record)
   local heldId, heldHash, heldLasts = string.match(held or '', '^(%S+) (%S+) (%S+)$')
   if heldId == id then
     return { 'added', id }
   end
-  if heldId and (heldLasts == 'time' or redis.call('EXISTS', bull .. heldId, base .. 'result:' .. heldId) > 0) then
+  if caches then
+    hash, lasts = redis.call('HGET', base .. 'caches', packed[3]) or '0', 'cache'
+    local serves = not isRefresh and heldId and heldHash == hash and cachedBy(bull, base, heldId)
+    if serves then
+      countCache(base, packed[3], serves == 'cached' and 'hits' or 'shared')
+      return { serves, heldId }
+    end
+  elseif heldId and (heldLasts == 'time' or redis.call('EXISTS', bull .. heldId, base .. 'result:' .. heldId) > 0) then
     return { heldHash == hash and 'known' or 'conflict', heldId }
   end
 end
@@ -77,6 +117,9 @@ if reply ~= id then
 end
 if record ~= '' then
   redis.call('SET', record, id .. ' ' .. hash .. ' ' .. lasts, 'PX', recordMs)
+  if caches then
+    countCache(base, packed[3], 'misses')
+  end
 end
 -- pcall: should a stranger have put another type at these keys, the job itself is in.
 for i = 14, #ARGV do

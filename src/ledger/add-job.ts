@@ -17,17 +17,20 @@ export interface AddRules {
 }
 
 export interface AddKey {
-  /** Key of the record, from `KeysOfQueue.key`. */
+  /** Key of the record, from `KeysOfQueue.key` or `KeysOfQueue.cache`. */
   readonly record: string
   readonly inputHash: string
   readonly ttlMs: number
-  /** `job`: as long as the job or its result exists. `time`: for `ttlMs`, whatever becomes of them. */
-  readonly lasts: 'job' | 'time'
+  /**
+   * `job`: as long as the job or its result exists. `time`: for `ttlMs`, whatever becomes of them. `cache` and `refresh`:
+   * it is of the result cache, without a hash.
+   */
+  readonly lasts: 'job' | 'time' | 'cache' | 'refresh'
 }
 
 /** What became of one job; `id` is the job that is in the queue, except for `full`. */
 export type AddReply =
-  | { readonly kind: 'added' | 'known' | 'conflict'; readonly id: string }
+  | { readonly kind: 'added' | 'known' | 'cached' | 'conflict'; readonly id: string }
   | { readonly kind: 'full'; readonly depth: number }
 
 /** A job in BullMQ's shape, and the rules for it. */
@@ -89,7 +92,8 @@ export class AddBackend extends RedisQueueBackend {
     return replies.map((reply, index) => {
       const [kind, word] = Array.isArray(reply) ? (reply as string[]) : [String(reply)]
       if (kind === 'full') return { kind, depth: Number(word) }
-      if (kind === 'added' || kind === 'known' || kind === 'conflict') return { kind, id: String(word) }
+      if (kind === 'added' || kind === 'known' || kind === 'cached' || kind === 'conflict')
+        return { kind, id: String(word) }
       throw this.finishedErrors({ code: Number(reply), jobId: entries[index]?.jobId ?? '', command: 'addJob' })
     })
   }

@@ -18,7 +18,8 @@
     14     field of the stats hash, "<job>|c|<run bucket>|<wait bucket>" (f for failed)
     15     number of user counters C, followed by C pairs: name, whole number to add
     then   staged writes, each: number of words, command, key, further words; or ENQUEUE and a
-           staged job (add-staged-job.lua); or BATCH and the key of the job's batch (count-batch.lua)
+           staged job (add-staged-job.lua); or BATCH and the key of the job's batch (count-batch.lua); or CACHE,
+           the record of the job's cached result, and for how many ms it serves, 0: not
   Returns  for each job BullMQ's reply: 0, or the next job; -1 job missing, -2 lock missing, -3 not active, -4 pending
            children, -6 lock of another run, -9 failed children: then none of our writes were made. Or an error:
            DROVER_COUNTER <n> <reason>   user counter n cannot be added to; nothing was written
@@ -136,6 +137,16 @@ local function commit(jobKey, W, last)
         redis.call('HSET', jobKey, 'batched', target)
       end
       countInBatch(ARGV[at + 2], endedBefore, target)
+    elseif ARGV[at + 1] == 'CACHE' then
+      -- Invalidated since, it is gone, or of a later job: this result serves nobody then.
+      local held = redis.pcall('GET', ARGV[at + 2])
+      if type(held) == 'string' and string.find(held, id .. ' ', 1, true) == 1 then
+        if ARGV[at + 3] == '0' then
+          redis.call('DEL', ARGV[at + 2])
+        else
+          redis.call('PEXPIRE', ARGV[at + 2], ARGV[at + 3])
+        end
+      end
     else
       redis.call(unpack(ARGV, at + 1, stop))
     end

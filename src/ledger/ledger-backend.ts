@@ -17,6 +17,7 @@ import { commitWords, type Outcome } from './commit.js'
 import { batchLimit, CommitBatch } from './commit-batch.js'
 import { rejectionOf } from './commit-rejection.js'
 import type { StagedWrite } from './effects.js'
+import { pushEndingWrites, type StoredLife } from './ending-writes.js'
 import { errorOfReason } from './failed-reason.js'
 import { createNextJobReader, type NextJob } from './next-job.js'
 import { writeOfJob } from './staged-job.js'
@@ -32,15 +33,6 @@ const DEFAULT_KEEP_RESULT_MS = 86_400_000
 const TRIM_EVERY = 10
 /** BullMQ's count for: remove none. */
 const KEEP_ALL = -1
-
-/** What an enqueue may have stored with a job that its commit heeds: how long its result is kept, its idempotency key, its batch. */
-interface StoredLife {
-  readonly keepResult?: number
-  readonly key?: string
-  readonly keyTtl?: number
-  readonly batch?: string
-  readonly countsIn?: readonly string[]
-}
 
 /** What a finished job has of its stalls and crashes, so that a manual retry starts afresh: none. */
 const NO_CRASHES = { stc: 0, 'drover:survived': 0, 'drover:alone': 0 }
@@ -236,18 +228,13 @@ export class LedgerBackend extends RedisQueueBackend {
       processedOn: job.processedOn ?? finishedOn,
       delayMs: job.opts.delay ?? 0,
     }
-    const { keepResult, key, keyTtl, batch, countsIn } = job.opts as StoredLife
+    const life = job.opts as StoredLife
     let isRefused = false
     try {
       const words = bullmqArgs.slice(BULLMQ_KEYS)
-      const kept = keepResult === undefined ? outcome : { ...outcome, keepResultMs: keepResult }
+      const kept = life.keepResult === undefined ? outcome : { ...outcome, keepResultMs: life.keepResult }
       for (const word of commitWords(finishing, kept, finishedOn, this.#jobsOf(outcome))) words.push(word)
-      if (key !== undefined && keyTtl === undefined) {
-        // The key of an enqueue ends with the result of its job.
-        words.push(3, 'EXPIRE', this.#keys.key(`${job.name}:${key}`), Math.max(1, Math.ceil(kept.keepResultMs / 1000)))
-      }
-      if (batch !== undefined) words.push(2, 'BATCH', this.#keys.batch(batch))
-      for (const flow of countsIn ?? []) words.push(2, 'BATCH', flow)
+      pushEndingWrites(words, this.#keys, job.name, life, kept)
       const reply = await this.#batch.commit(bullmqArgs[JOB_KEY], words).catch((error: unknown) => {
         const rejection = rejectionOf(error, outcome, this.#keys)
         if (!rejection) throw error

@@ -57,6 +57,9 @@ export interface StoredOptions {
   /** The idempotency key; with `keyTtl`, milliseconds, the commit leaves the key's record alone. */
   readonly key?: string
   readonly keyTtl?: number
+  /** Hash by which its result serves equal inputs, and for how long, milliseconds from its commit. */
+  readonly cache?: string
+  readonly cacheTtl?: number
   /** BullMQ's own. */
   readonly deduplication?: { readonly id: string; readonly ttl?: number; readonly reschedule?: boolean }
 }

@@ -32,6 +32,7 @@ import { type EnqueueOptions, planOptions } from './enqueue-options.js'
 import type { JobHandle } from './job-handle.js'
 import { checkKey, type JobParts, type JobRules, newRuledJob, planRules, refusalOf } from './job-rules.js'
 import { type BatchEnqueue, ProducerBatches } from './producer-batches.js'
+import { ProducerCache } from './producer-cache.js'
 import { ProducerCounters } from './producer-counters.js'
 import { ProducerFlows } from './producer-flows.js'
 import { ProducerJobs } from './producer-jobs.js'
@@ -76,6 +77,8 @@ export interface Producer extends AsyncDisposable {
   readonly flows: ProducerFlows
   /** Schedules, which workers fire. */
   readonly schedules: ProducerSchedules
+  /** Results that serve equal inputs. */
+  readonly cache: ProducerCache
 
   /**
    * Checks the input against the contract and puts the job in its queue. Once it resolves, the job is in Redis.
@@ -135,6 +138,7 @@ class OpenProducer implements Producer {
   readonly batches: ProducerBatches
   readonly flows: ProducerFlows
   readonly schedules: ProducerSchedules
+  readonly cache: ProducerCache
   readonly #gate: RedisGate
   readonly #queues: BullQueues
   readonly #middleware: readonly EnqueueMiddleware[] | undefined
@@ -155,6 +159,7 @@ class OpenProducer implements Producer {
     this.batches = new ProducerBatches(this.#gate, prefix, this.#queues, this as unknown as BatchEnqueue)
     this.flows = new ProducerFlows(this.#gate, prefix, this.#queues)
     this.schedules = new ProducerSchedules(this.#gate, prefix, this.#queues)
+    this.cache = new ProducerCache(this.#gate, prefix)
   }
 
   async enqueue<Contract extends AnyJobContract>(
@@ -206,6 +211,7 @@ class OpenProducer implements Producer {
     const refusal = reply && refusalOf(reply, contract, job)
     if (refusal) throw refusal
     if (reply?.kind === 'known') return { id: reply.id, name, queue, deduplicated: true }
+    if (reply?.kind === 'cached') return { id: reply.id, name, queue, deduplicated: true, cached: true }
     return { id: jobId, name, queue }
   }
 

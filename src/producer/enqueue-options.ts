@@ -33,6 +33,11 @@ export interface EnqueueOptions<Input = unknown> extends QueueingOptions {
   readonly unique?: UniqueOptions<Input> | false | undefined
   readonly debounce?: DebounceOptions<Input> | false | undefined
   readonly throttle?: ThrottleOptions<Input> | false | undefined
+  /**
+   * For a contract with `cache`: `false` runs the job and leaves the stored result as it is, `refresh` runs it and puts its
+   * result in that one's place. An enqueue with `id`, `key` or `batch` names its own job and goes past the cache.
+   */
+  readonly cache?: false | 'refresh' | undefined
   /** In place of the contract's. */
   readonly maxDepth?: DepthOptions['maxDepth'] | undefined
   readonly onFull?: DepthOptions['onFull'] | undefined
@@ -59,6 +64,7 @@ export const SHARED_NAMES = [
   'throttle',
   'maxDepth',
   'onFull',
+  'cache',
   'startBy',
   'keepResult',
   'tags',

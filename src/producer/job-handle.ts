@@ -16,8 +16,10 @@ export interface JobReference<Result = JsonValue> {
 export interface JobHandle<Result = JsonValue> extends JobReference<Result> {
   /** The job's name. */
   readonly name: string
-  /** True when the enqueue made no job, because this one was there: by its `key`, or by `unique`, `debounce`, `throttle`. */
+  /** True when the enqueue made no job, because this one was there: by `key`, `unique`, `debounce`, `throttle` or `cache`. */
   readonly deduplicated?: boolean
+  /** True when this job has completed, and its stored result serves by the contract's `cache`: it stays a minute at least. */
+  readonly cached?: boolean
 }
 
 /** @throws InvalidOptionError, InvalidQueueNameError, InvalidJobIdError */

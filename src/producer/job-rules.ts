@@ -1,6 +1,5 @@
 // The rules of one enqueue: those of its contract with those of its options, checked together, and put on a job. A job
 // without any is sent by BullMQ's own scripts; one with some by src/ledger's add-job.lua, which applies them in its step.
-import { createHash } from 'node:crypto'
 import {
   type AnyJobContract,
   canonicalJson,
@@ -17,6 +16,7 @@ import {
 import type { AddReply, AddRules, StoredOptions } from '../ledger/index.js'
 import type { KeysOfQueue } from '../redis/index.js'
 import { type NewJob, newJob } from './bull-queues.js'
+import { type CacheUse, cacheAdd, hashOf, planCache } from './cache-plan.js'
 import type { EnqueueOptions } from './enqueue-options.js'
 
 /** How long the record of a key without `keyTtl` is kept while its job has not finished. */
@@ -31,6 +31,7 @@ export interface JobRules {
   readonly tags: readonly string[] | undefined
   readonly isKeyed: boolean
   readonly keyTtlMs: number | undefined
+  readonly cache?: CacheUse | undefined
 }
 
 /** What a key may be given as: the key itself, or for a bulk a function of each input. */
@@ -40,16 +41,18 @@ export type RuleOptions = Omit<EnqueueOptions<never>, 'key'> & { readonly key?: 
 export function planRules(
   contract: AnyJobContract,
   options: RuleOptions | undefined,
-  { tags }: StoredOptions,
+  stored: StoredOptions,
 ): JobRules | undefined {
+  const { tags } = stored
   const { key, keyTtl } = options ?? {}
   const { merge, maxDepth, onFull = 'reject' } = mergeRules(contract.rules, options) ?? {}
   if (keyTtl !== undefined && key === undefined) throw new InvalidOptionError('keyTtl', 'a key beside it', keyTtl)
   const isKeyed = key !== undefined
-  if (!(isKeyed || merge || maxDepth || tags)) return undefined
+  const cache = planCache(contract, options, stored, merge)
+  if (!(isKeyed || merge || maxDepth || tags || cache)) return undefined
   checkTogether(options ?? {}, merge)
   const keyTtlMs = keyTtl === undefined ? undefined : parseDuration(keyTtl, { option: 'keyTtl', minMs: 1_000 })
-  return { merge, maxDepth, onFull, tags, isKeyed, keyTtlMs }
+  return { merge, maxDepth, onFull, tags, isKeyed, keyTtlMs, cache }
 }
 
 function mergeRules(own: EnqueueRules | undefined, options: RuleOptions | undefined): EnqueueRules | undefined {
@@ -103,7 +106,8 @@ export function newRuledJob(parts: JobParts, rules: JobRules): NewJob {
   const { contract, jobId, text, timestamp } = parts
   const { merge, maxDepth, tags } = rules
   const ofMerge = merge && mergeOptions(merge, parts)
-  const ofKey = parts.key === undefined ? undefined : keyOptions(parts.key, parts, rules)
+  const ofKey =
+    parts.key === undefined ? rules.cache && cacheAdd(rules.cache, parts) : keyOptions(parts.key, parts, rules)
   const stored = { ...parts.stored, ...ofMerge, ...ofKey?.stored }
   const added: AddRules = {
     key: ofKey?.rule,
@@ -148,8 +152,4 @@ export function refusalOf(reply: AddReply, contract: AnyJobContract, { job }: Ne
   if (reply.kind === 'full') return new QueueFullError(queue, reply.depth, job.rules?.maxDepth ?? reply.depth)
   if (reply.kind !== 'conflict') return undefined
   return new IdempotencyConflictError(name, (job.opts as StoredOptions).key ?? '', reply.id)
-}
-
-function hashOf(text: string): string {
-  return createHash('sha256').update(text).digest('base64url')
 }

@@ -45,6 +45,10 @@ export interface KeysOfQueue {
    * the key's `keyTtl`, else that of the job's result.
    */
   key(name: string): string
+  /** String: the job whose result serves equal inputs, `<job id> <generation> cache`; `name` is `<job>:<hash>`. TTL: the contract's. */
+  cache(name: string): string
+  /** Hash: job name -> generation of its cached results; a record of another one serves nobody. No TTL. */
+  readonly caches: string
   /** Sorted set of the ids of the newest jobs with a tag, by the time of their enqueue. TTL 30 d. */
   tagged(tag: string): string
   /** Sorted set of the tags of the queue, by their last use. TTL 30 d. */
@@ -63,6 +67,7 @@ export function queueKeys(prefix: string, queue: string): KeysOfQueue {
   const batchBase = `${base}batch:`
   const doneBase = `${base}done:`
   const keyBase = `${base}key:`
+  const cacheBase = `${base}cache:`
   const tagBase = `${base}tag:`
   return {
     tag,
@@ -81,6 +86,8 @@ export function queueKeys(prefix: string, queue: string): KeysOfQueue {
     batches: `${base}batches`,
     done: (id) => doneBase + id,
     key: (name) => keyBase + name,
+    cache: (name) => cacheBase + name,
+    caches: `${base}caches`,
     tagged: (tag) => tagBase + tag,
     tags: `${base}tags`,
   }

@@ -21,6 +21,7 @@ const resize = defineJob({
   backoff: { type: 'fixed', delay: 5 },
 })
 const isAsked = (denial: string) => !/ config(\|get)?$/.test(denial)
+const cached = defineJob({ name: 'cached', queue: 'other', input: anything, cache: { ttl: '1h' } })
 let server: TestRedis
 let admin: Redis
 
@@ -94,6 +95,13 @@ async function enqueueAll(url: string): Promise<void> {
   await producer.enqueue(resize, { act: 'again' })
   await producer.enqueue(resize, { act: 'fail' })
   await producer.enqueueBulk(resize, [{}, {}])
+  await admin.set('{drover:other}:result:done', '{"status":"completed"}', 'EX', 10)
+  await producer.enqueue(cached, {})
+  const [record = ''] = await admin.keys('{drover:other}:cache:*')
+  await admin.set(record, 'done 0 cache')
+  expect(await producer.enqueue(cached, {})).toMatchObject({ id: 'done', cached: true })
+  await producer.cache.invalidate(cached, { input: {} })
+  await producer.cache.clear(cached)
   expect(await producer.results.get(job)).toBeNull()
   await producer.counters.incr('media', 'seen', 5)
   expect(await producer.counters.list('media')).toHaveLength(1)

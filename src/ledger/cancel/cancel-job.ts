@@ -6,6 +6,7 @@ import type { KeysOfQueue, RedisClient } from '../../redis/index.js'
 import { fillTemplate } from '../adding-scripts.js'
 import { COMMIT_COMMAND, createScriptWrapper } from '../bullmq-scripts.js'
 import { commitWords, type FailedOutcome } from '../commit.js'
+import { pushEndingWrites, type StoredLife } from '../ending-writes.js'
 import { CANCELLED_REASON, errorOfReason } from '../failed-reason.js'
 
 const CANCEL_COMMAND = 'droverCancel'
@@ -86,10 +87,7 @@ async function sendCancel(
     delayMs: opts.delay ?? 0,
   }
   const words: unknown[] = [...bullmqArgs.slice(BULLMQ_KEYS), ...commitWords(finishing, outcome, finishedAt)]
-  if (opts.key !== undefined && opts.keyTtl === undefined) {
-    words.push(3, 'EXPIRE', keys.key(`${name}:${opts.key}`), Math.max(1, Math.ceil(outcome.keepResultMs / 1000)))
-  }
-  if (opts.batch !== undefined) words.push(2, 'BATCH', keys.batch(opts.batch))
+  pushEndingWrites(words, keys, String(name), opts, outcome)
   const client = (await backend.client) as unknown as {
     runCommand(name: string, args: unknown[]): Promise<CancelOutcome | 'changed'>
   }
@@ -97,11 +95,7 @@ async function sendCancel(
   return client.runCommand(CANCEL_COMMAND, [...before, words.length, ...words])
 }
 
-interface Options {
-  readonly keepResult?: number
-  readonly key?: string
-  readonly keyTtl?: number
-  readonly batch?: string
+interface Options extends StoredLife {
   readonly delay?: number
   readonly attempts?: number
 }

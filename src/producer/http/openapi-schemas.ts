@@ -41,6 +41,7 @@ export const ENQUEUE_OPTIONS: Readonly<Record<string, JsonSchema>> = {
   unique: orFalse(object({ by, while: { enum: ['waiting', 'unfinished'] }, ttl: duration }, ['by', 'while', 'ttl'])),
   debounce: orFalse(object({ by, wait: duration }, ['by'])),
   throttle: orFalse(object({ by, window: duration }, ['by'])),
+  cache: { enum: [false, 'refresh'] },
   maxDepth: { type: 'integer', minimum: 1, maximum: 1_000_000_000 },
   onFull: { enum: ['reject', 'wait'] },
   startBy: { oneOf: [duration, { type: 'string', format: 'date-time' }] },

@@ -19,10 +19,13 @@ import { type OutboxOptions, readTable } from './outbox-table.js'
 import type { SqlClient } from './sql-client.js'
 
 /**
- * As of `producer.enqueue`, without `key` and `batch`: the transaction says whether there is a job. `delay`, `at` and
+ * As of `producer.enqueue`, without `key`, `batch` and `cache`: the transaction says whether there is a job. `delay`, `at` and
  * `startBy` count from `add`; `unique`, `debounce`, `throttle` and `maxDepth` are decided when the relay moves the row.
  */
-export type OutboxJobOptions<Input = unknown> = Omit<EnqueueOptions<Input>, 'key' | 'keyTtl' | 'batch' | 'onFull'>
+export type OutboxJobOptions<Input = unknown> = Omit<
+  EnqueueOptions<Input>,
+  'key' | 'keyTtl' | 'batch' | 'onFull' | 'cache'
+>
 
 export interface Outbox {
   /**
@@ -38,7 +41,7 @@ export interface Outbox {
   ): Promise<JobHandle<ResultOf<Contract>>>
 }
 
-const NOT_HERE = ['key', 'keyTtl', 'batch', 'onFull'] as const
+const NOT_HERE = ['key', 'keyTtl', 'batch', 'onFull', 'cache'] as const
 
 /** Holds no connection, and needs no close. @throws InvalidOptionError, UnknownOptionError */
 export function createOutbox(options: OutboxOptions = {}): Outbox {
@@ -65,7 +68,7 @@ async function prepare(contract: AnyJobContract, input: unknown, given: OutboxJo
   }
   const timestamp = Date.now()
   const stored = planOptions(contract, options, timestamp)
-  const rules = planRules(contract, options, stored)
+  const rules = planRules(contract, { ...options, cache: false }, stored)
   const id = options?.id ?? newJobId()
   const text = await encodeInput(contract, input)
   if (rules === undefined) return { id, job: newJob(contract.name, id, text, stored, timestamp) }

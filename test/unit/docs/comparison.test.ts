@@ -6,7 +6,7 @@ import { codeIn, ROOT, rows } from './documents.js'
 const described = rows('docs/comparison.md', 'defining and enqueueing')
 
 it('each capability has its test, or the reason why it is not there', () => {
-  expect(described).toHaveLength(25)
+  expect(described).toHaveLength(26)
   for (const [capability = '', here = '', proof = ''] of described) {
     const tests = codeIn(proof).filter((code) => code.startsWith('test/'))
     if (here === 'not there') expect(proof.length, capability).toBeGreaterThan(30)
