@@ -7,12 +7,13 @@ import {
   listCounters,
   type Percentiles,
   percentilesOf,
+  type QueueNow,
+  readQueueNow,
   readTotals,
 } from '../ledger/index.js'
 import { describeRedis, queueKeys, queuesKey, type RedisClient, type RedisSettings } from '../redis/index.js'
 import type { LastHour } from './last-hour.js'
 import { type FinishedId, LATEST_COUNT, type LatestResults, type ResultRow } from './latest-results.js'
-import { type QueueState, readQueueState } from './queue-state.js'
 import { redisCliGet } from './redis-cli.js'
 
 /** What GET /overview.json answers. Times are milliseconds since 1970, lengths of time milliseconds. */
@@ -39,7 +40,7 @@ export interface LeftOut {
   readonly unreadable: readonly string[]
 }
 
-export interface QueueRow extends Omit<QueueState, 'finished' | 'counterCount'> {
+export interface QueueRow extends Omit<QueueNow, 'finished' | 'counterCount'> {
   readonly queue: string
 }
 
@@ -125,7 +126,7 @@ async function readQueue(reads: OverviewReads, queue: string): Promise<QueueRead
   const keys = queueKeys(prefix, queue)
   try {
     const [{ finished, counterCount, ...counts }, totals, hour] = await Promise.all([
-      readQueueState(client, keys, LATEST_COUNT),
+      readQueueNow(client, keys, { latestCount: LATEST_COUNT, nowMs }),
       readTotals(client, keys),
       reads.lastHour.read(client, keys, queue, nowMs),
     ])

@@ -74,15 +74,25 @@ export async function removeBeat(client: RedisClient, prefix: string, id: string
   ])
 }
 
-/** The workers that are there, by id. Those whose heartbeat is gone are taken out of the list. */
-export async function readWorkers(client: RedisClient, prefix: string): Promise<WorkerBeat[]> {
-  const ids = await client.zrange(workersKey(prefix), '0', '-1')
+/** Workers that are read, those of the latest heartbeats; the list of a larger fleet is cut. */
+const MAX_WORKERS = 1_000
+
+/**
+ * The workers that are there, by id. Those whose heartbeat is gone are taken out of the list, unless it is read by somebody
+ * who may only read.
+ */
+export async function readWorkers(
+  client: RedisClient,
+  prefix: string,
+  { isReadOnly = false }: { readonly isReadOnly?: boolean } = {},
+): Promise<WorkerBeat[]> {
+  const ids = await client.zrange(workersKey(prefix), String(-MAX_WORKERS), '-1')
   const beats = await Promise.all(ids.map((id) => client.hgetall(workerKey(prefix, id))))
   const workers: WorkerBeat[] = []
   for (const [index, fields] of beats.entries()) {
     const beat = parseBeat(fields)
     if (beat) workers.push(beat)
-    else await client.zrem(workersKey(prefix), ids[index] ?? '')
+    else if (!isReadOnly) await client.zrem(workersKey(prefix), ids[index] ?? '')
   }
   return workers.sort((a, b) => (a.id < b.id ? -1 : 1))
 }

@@ -42,6 +42,14 @@ export {
   type WorkerState,
   writeBeat,
 } from './fleet.js'
+export { type ActiveJobs, readActiveJobs } from './health/active-jobs.js'
+export { findClockSkew } from './health/clock-skew.js'
+export { type HealthFacts, type QueueFacts, type QueueRates, RECENT_MINUTES, type ServerFacts } from './health/facts.js'
+export { type About, describeNames, type Finding, ok } from './health/finding.js'
+export { backlogOf, type QueueNow, readQueueNow } from './health/queue-now.js'
+export { drainSeconds, workersOf } from './health/queue-rules.js'
+export { judgeHealth, problemsOf, QUEUE_RULES, WORKER_RULES } from './health/rules.js'
+export { judgeServer } from './health/server-rules.js'
 export { LedgerBackend, ledgerBackendFactory } from './ledger-backend.js'
 export { ResultWaiter, type ResultWaiterOptions, type WaitOptions } from './result-waiter.js'
 export {

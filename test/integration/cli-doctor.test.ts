@@ -2,12 +2,11 @@
 import { mkdirSync, rmdirSync } from 'node:fs'
 import { Redis } from 'ioredis'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
-import type { Finding } from '../../src/cli/doctor/finding.js'
 import { findKeys } from '../../src/cli/doctor/key-findings.js'
 import { judgePackage } from '../../src/cli/doctor/package-findings.js'
 import { findRecords } from '../../src/cli/doctor/record-findings.js'
-import { findClockSkew, findServer } from '../../src/cli/doctor/server-findings.js'
 import { defineJob } from '../../src/job/index.js'
+import { type Finding, findClockSkew, judgeServer } from '../../src/ledger/index.js'
 import { createProducer } from '../../src/producer/index.js'
 import {
   connectOnce,
@@ -87,16 +86,32 @@ describe('drover doctor on queues and records', () => {
   })
 
   const STATS = `${OWN}stats:1`
-  const JOB = ['name', 'job', 'data', '1', 'opts', '{}', 'processedOn', '1000']
+  const JOB = ['name', 'job', 'data', '1', 'opts', '{}', 'timestamp', '1000']
   // What is planted, as commands; the finding; what takes it away again.
   const PLANTED: [code: string, commands: (string | number)[][], evidence: RegExp, undo: (string | number)[][]][] = [
+    [
+      'OLD_JOB',
+      [
+        ['SET', `${Q}stalled-check`, '1'],
+        ['HSET', `${Q}late`, ...JOB, 'timestamp', Date.now() - 900_000],
+        ['LPUSH', `${Q}wait`, 'late'],
+      ],
+      /media has a job that could run and has waited for 15m: its workers send no heartbeat, [\d.]+\/s end$/,
+      [['DEL', `${Q}wait`, `${Q}late`, `${Q}stalled-check`]],
+    ],
+    [
+      'SCHEDULE_LATE',
+      [['ZADD', `${OWN}schedules`, Date.now() - 120_000, 'nightly']],
+      /schedule nightly of queue media was due 2m ago, and no worker has fired it$/,
+      [['DEL', `${OWN}schedules`]],
+    ],
     [
       'NO_WORKER',
       [
         ['DEL', `${Q}stalled-check`],
         ['LPUSH', `${Q}wait`, 'a'],
       ],
-      /media has 1 jobs that wait, and no worker was seen/,
+      /media has 1 job that waits, and no worker was seen/,
       [['DEL', `${Q}wait`]],
     ],
     ['PAUSED', [['HSET', `${Q}meta`, 'paused', 1]], /media is paused/, [['HDEL', `${Q}meta`, 'paused']]],
@@ -134,7 +149,7 @@ describe('drover doctor on queues and records', () => {
     [
       'FAILURE_FLOOD',
       [['HSET', `${OWN}stats:${Math.floor(Date.now() / 60_000)}`, 'job|r', 400, 'flood|f|1|1', 200]],
-      /job flood of queue media: in the last hour 200 failed|job job of queue media: .* 400 attempts were retried/,
+      /job flood of queue media: in the last 10 minutes 200 failed|job job of queue media: .* 400 attempts were retried/,
       [['HDEL', `${OWN}stats:${Math.floor(Date.now() / 60_000)}`, 'job|r', 'flood|f|1|1']],
     ],
     [
@@ -154,9 +169,21 @@ describe('drover doctor on queues and records', () => {
     ['RESULT_MALFORMED', [['SET', `${OWN}result:x`, '{"v":1']], /result:x$/, [['DEL', `${OWN}result:x`]]],
     [
       'JOB_MALFORMED',
-      [['HSET', `${Q}odd`, 'name', 'job', 'data', '{"a"', 'opts', '{}']],
+      [
+        ['HSET', `${Q}odd`, 'name', 'job', 'data', '{"a"', 'opts', '{}'],
+        ['ZADD', `${Q}failed`, 1, 'odd'],
+      ],
       /media:odd$/,
-      [['DEL', `${Q}odd`]],
+      [
+        ['DEL', `${Q}odd`],
+        ['ZREM', `${Q}failed`, 'odd'],
+      ],
+    ],
+    [
+      'ORPHANED_JOB',
+      [['HSET', `${Q}nowhere`, ...JOB]],
+      /will ever run or remove them: .*media:nowhere$/,
+      [['DEL', `${Q}nowhere`]],
     ],
     ['STATS_WITHOUT_TTL', [['HSET', STATS, 'job|c|1|1', 1]], /stats:1$/, [['DEL', STATS]]],
     [
@@ -199,7 +226,7 @@ describe('drover doctor on queues and records', () => {
 describe('drover doctor on the server', () => {
   const codesOf = async (durability: Durability = 'standard') => {
     const info = await readServerInfo(client)
-    return wrongOf(findServer(info, DEFAULT_REDIS, durability)).map(({ level, code }) => `${level} ${code}`)
+    return wrongOf(judgeServer(info, DEFAULT_REDIS, durability)).map(({ level, code }) => `${level} ${code}`)
   }
 
   it.each<[string, string[]]>([
@@ -230,7 +257,7 @@ describe('drover doctor on the server', () => {
     })
     const reader = createReaderClient(parseRedisUrl(replica.url))
     await connectOnce(reader, 10_000, 'the test')
-    const codes = wrongOf(findServer(await readServerInfo(reader), DEFAULT_REDIS, 'standard')).map(({ code }) => code)
+    const codes = wrongOf(judgeServer(await readServerInfo(reader), DEFAULT_REDIS, 'standard')).map(({ code }) => code)
     reader.disconnect()
     await replica.close()
     expect(codes).toEqual(['IS_REPLICA', 'REPLICA_LINK_DOWN'])
@@ -252,7 +279,7 @@ describe('drover doctor on the server', () => {
 
   it('names a server that is too old, and an append-only file that cannot be written', async () => {
     const info = { ...(await readServerInfo(client)), version: '6.0.20', aofLastWriteOk: false }
-    const codes = wrongOf(findServer(info, DEFAULT_REDIS, 'standard')).map(({ code }) => code)
+    const codes = wrongOf(judgeServer(info, DEFAULT_REDIS, 'standard')).map(({ code }) => code)
     expect(codes).toEqual(['VERSION_TOO_OLD', 'AOF_WRITE_FAILED'])
   })
 

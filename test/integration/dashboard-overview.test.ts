@@ -19,7 +19,7 @@ describe('the overview', () => {
     await media.add('resize', {}, { delay: 60_000 })
     await media.pause()
     const url = await start()
-    expect((await overview(url)).queues).toEqual([
+    expect((await overview(url)).queues).toMatchObject([
       {
         queue: 'media',
         isPaused: true,

@@ -1,11 +1,19 @@
 // What `drover doctor` says about the few keys that there are once or once a queue: their types, the contract's version,
-// the totals. queue-findings.ts looks at how a queue is, record-findings.ts at single jobs, results and counters.
+// the totals. queue-facts.ts gathers how a queue is, record-findings.ts looks at single jobs, results and counters.
 
 import { isQueueName } from '../../job/index.js'
-import { RESULT_VERSION } from '../../ledger/index.js'
-import { contractKey, queueKeys, queuesKey, type RedisClient } from '../../redis/index.js'
-import { type Finding, ok } from './finding.js'
-import { describe, findQueue } from './queue-findings.js'
+import {
+  describeNames,
+  type Finding,
+  judgeHealth,
+  ok,
+  type QueueFacts,
+  RESULT_VERSION,
+  readWorkers,
+  type WorkerBeat,
+} from '../../ledger/index.js'
+import { contractKey, queueKeys, queuesKey, type RedisClient, workersKey } from '../../redis/index.js'
+import { gatherQueue } from './queue-facts.js'
 
 interface ExpectedKey {
   readonly key: string
@@ -27,34 +35,61 @@ const BULL_TYPES = {
 export async function findKeys(client: RedisClient, prefix: string): Promise<Finding[]> {
   const registry = { key: queuesKey(prefix), type: 'set', what: 'the list of queues' }
   const contract = { key: contractKey(prefix), type: 'hash', what: 'the version of the keys' }
-  const wrong = await findWrongTypes(client, [registry, contract])
+  const fleet = { key: workersKey(prefix), type: 'zset', what: 'the list of workers' }
+  const wrong = await findWrongTypes(client, [registry, contract, fleet])
   const isReadable = (expected: ExpectedKey) => !wrong.some(({ evidence }) => evidence.includes(expected.key))
   const queues = isReadable(registry) ? (await client.smembers(registry.key)).sort() : []
-  const perQueue = await Promise.all(queues.filter(isQueueName).map((queue) => findInQueue(client, prefix, queue)))
+  const workers = isReadable(fleet) ? await readWorkers(client, prefix, { isReadOnly: true }) : []
+  const perQueue = await Promise.all(
+    queues.filter(isQueueName).map((queue) => lookIntoQueue(client, prefix, queue, workers)),
+  )
+  const inQueues = perQueue.flatMap(({ findings }) => findings)
+  const facts = perQueue.flatMap(({ facts }) => facts ?? [])
+  const health = judgeHealth({ nowMs: Date.now(), workers, queues: facts })
+  const isFine = wrong.length === 0 && inQueues.length === 0 && health.length === 0
   return [
     ...wrong,
     ...(isReadable(contract) ? await findContract(client, contract.key) : []),
     ...queues.filter((queue) => !isQueueName(queue)).map((queue) => strangeQueue(registry.key, queue)),
-    ...perQueue.flat(),
-    ...(wrong.length === 0 && perQueue.flat().length === 0 ? [ok('KEYS', describeKeys(queues, prefix))] : []),
+    ...inQueues,
+    ...health,
+    ...(isFine ? [ok('KEYS', describeKeys(queues, prefix))] : []),
   ]
 }
 
-async function findInQueue(client: RedisClient, prefix: string, queue: string): Promise<Finding[]> {
+interface QueueLook {
+  readonly findings: readonly Finding[]
+  /** None for a queue that has keys of another type. */
+  readonly facts?: QueueFacts
+}
+
+async function lookIntoQueue(
+  client: RedisClient,
+  prefix: string,
+  queue: string,
+  workers: readonly WorkerBeat[],
+): Promise<QueueLook> {
   const keys = queueKeys(prefix, queue)
-  const registry = { key: keys.counterNames, type: 'set', what: 'the list of counters' }
-  const totals = { key: keys.totals, type: 'hash', what: 'the totals' }
+  const own = [
+    { key: keys.totals, type: 'hash', what: 'the totals' },
+    { key: keys.counterNames, type: 'set', what: 'the list of counters' },
+    { key: keys.schedules, type: 'zset', what: 'the list of schedules' },
+  ]
   const bull = Object.entries(BULL_TYPES).map(([name, type]) => {
     return { key: keys.bullBase + name, type, what: "BullMQ's own" }
   })
-  const wrong = await findWrongTypes(client, [totals, registry, ...bull])
-  if (wrong.length > 0) return wrong
-  return [...(await findTotals(client, totals.key)), ...(await findQueue(client, prefix, queue))]
+  const wrong = await findWrongTypes(client, [...own, ...bull])
+  if (wrong.length > 0) return { findings: wrong }
+  const [totals, facts] = await Promise.all([
+    findTotals(client, keys.totals),
+    gatherQueue(client, prefix, queue, workers),
+  ])
+  return { findings: totals, facts }
 }
 
 async function findTotals(client: RedisClient, key: string): Promise<Finding[]> {
   const fields = Object.entries(await client.hgetall(key)).filter(([, text]) => !/^\d{1,19}$/.test(text))
-  return describe(
+  return describeNames(
     fields.map(([field]) => field),
     {
       level: 'error',

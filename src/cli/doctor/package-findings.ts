@@ -2,8 +2,8 @@
 // security fixes or without.
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
+import type { Finding } from '../../ledger/index.js'
 import type { RedisSettings, ServerInfo } from '../../redis/index.js'
-import type { Finding } from './finding.js'
 
 const VERSION = '7.0.15'
 /** The revision of Debian 12's package with the security fixes known when this was written. */

@@ -1,9 +1,8 @@
 // What `drover doctor` says about single records: results, jobs, counters, stats and locks that cannot be read or do not
 // belong there. It looks at every name, and into a bounded number of records of each kind.
-import { parseResult } from '../../ledger/index.js'
+import { describeNames, type Finding, ok, parseResult } from '../../ledger/index.js'
 import { type NamedKey, queueKeys, type RedisClient, scanKeys } from '../../redis/index.js'
-import { type Finding, ok } from './finding.js'
-import { describe } from './queue-findings.js'
+import { findOrphans, inNoSet } from './orphan-jobs.js'
 
 /** Records of one kind that are read; of more, these stand for all. */
 const MAX_RECORDS = 20_000
@@ -16,6 +15,7 @@ type Node = Parameters<typeof lookInto>[0]
 export async function findRecords(client: RedisClient, prefix: string): Promise<Finding[]> {
   const wrong: Wrong = new Map()
   const looked = new Map<NamedKey['kind'], number>()
+  const placeless: NamedKey[] = []
   for await (const { node, keys } of scanKeys(client, prefix)) {
     const wanted = keys.filter(({ kind }) => {
       const count = (looked.get(kind) ?? 0) + 1
@@ -23,8 +23,10 @@ export async function findRecords(client: RedisClient, prefix: string): Promise<
       return count <= MAX_RECORDS
     })
     await lookInto(node, wanted, prefix, wrong)
+    placeless.push(...(await inNoSet(node, ofKind(wanted, 'job'), prefix)))
   }
-  const findings = DESCRIPTIONS.flatMap((description) => describe(wrong.get(description.code) ?? [], description))
+  for (const { key } of await findOrphans(client, placeless, prefix)) note(wrong, 'ORPHANED_JOB', key)
+  const findings = DESCRIPTIONS.flatMap((description) => describeNames(wrong.get(description.code) ?? [], description))
   return [...findings, ...describeLook(looked, findings.length)]
 }
 
@@ -43,33 +45,16 @@ async function lookInto(
   wrong: Wrong,
 ): Promise<void> {
   await Promise.all([
-    lookAtResults(
-      node,
-      keys.filter(({ kind }) => kind === 'result'),
-      wrong,
-    ),
-    lookAtCounters(
-      node,
-      keys.filter(({ kind }) => kind === 'counter'),
-      wrong,
-    ),
-    lookAtStats(
-      node,
-      keys.filter(({ kind }) => kind === 'stats' || kind === 'statsHour'),
-      wrong,
-    ),
-    lookAtJobs(
-      node,
-      keys.filter(({ kind }) => kind === 'job'),
-      wrong,
-    ),
-    lookAtLocks(
-      node,
-      keys.filter(({ kind }) => kind === 'lock'),
-      prefix,
-      wrong,
-    ),
+    lookAtResults(node, ofKind(keys, 'result'), wrong),
+    lookAtCounters(node, ofKind(keys, 'counter'), wrong),
+    lookAtStats(node, ofKind(keys, 'stats', 'statsHour'), wrong),
+    lookAtJobs(node, ofKind(keys, 'job'), wrong),
+    lookAtLocks(node, ofKind(keys, 'lock'), prefix, wrong),
   ])
+}
+
+function ofKind(keys: readonly NamedKey[], ...kinds: NamedKey['kind'][]): NamedKey[] {
+  return keys.filter(({ kind }) => kinds.includes(kind))
 }
 
 async function lookAtResults(node: Node, keys: readonly NamedKey[], wrong: Wrong): Promise<void> {
@@ -195,5 +180,12 @@ const DESCRIPTIONS = [
     evidence: (shown: string) =>
       `locks without a lifetime belong to no running job; such a job could not be removed: ${shown}`,
     remedy: "delete them: redis-cli DEL '<key>'",
+  },
+  {
+    level: 'warning',
+    code: 'ORPHANED_JOB',
+    evidence: (shown: string) =>
+      `jobs are in no list of their queue, so that nobody will ever run or remove them: ${shown}`,
+    remedy: "look at one with redis-cli HGETALL, enqueue it again where it matters, then redis-cli DEL '<key>'",
   },
 ] as const

@@ -1,11 +1,10 @@
 // `drover doctor`: looks for what could lose, delay or stop jobs on this Redis. It reads only.
 import type { Command } from 'commander'
+import { type Finding, findClockSkew, judgeServer } from '../../ledger/index.js'
 import { describeRedis, readServerInfo } from '../../redis/index.js'
-import type { Finding } from '../doctor/finding.js'
 import { findKeys } from '../doctor/key-findings.js'
 import { findPackage } from '../doctor/package-findings.js'
 import { findRecords } from '../doctor/record-findings.js'
-import { findClockSkew, findServer } from '../doctor/server-findings.js'
 import { EXIT_CODES } from '../exit-codes.js'
 import type { Output } from '../output.js'
 import { withRedis } from '../redis-connection.js'
@@ -33,7 +32,7 @@ Examples:
     return withRedis(settings, async (client, redis) => {
       const info = await readServerInfo(client)
       const server = [
-        ...findServer(info, redis, settings.durability),
+        ...judgeServer(info, redis, settings.durability),
         ...(await findPackage(info, redis)),
         await findClockSkew(client),
       ]
