@@ -15,6 +15,7 @@ export const EXIT_CODES = {
   timeout: { code: 4, meaning: 'the job has not finished, or not in time; it goes on' },
   partial: { code: 5, meaning: 'some lines of a file were refused; the others were enqueued' },
   redisUnreachable: { code: 69, meaning: 'Redis cannot be reached' },
+  crashLoop: { code: 70, meaning: 'every process of a worker ended again and again soon after its start' },
   redisAuth: { code: 77, meaning: 'Redis refused the sign-in' },
   redisNotDurable: { code: 78, meaning: 'Redis could lose accepted jobs (--allow-volatile says that it may)' },
   interrupted: { code: 130, meaning: 'interrupted by Ctrl-C (143 by SIGTERM, 129 by SIGHUP)' },

@@ -36,7 +36,7 @@ async function dispatch(argv: readonly string[]): Promise<number> {
   command.helpOption('-h, --help', 'show this help')
   if (!parse(command, rest)) return EXIT_CODES.ok.code
   const options = command.opts()
-  return verb.run({ args: command.args, options, out: createOutput({ json: options.json === true }) })
+  return verb.run({ args: command.args, options, words: rest, out: createOutput({ json: options.json === true }) })
 }
 
 /** False when there is nothing left to do because the help was asked for and shown. */

@@ -8,11 +8,14 @@ export type ShutdownSignal = (typeof SIGNALS)[number]
 // Under npm, one Ctrl-C comes twice within milliseconds: from the terminal and from npm. A person takes longer.
 const SAME_PRESS_MS = 250
 
-/** Resolves at the first signal. From then on, another one calls `atSecond` and exits with 128 plus its number. */
-export function untilShutdownSignal(atSecond: () => void = () => undefined): Promise<ShutdownSignal> {
+/** Resolves at the first of these signals. From then on, another one calls `atSecond` and exits with 128 plus its number. */
+export function untilShutdownSignal(
+  atSecond: () => void = () => undefined,
+  signals: readonly ShutdownSignal[] = SIGNALS,
+): Promise<ShutdownSignal> {
   let firstAt: number | undefined
   return new Promise((resolve) => {
-    for (const signal of SIGNALS) {
+    for (const signal of signals) {
       process.on(signal, () => {
         const now = performance.now()
         firstAt ??= now

@@ -6,6 +6,8 @@ export interface VerbCall {
   readonly args: readonly string[]
   /** By name in camelCase, as commander gives them; undefined when not given. */
   readonly options: Readonly<Record<string, unknown>>
+  /** All of its words as they were given. */
+  readonly words: readonly string[]
   readonly out: Output
 }
 

@@ -55,13 +55,14 @@ export async function loadSettings(options: LoadSettingsOptions = {}): Promise<S
 }
 
 function toSettings(checked: Checked, cwd: string): Settings {
-  const { shutdownTimeout, timeout, dataDir, queues = {}, ...rest } = checked
+  const { shutdownTimeout, timeout, maxMemory, dataDir, queues = {}, ...rest } = checked
   const { concurrency } = checked
   const queueEntries = Object.entries(queues).map(([name, queue]) => [name, { concurrency, ...queue }])
   return {
     ...rest,
     queues: Object.fromEntries(queueEntries),
     shutdownTimeoutMs: shutdownTimeout,
+    maxMemoryBytes: maxMemory,
     timeoutMs: timeout,
     dataDir: resolve(cwd, dataDir),
   }

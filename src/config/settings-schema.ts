@@ -1,5 +1,6 @@
 // Which values each setting takes, from a flag, the environment or drover.config.ts alike, and what they become.
 // A schema's messages are worded to follow "expected". settings-table.ts says what the settings mean.
+import { availableParallelism } from 'node:os'
 import { z } from 'zod'
 import { formatDuration, isQueueName, parseDuration, QUEUE_NAME_RULE, RedisUrlError } from '../job/index.js'
 import {
@@ -13,6 +14,9 @@ import {
 import { LOG_FORMATS, LOG_LEVELS, type SettingName } from './settings.js'
 
 const MAX_CONCURRENCY = 10_000
+const MAX_PROCESSES = 256
+const MIN_MEMORY_BYTES = 64 * 1_024 ** 2
+const MAX_MEMORY_BYTES = 1_024 ** 4
 const HOUR_MS = 3_600_000
 
 /** One schema per setting. */
@@ -23,6 +27,9 @@ export const SETTING_SCHEMAS = {
   queues: queues(),
   concurrency: wholeNumber(1, MAX_CONCURRENCY),
   shutdownTimeout: duration(0, HOUR_MS, '25s'),
+  processes: processes(),
+  maxMemory: memory(),
+  maxJobs: wholeNumber(1, 999_999_999),
   host: oneLine('a host name or address'),
   port: wholeNumber(0, 65_535),
   basePath: path(),
@@ -41,6 +48,7 @@ export const SETTING_DEFAULTS = {
   jobs: 'jobs/**/*.{ts,mts,js,mjs}',
   concurrency: 10,
   shutdownTimeout: '25s',
+  processes: 1,
   host: '127.0.0.1',
   port: 3768,
   basePath: '/',
@@ -52,13 +60,32 @@ export const SETTING_DEFAULTS = {
   allowVolatile: false,
 } as const satisfies Partial<Record<SettingName, unknown>>
 
-function wholeNumber(minimum: number, maximum: number) {
-  const error = `a whole number from ${minimum} to ${maximum}`
+function wholeNumber(minimum: number, maximum: number, error = `a whole number from ${minimum} to ${maximum}`) {
   const digits = z
     .string()
     .regex(/^\d{1,9}$/)
     .transform(Number)
   return z.union([z.number(), digits], { error }).pipe(z.int({ error }).min(minimum, { error }).max(maximum, { error }))
+}
+
+function processes() {
+  const error = `a whole number from 1 to ${MAX_PROCESSES}, or auto for one per core`
+  const auto = z.literal('auto').transform(() => Math.min(availableParallelism(), MAX_PROCESSES))
+  return z.union([auto, wholeNumber(1, MAX_PROCESSES, error)], { error })
+}
+
+// Less would have each process replaced for what Node itself takes.
+function memory() {
+  const error = 'a size of memory from 64mb to 1024gb, such as 512mb or 2gb, or a number of bytes'
+  const text = z
+    .string()
+    .regex(/^\d{1,15}(?:kb|mb|gb)?$/i)
+    .transform(
+      (size) => Number.parseInt(size, 10) * 1_024 ** (1 + ['kb', 'mb', 'gb'].indexOf(size.slice(-2).toLowerCase())),
+    )
+  return z
+    .union([z.number(), text], { error })
+    .pipe(z.int({ error }).min(MIN_MEMORY_BYTES, { error }).max(MAX_MEMORY_BYTES, { error }))
 }
 
 function yesOrNo() {

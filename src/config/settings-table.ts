@@ -67,6 +67,28 @@ export const SETTINGS_TABLE: readonly SettingRow[] = [
     unit: 'duration',
   },
   {
+    name: 'processes',
+    flag: '--processes <number>',
+    env: ['DROVER_PROCESSES'],
+    default: '1',
+    meaning: 'worker processes below one supervisor, each with its own concurrency; auto is one per core',
+  },
+  {
+    name: 'maxMemory',
+    flag: '--max-memory <size>',
+    env: ['DROVER_MAX_MEMORY'],
+    default: 'none',
+    meaning: 'resident memory at which a worker process is replaced, such as 512mb',
+    unit: 'bytes',
+  },
+  {
+    name: 'maxJobs',
+    flag: '--max-jobs <number>',
+    env: ['DROVER_MAX_JOBS'],
+    default: 'none',
+    meaning: 'attempts after which a worker process is replaced',
+  },
+  {
     name: 'host',
     flag: '--host <address>',
     env: ['DROVER_HOST'],

@@ -15,6 +15,9 @@ export interface DroverConfig {
   readonly queues?: Readonly<Record<string, number | { readonly concurrency?: number }>> | undefined
   readonly concurrency?: number | undefined
   readonly shutdownTimeout?: Duration | undefined
+  readonly processes?: number | 'auto' | undefined
+  readonly maxMemory?: number | string | undefined
+  readonly maxJobs?: number | undefined
   readonly host?: string | undefined
   readonly port?: number | undefined
   readonly basePath?: string | undefined
@@ -39,6 +42,10 @@ export interface Settings {
   readonly queues: Readonly<Record<string, { readonly concurrency: number }>>
   readonly concurrency: number
   readonly shutdownTimeoutMs: number
+  /** Worker processes; `auto` is one per core. */
+  readonly processes: number
+  readonly maxMemoryBytes: number | undefined
+  readonly maxJobs: number | undefined
   readonly host: string
   readonly port: number
   /** `/`, or a path without a slash at its end. */

@@ -9,6 +9,8 @@ import { createLogger } from '../log.js'
 import { redisOf } from '../redis-connection.js'
 import { addSettings, readGlobs, readSettings } from '../setting-options.js'
 import { untilShutdownSignal } from '../shutdown-signals.js'
+import { needsSupervisor, superviseWorkers } from '../supervisor/supervise-workers.js'
+import { joinSupervisor, leaveSupervisor, readProcessNumber } from '../supervisor/supervised-worker.js'
 import type { Verb, VerbCall } from '../verb.js'
 
 export const worker: Verb = {
@@ -21,13 +23,17 @@ export const worker: Verb = {
       'queues',
       'concurrency',
       'shutdownTimeout',
+      'processes',
+      'maxMemory',
+      'maxJobs',
       'durability',
       'allowVolatile',
       'logLevel',
       'logFormat',
     ])
-    // For drover dev, whose worker must not outlive it however it ends.
+    // For drover dev and the supervisor, whose workers must not outlive them however they end.
     command.addOption(new Option('--with-parent').hideHelp())
+    command.addOption(new Option('--process-number <number>').hideHelp())
     command.addHelpText(
       'after',
       `
@@ -36,16 +42,21 @@ Examples:
   $ drover worker 'src/**/*.job.ts'                those of other files; TypeScript needs no build
   $ drover worker --queues media:8,mail:2          two queues only, 8 and 2 jobs at once
   $ REDIS_URL=redis://:secret@redis.internal:6379 drover worker --concurrency 50
+  $ drover worker --processes auto --max-memory 1gb   a process per core, each replaced beyond 1 GB
 
 SIGTERM or Ctrl-C: takes no more jobs, waits for the running ones up to --shutdown-timeout, hands the rest back and
-exits with 0. A second signal exits at once; the jobs it was running are handed out again after 3 s.`,
+exits with 0. A second signal exits at once; the jobs it was running are handed out again after 3 s.
+With several processes or a limit, SIGHUP replaces the processes one by one, with the code that is there now.`,
     )
   },
 
-  async run({ args, options, out }: VerbCall): Promise<number> {
+  async run({ args, options, words, out }: VerbCall): Promise<number> {
     if (options.withParent === true) followParent()
+    const number = readProcessNumber(options.processNumber)
     const settings = await readSettings({ ...options, jobs: readGlobs(args, options.jobs) })
-    const logger = await createLogger(settings, out)
+    // drover dev starts its one worker itself.
+    if (options.withParent !== true && needsSupervisor(settings)) return superviseWorkers(settings, words, out)
+    const logger = await createLogger(settings, out, number === undefined ? {} : { process: number })
     const handlers = await loadHandlers(settings.jobs, process.cwd())
     const schedules = await loadSchedules(settings.jobs, process.cwd())
     const redis = redisOf(settings)
@@ -65,12 +76,12 @@ exits with 0. A second signal exits at once; the jobs it was running are handed 
     process.on('uncaughtExceptionMonitor', (error) => logger.fatal({ err: error }, 'uncaught error, the worker ends'))
     const names = handlers.map(({ contract }) => contract.name).sort()
     logger.info({ redis: describeRedis(redis), prefix, queues: running.queues, jobs: names }, 'worker ready')
-    process.send?.({ ready: true })
+    const signalled = untilShutdownSignal(() => logger.warn('second signal, the worker ends now'))
+    if (number === undefined) process.send?.({ ready: true })
+    else joinSupervisor(running, settings)
 
-    const signal = await Promise.race([
-      untilShutdownSignal(() => logger.warn('second signal, the worker ends now')),
-      running.closed.then(() => 'order' as const),
-    ])
+    const signal = await Promise.race([signalled, running.closed.then(() => 'order' as const)])
+    if (signal === 'order' && number !== undefined) await leaveSupervisor()
     if (signal !== 'order') {
       logger.info({ signal, running: running.running, waitUpToMs: shutdownTimeoutMs }, 'worker closing')
     }

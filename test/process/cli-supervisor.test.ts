@@ -1,0 +1,160 @@
+// drover worker with several processes: the built command, real signals.
+import { existsSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { z } from 'zod'
+import { createProducer, defineJob } from '../../src/index.js'
+import {
+  buildDrover,
+  isAlive,
+  makeProject,
+  type RunningCommand,
+  runDrover,
+  startDrover,
+  until,
+  write,
+} from '../support/drover-cli.js'
+import { CONTRACTS, HANDLERS } from '../support/greeting-jobs.js'
+import { startTestRedis, type TestRedis } from '../support/redis.js'
+
+let redis: TestRedis
+let cwd: string
+
+beforeAll(async () => {
+  await buildDrover()
+  redis = await startTestRedis()
+  cwd = makeProject({ 'contracts.ts': CONTRACTS, 'jobs/handlers.ts': HANDLERS })
+})
+afterAll(() => redis.close())
+
+type LogLine = Record<string, unknown> & { msg?: string; pid: number }
+
+function start(prefix: string, ...words: string[]): RunningCommand {
+  return startDrover(['worker', '--prefix', prefix, ...words], { cwd, env: { REDIS_URL: redis.url } })
+}
+
+// Every line is one of JSON, so parsing is a check by itself.
+function linesOf(command: RunningCommand, msg: string): LogLine[] {
+  const text = command.stdout()
+  const lines = text.slice(0, text.lastIndexOf('\n') + 1).split('\n')
+  return lines
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as LogLine)
+    .filter((line) => line.msg === msg)
+}
+
+async function untilLines(command: RunningCommand, msg: string, count: number): Promise<LogLine[]> {
+  await until(`${count} lines say ${msg}: ${command.stdout()}`, () => linesOf(command, msg).length >= count)
+  return linesOf(command, msg)
+}
+
+function producerOf(prefix: string) {
+  const greet = defineJob({ name: 'greet', queue: 'greetings', input: z.object({ name: z.string() }) })
+  const nap = defineJob({ name: 'sleep', queue: 'naps', input: z.object({ file: z.string() }), attempts: 2 })
+  const producer = createProducer({ redis: redis.url, prefix })
+  return {
+    greet: async () => {
+      const outcome = await producer.results.wait(await producer.enqueue(greet, { name: 'Ada' }), { timeout: '60s' })
+      return outcome.ok ? (outcome.value as { text: string }).text : outcome.error.message
+    },
+    nap: (file: string) => producer.enqueue(nap, { file }),
+    ended: (job: { id: string; queue: string }) => producer.results.wait(job as never, { timeout: '60s' }),
+    close: () => producer.close(),
+  }
+}
+
+it('two processes work; one that is killed is started again; SIGHUP replaces each by one with the new code; bad code changes nothing', async () => {
+  const producer = producerOf('two')
+  const supervisor = start('two', '--processes', '2')
+  const first = await untilLines(supervisor, 'worker ready', 2)
+  expect(first.map((line) => line.process).sort()).toEqual([1, 2])
+  expect(await producer.greet()).toBe('Hello, Ada!')
+
+  process.kill(first[0]?.pid ?? 0, 'SIGKILL')
+  await untilLines(supervisor, 'process ready', 3)
+  const [crash] = linesOf(supervisor, 'process ended by itself, it is started again')
+  expect(crash).toMatchObject({ process: first[0]?.process, signal: 'SIGKILL', ends: 1, againInMs: 500 })
+
+  const asleep = join(cwd, 'nap-over-restart')
+  const nap = await producer.nap(asleep)
+  await until('the nap runs', () => existsSync(asleep))
+  write(cwd, 'jobs/handlers.ts', HANDLERS.replace('Hello', 'Welcome'))
+  supervisor.kill('SIGHUP')
+  await untilLines(supervisor, 'worker closing', 1)
+  // Jobs run all the while, and the one that runs is waited for.
+  expect(await producer.greet()).toMatch(/^(Hello|Welcome), Ada!$/)
+  writeFileSync(`${asleep}.wake`, '')
+  await untilLines(supervisor, 'rolling restart done', 1)
+  expect(await producer.ended(nap)).toMatchObject({ ok: true })
+  expect(await producer.greet()).toBe('Welcome, Ada!')
+  expectNewBeforeOld(supervisor)
+
+  write(cwd, 'jobs/handlers.ts', 'throw new Error("half written")')
+  const pids = () => linesOf(supervisor, 'worker ready').map(({ pid }) => pid)
+  const before = pids()
+  supervisor.kill('SIGHUP')
+  const stop = 'rolling restart stopped: the new process was not ready, the others go on as they are'
+  expect(await untilLines(supervisor, stop, 1)).toMatchObject([{ process: 1 }])
+  expect(pids()).toEqual(before)
+  expect(await producer.greet()).toBe('Welcome, Ada!')
+  write(cwd, 'jobs/handlers.ts', HANDLERS)
+
+  supervisor.kill('SIGTERM')
+  expect(await supervisor.finished).toMatchObject({ code: 0 })
+  expect(pids().filter(isAlive)).toEqual([])
+  await producer.close()
+})
+
+/** Each process that was replaced began to close only when its place had one more that was ready. */
+function expectNewBeforeOld(supervisor: RunningCommand): void {
+  const closing = linesOf(supervisor, 'worker closing')
+  expect(closing.map((line) => line.process)).toEqual([1, 2])
+  const text = supervisor.stdout()
+  for (const { pid, process: number } of closing) {
+    const untilThen = text.slice(0, text.search(new RegExp(`"pid":${pid},.*"msg":"worker closing"`)))
+    const ready = [...untilThen.matchAll(/"process":(\d),"processPid":(\d+),"msg":"process ready"/g)]
+    expect(ready.filter((match) => Number(match[1]) === number).at(-1)?.[2]).not.toBe(String(pid))
+  }
+}
+
+it('a process that has run its number of jobs is replaced; a job that runs then is waited for', async () => {
+  const producer = producerOf('jobs')
+  const supervisor = start('jobs', '--max-jobs', '2')
+  const [old] = await untilLines(supervisor, 'worker ready', 1)
+  const asleep = join(cwd, 'nap-over-recycle')
+  const nap = await producer.nap(asleep)
+  await until('the nap runs', () => existsSync(asleep))
+  for (let count = 0; count < 2; count++) await producer.greet()
+  const [limit] = await untilLines(supervisor, 'process has reached its limit, it is replaced', 1)
+  expect(limit).toMatchObject({ process: 1, why: 'jobs', handled: 2 })
+  await untilLines(supervisor, 'worker closing', 1)
+  expect(await producer.greet()).toBe('Hello, Ada!')
+  writeFileSync(`${asleep}.wake`, '')
+  expect(await producer.ended(nap)).toMatchObject({ ok: true, value: 'awake' })
+  await until('the old one has ended', () => !isAlive(old?.pid ?? 0))
+  // Processes that are told to close from outside are not replaced, and without any there is nothing to supervise.
+  const env = { REDIS_URL: redis.url }
+  expect(await runDrover(['workers', 'close', 'all', '--prefix', 'jobs'], { cwd, env })).toMatchObject({ code: 0 })
+  expect(await supervisor.finished).toMatchObject({ code: 0 })
+  expect(linesOf(supervisor, 'process was told to close, it is not replaced')).toHaveLength(1)
+  await producer.close()
+})
+
+it('a process over its memory limit is replaced, not within its first 10 s; a supervisor that is killed leaves no process', async () => {
+  const supervisor = start('memory', '--max-memory', '64mb')
+  const [old] = await untilLines(supervisor, 'worker ready', 1)
+  const [limit] = await untilLines(supervisor, 'process has reached its limit, it is replaced', 1)
+  expect(limit).toMatchObject({ process: 1, why: 'memory', handled: 0 })
+  expect(limit?.rssBytes).toBeGreaterThan(64 * 1_024 ** 2)
+  expect(Number(limit?.time) - Number(old?.time)).toBeGreaterThan(9_000)
+  const [, fresh] = await untilLines(supervisor, 'worker ready', 2)
+  supervisor.kill('SIGKILL')
+  await supervisor.finished
+  await until('both have ended', () => ![old, fresh].some((line) => isAlive(line?.pid ?? 0)))
+})
+
+it('a start that fails ends with the exit code and the error that one process has, once', async () => {
+  const finished = await start('bad', '--processes', '3', 'nowhere/*.ts').finished
+  expect(finished).toMatchObject({ code: 2 })
+  expect(finished.stderr.match(/no job file/g)).toHaveLength(1)
+})

@@ -1,0 +1,118 @@
+// The supervisor over small real processes: crash loops, ends that are none, and processes that do not end.
+import { pino } from 'pino'
+import { expect, it } from 'vitest'
+import { ManagedProcess } from '../../src/cli/supervisor/managed-process.js'
+import type { RestartTiming } from '../../src/cli/supervisor/restart-policy.js'
+import { Supervisor } from '../../src/cli/supervisor/supervisor.js'
+import { isAlive, makeProject, until, write } from '../support/drover-cli.js'
+
+const TIMING: RestartTiming = { firstWaitMs: 5, maxWaitMs: 20, steadyMs: 60_000 }
+const READY = `process.on('disconnect', () => process.exit()); process.send({ kind: 'ready', signals: [] });`
+const HANGS = `process.on('SIGTERM', () => {});`
+
+interface Stage {
+  readonly supervisor: Supervisor
+  readonly lines: readonly Record<string, unknown>[]
+  readonly said: (msg: string) => Record<string, unknown>[]
+}
+
+/** Processes that run `script`, whose `n` is how often their place was filled before. */
+function supervise(processes: number, script: string, timing = TIMING): Stage {
+  const cwd = makeProject()
+  write(cwd, 'process.mjs', `const [number, n] = process.argv.slice(2).map(Number);\n${script}`)
+  const lines: Record<string, unknown>[] = []
+  const logger = pino({ level: 'info' }, { write: (line: string) => void lines.push(JSON.parse(line)) })
+  const starts = new Map<number, number>()
+  const supervisor = new Supervisor({
+    processes,
+    logger,
+    timing,
+    launch: ({ number, onMessage }) => {
+      const n = starts.get(number) ?? 0
+      starts.set(number, n + 1)
+      const words = [`${number}`, `${n}`]
+      const file = `${cwd}/process.mjs`
+      return new ManagedProcess({ number, file, words, killAfterMs: 100, onLine: () => undefined, onMessage })
+    },
+  })
+  return { supervisor, lines, said: (msg) => lines.filter((line) => line.msg === msg) }
+}
+
+it('processes that end again and again are started with growing waits, told of once each, and end the supervisor when none works', async () => {
+  const { supervisor, said } = supervise(2, `${READY} setTimeout(() => process.exit(7), 1);`)
+  expect(await supervisor.run()).toBe(70)
+  const ends = said('process ended by itself, it is started again')
+  for (const number of [1, 2]) {
+    const own = ends.filter((line) => line.process === number)
+    expect(own.slice(0, 4)).toMatchObject([5, 10, 20, 20].map((againInMs) => ({ code: 7, againInMs })))
+  }
+  const loops = said('crash loop: the process ends again and again soon after its start')
+  expect(loops.map((line) => line.process).sort()).toEqual([1, 2])
+  expect(said('every process is in a crash loop, the supervisor ends')).toHaveLength(1)
+  expect(supervisor.processes.filter(({ pid }) => isAlive(pid ?? 0))).toEqual([])
+})
+
+it('one process in a crash loop does not end those that work', async () => {
+  const { supervisor, said } = supervise(2, `${READY} if (number === 2) setTimeout(() => process.exit(7), 1);`)
+  const code = supervisor.run()
+  await until('it ended often', () => said('process ended by itself, it is started again').length > 9)
+  expect(said('crash loop: the process ends again and again soon after its start')).toMatchObject([
+    { process: 2, ends: 6 },
+  ])
+  expect(supervisor.processes.filter(({ number, isReady }) => number === 1 && isReady)).toHaveLength(1)
+  await supervisor.close()
+  expect(await code).toBe(0)
+})
+
+it('ends while Redis is away, and ends after a steady time, are no crash loop', async () => {
+  const { supervisor, said } = supervise(1, `${READY} setTimeout(() => process.exit(n < 8 ? 69 : 7), 1);`)
+  const code = supervisor.run()
+  await until('it ended often', () => said('process ended by itself, it is started again').length > 8)
+  expect(said('crash loop: the process ends again and again soon after its start')).toEqual([])
+  await supervisor.close()
+  await code
+  const steady = supervise(1, `${READY} setTimeout(() => process.exit(7), 1);`, { ...TIMING, steadyMs: 0 })
+  const other = steady.supervisor.run()
+  await until('it ended often', () => steady.said('process ended by itself, it is started again').length > 8)
+  expect(steady.said('process ended by itself, it is started again').at(-1)).toMatchObject({ ends: 1, againInMs: 5 })
+  await steady.supervisor.close()
+  expect(await other).toBe(0)
+})
+
+it('a process that ignores SIGTERM is killed when its time is over, and that is told', async () => {
+  const { supervisor, said } = supervise(1, `${HANGS} ${READY}`)
+  const code = supervisor.run()
+  await until('it is ready', () => said('process ready').length === 1)
+  const [{ pid } = { pid: 0 }] = supervisor.processes
+  await supervisor.close()
+  expect(await code).toBe(1)
+  expect(said('processes did not end in time and were killed')).toMatchObject([{ processes: [1] }])
+  expect(isAlive(pid ?? 0)).toBe(false)
+})
+
+it('a close while a replacement starts ends both', async () => {
+  const { supervisor, said } = supervise(1, `if (n === 0) { ${READY} } else setInterval(() => {}, 1000);`)
+  const code = supervisor.run()
+  await until('it is ready', () => said('process ready').length === 1)
+  supervisor.restartAll()
+  await until('the replacement starts', () => supervisor.processes.length === 2)
+  const pids = supervisor.processes.map(({ pid }) => pid ?? 0)
+  await supervisor.close()
+  expect(await code).toBe(0)
+  expect(pids.filter(isAlive)).toEqual([])
+})
+
+it('a process that dies while its replacement starts is replaced once', async () => {
+  const { supervisor, said } = supervise(1, `if (n === 0) { ${READY} } else setTimeout(() => { ${READY} }, 300);`)
+  const code = supervisor.run()
+  await until('it is ready', () => said('process ready').length === 1)
+  supervisor.restartAll()
+  await until('the replacement starts', () => supervisor.processes.length === 2)
+  supervisor.processes[0]?.kill()
+  await until('the restart is done', () => said('rolling restart done').length === 1)
+  expect(supervisor.processes).toHaveLength(1)
+  expect(supervisor.processes[0]?.isReady).toBe(true)
+  await supervisor.close()
+  expect(await code).toBe(0)
+  expect(said('process ready')).toHaveLength(2)
+})
