@@ -95,6 +95,8 @@ export {
 export type {
   BatchEvent,
   BatchRecord,
+  CancelCounts,
+  CancelState,
   CompletedResult,
   CounterPoint,
   CounterValue,
@@ -117,6 +119,9 @@ export {
   type CachedInput,
   type CachedJob,
   type CacheStats,
+  type CancelFilter,
+  type CancelManyOptions,
+  type CancelOptions,
   createProducer,
   type EnqueueBulkOptions,
   type EnqueueCall,

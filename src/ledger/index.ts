@@ -12,7 +12,15 @@ export {
 } from './batches/batches.js'
 export { BUCKET_BOUNDS_MS, bucketOf, percentile } from './buckets.js'
 export { attachLedger, BULLMQ_VERSION } from './bullmq-scripts.js'
-export { attachCancelScript, type CancelOutcome, type CancelRoom, cancelJob } from './cancel/cancel-job.js'
+export { attachCancelScript, type CancelOutcome, type CancelRoom, cancelJob } from './cancel/cancel-jobs.js'
+export {
+  CANCEL_STATES,
+  type CancelCounts,
+  type CancelState,
+  cancelMatching,
+  countMatching,
+  type JobFilter,
+} from './cancel/matching-jobs.js'
 export { type CompletedOutcome, type FailedOutcome, type Outcome, RESULT_VERSION } from './commit.js'
 export {
   type CounterPoint,

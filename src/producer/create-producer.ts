@@ -69,7 +69,7 @@ export interface Producer extends AsyncDisposable {
   readonly results: ProducerResults
   /** User counters, read and changed from outside of a job. */
   readonly counters: ProducerCounters
-  /** Jobs by their tags, and the cancel of one. */
+  /** Jobs by their tags, and the cancel of one or of all that match. */
   readonly jobs: ProducerJobs
   /** Jobs that count as a whole, and what follows them. */
   readonly batches: ProducerBatches

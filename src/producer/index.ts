@@ -10,6 +10,13 @@ export type { Batch, BatchFollower, OpenBatchOptions, ProducerBatches } from './
 export type { CachedInput, CachedJob, CacheStats, ProducerCache } from './producer-cache.js'
 export type { ProducerCounters, ReadCounterOptions } from './producer-counters.js'
 export type { FlowHandle, FlowJob, ProducerFlows, StartFlowOptions } from './producer-flows.js'
-export type { JobsByTag, JobsByTagOptions, ProducerJobs } from './producer-jobs.js'
+export type {
+  CancelFilter,
+  CancelManyOptions,
+  CancelOptions,
+  JobsByTag,
+  JobsByTagOptions,
+  ProducerJobs,
+} from './producer-jobs.js'
 export type { JobOutcome, ProducerResults, WaitForResultOptions } from './producer-results.js'
 export type { ProducerSchedules } from './producer-schedules.js'

@@ -1,13 +1,27 @@
-// producer.jobs: jobs found by the tags that they were enqueued with, and the cancel of one.
+// producer.jobs: jobs found by the tags that they were enqueued with, and the cancel of one or of all that match.
 import {
   checkWhole,
   InvalidJobIdError,
   InvalidOptionError,
+  isJobName,
+  JOB_NAME_RULE,
   JobNotFoundError,
   JobStateError,
   refuseUnknown,
+  suggest,
 } from '../job/index.js'
-import { cancelJob, listTags, readTagged, type TaggedJob } from '../ledger/index.js'
+import {
+  CANCEL_STATES,
+  type CancelCounts,
+  type CancelRoom,
+  type CancelState,
+  cancelJob,
+  cancelMatching,
+  countMatching,
+  listTags,
+  readTagged,
+  type TaggedJob,
+} from '../ledger/index.js'
 import { checkQueueName, queueKeys } from '../redis/index.js'
 import type { BullQueues } from './bull-queues.js'
 import { checkTag } from './enqueue-options.js'
@@ -17,6 +31,24 @@ import type { RedisGate } from './redis-gate.js'
 export interface CancelOptions {
   /** How long the result of a job that had not begun is kept, unless its enqueue said so. Default 24 h. */
   readonly keepResultMs?: number | undefined
+}
+
+/** Which jobs of a queue: those that are all of what is given. */
+export interface CancelFilter {
+  readonly queue: string
+  /** Their job name. Default: any. */
+  readonly job?: string | undefined
+  /** A tag that they were enqueued with. Default: any or none. */
+  readonly tag?: string | undefined
+  /** The states that they are in. Default: all but completed and failed. */
+  readonly states?: readonly CancelState[] | undefined
+}
+
+export interface CancelManyOptions extends CancelOptions {
+  /** True: only counts those that match, as `matched`. Default false. */
+  readonly dryRun?: boolean | undefined
+  /** Most jobs that one call cancels, 1 to 1,000,000,000. Default: all. */
+  readonly limit?: number | undefined
 }
 
 export interface JobsByTagOptions {
@@ -35,6 +67,7 @@ export interface JobsByTag {
 
 const DEFAULT_LIMIT = 100
 const MAX_LIMIT = 1_000
+const MAX_CANCELLED = 1_000_000_000
 /** Ids of Drover, and those that BullMQ gives itself. */
 const ANY_ID = /^[A-Za-z0-9_.:-]{1,160}$/
 const AFTER = /^\d{1,16}:[^:]+$/
@@ -63,14 +96,44 @@ export class ProducerJobs {
     options: CancelOptions = {},
   ): Promise<'cancelled' | 'cancelling'> {
     refuseUnknown(options, ['keepResultMs'], 'jobs.cancel')
-    const { keys, backend } = this.#queues.get(checkQueueName(queue))
+    const room = this.#room(queue)
     if (typeof id !== 'string' || !ANY_ID.test(id)) throw new InvalidJobIdError(id)
-    const room = { client: this.#gate.client, keys, queue, backend }
-    const outcome = await this.#gate.runOnce('the cancel of a job', () => cancelJob(room, id, options.keepResultMs))
+    let calls = 0
+    const told = await this.#gate.run('the cancel of a job', () => {
+      calls++
+      return cancelJob(room, id, options.keepResultMs)
+    })
+    // Cancelled before: by the first of two calls, whose answer was lost; else it is a job that has failed.
+    const outcome = told === 'before' ? (calls > 1 ? 'cancelled' : 'failed') : told
     if (outcome === 'unknown') throw new JobNotFoundError(id, queue)
     if (outcome === 'marked') return 'cancelling'
     if (outcome !== 'cancelled') throw new JobStateError(id, queue, outcome, 'cancelled')
     return outcome
+  }
+
+  /**
+   * Cancels all jobs of a queue that match, each as `cancel` does, 100 in one script call. Jobs that are enqueued meanwhile
+   * may be among them. Calling it again is safe, also after it was killed: it goes on with those that are left.
+   * @throws InvalidOptionError, UnknownOptionError, InvalidQueueNameError; else as the reads: those that were reached by then
+   *   are cancelled
+   */
+  async cancelMany(filter: CancelFilter, options: CancelManyOptions = {}): Promise<CancelCounts> {
+    refuseUnknown(filter, ['queue', 'job', 'tag', 'states'], 'the filter of jobs.cancelMany')
+    refuseUnknown(options, ['keepResultMs', 'dryRun', 'limit'], 'jobs.cancelMany')
+    const { dryRun = false, limit = MAX_CANCELLED, keepResultMs } = options
+    checkFilter(filter)
+    checkWhole('limit', limit, 1, MAX_CANCELLED)
+    if (typeof dryRun !== 'boolean') throw new InvalidOptionError('dryRun', 'true or false', dryRun)
+    const room = this.#room(filter.queue)
+    const run = <Value>(command: () => Promise<Value>) => this.#gate.run('the cancel of jobs', command)
+    if (!dryRun) return cancelMatching(room, filter, { run, limit, keepResultMs })
+    const matched = await countMatching(room, filter, { run, limit })
+    return { matched, cancelled: 0, cancelling: 0, ended: 0, refused: 0 }
+  }
+
+  #room(queue: string): CancelRoom {
+    const { keys, backend } = this.#queues.get(checkQueueName(queue))
+    return { client: this.#gate.client, keys, queue, backend }
   }
 
   /**
@@ -95,5 +158,20 @@ export class ProducerJobs {
   async tags(queue: string): Promise<string[]> {
     const keys = queueKeys(this.#prefix, checkQueueName(queue))
     return this.#gate.run('the list of tags', () => listTags(this.#gate.client, keys))
+  }
+}
+
+function checkFilter({ job, tag, states }: CancelFilter): void {
+  if (job !== undefined && !isJobName(job)) throw new InvalidOptionError('job', JOB_NAME_RULE, job)
+  if (tag !== undefined) checkTag(tag)
+  if (states === undefined) return
+  if (!Array.isArray(states) || states.length === 0) {
+    throw new InvalidOptionError('states', `an array of ${CANCEL_STATES.join(', ')}`, states)
+  }
+  for (const state of states) {
+    if ((CANCEL_STATES as readonly unknown[]).includes(state)) continue
+    const nearest = typeof state === 'string' ? suggest(state, CANCEL_STATES) : undefined
+    const meant = nearest === undefined ? '' : `; did you mean ${nearest}?`
+    throw new InvalidOptionError('states', `some of ${CANCEL_STATES.join(', ')}${meant}`, state)
   }
 }

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { defineJob } from '../../src/job/index.js'
 import { readTotals } from '../../src/ledger/index.js'
+import { startFaultProxy } from '../../src/testing/index.js'
 import { handle } from '../../src/worker/index.js'
 import { anything } from '../support/schemas.js'
 import { createGate, openWorkshop, type Workshop } from '../support/worker.js'
@@ -158,6 +159,26 @@ describe('a job that runs', () => {
     expect(await totals('long')).toEqual({ 'long:failed': '1' })
     expect(await shop.redis.exists('app:written', shop.keys('long').counter('n'))).toBe(0)
     await worker.close()
+  })
+
+  it('is aborted once its worker, cut off from Redis when it was cancelled, is back', async () => {
+    const contract = defineJob({ name: 'far', queue: 'far', input: anything, attempts: 5 })
+    const started = createGate()
+    const proxy = await startFaultProxy({ target: shop.server.url })
+    const handler = handle(contract, async (_input, ctx) => {
+      started.open()
+      await new Promise((resolve) => ctx.signal.addEventListener('abort', resolve))
+      throw ctx.signal.reason
+    })
+    const worker = await shop.work([handler], { redis: proxy.url, lockDuration: '60s' })
+    const job = await shop.producer.enqueue(contract, {})
+    await started.promise
+    proxy.set('cut')
+    expect(await shop.producer.jobs.cancel(job)).toBe('cancelling')
+    proxy.set('pass')
+    expect(await shop.end(job)).toMatchObject({ status: 'failed', error: { code: 'CANCELLED' }, attempts: 1 })
+    await worker.close()
+    await proxy.close()
   })
 
   it('and is lost by its worker never starts again', async () => {

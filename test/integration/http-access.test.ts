@@ -12,6 +12,7 @@ const GREETING = { job: 'greet', input: { name: 'Ada' }, options: { delay: '1h' 
 const BODIES: Readonly<Record<string, { type: string; body: string }>> = {
   EnqueueRequest: { type: 'application/json', body: JSON.stringify(GREETING) },
   BulkRequest: { type: 'application/x-ndjson', body: JSON.stringify(GREETING) },
+  CancelRequest: { type: 'application/json', body: '{"job":"greet","dryRun":true}' },
   CounterChange: { type: 'application/json', body: '{"by":1}' },
 }
 

@@ -218,3 +218,28 @@ describe('a job', () => {
     expect((await api.ask('/v1/queues/%zz/jobs/x', { headers: JSON_TYPE })).json()).toMatchObject({ code: 'BAD_URL' })
   })
 })
+
+describe('all jobs that match', () => {
+  it('are counted, cancelled, and refused for a filter that is wrong', async () => {
+    const api = await apis.start()
+    for (let n = 0; n < 3; n++) {
+      await api.post('/v1/jobs', { job: 'mail.send', input: { to: 'x' }, options: { delay: '1h', tags: ['many'] } })
+    }
+    const cancel = (body: unknown) => api.post('/v1/queues/mail/cancel', body)
+    const none = { matched: 0, cancelled: 0, cancelling: 0, ended: 0, refused: 0 }
+    expect((await cancel({ tag: 'many', dryRun: true })).json()).toEqual({ ...none, matched: 3 })
+    expect((await cancel({ tag: 'many', states: ['waiting'] })).json()).toEqual(none)
+    expect((await cancel({ tag: 'many', job: 'mail.send' })).json()).toEqual({ ...none, matched: 3, cancelled: 3 })
+    for (const [body, code] of [
+      [[], 'INVALID_OPTION'],
+      [{ states: ['delayd'] }, 'INVALID_OPTION'],
+      [{ states: 'delayed' }, 'INVALID_OPTION'],
+      [{ job: 7 }, 'INVALID_OPTION'],
+      [{ dryRun: 'yes' }, 'INVALID_OPTION'],
+      [{ queue: 'greetings' }, 'UNKNOWN_OPTION'],
+    ] as const) {
+      const answer = await cancel(body)
+      expect([answer.status, answer.json()]).toMatchObject([422, { code }])
+    }
+  })
+})

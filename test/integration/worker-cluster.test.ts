@@ -47,3 +47,12 @@ it('a staged write outside of that slot is refused, also where the tag stands be
   expect(await node.cli('HGETALL', '{drover:media}:totals')).toBe('job:completed\n1\njob:failed\n3')
   expect(await node.cli('SMEMBERS', '{drover:media}:own')).toBe('sum{drover:media}')
 })
+
+it('a cancel of one job and of all that match reaches the slot of the queue', async () => {
+  const idle = defineJob({ name: 'idle', queue: 'idle', input: z.object({}) })
+  const job = await producer.enqueue(idle, {})
+  expect(await producer.jobs.cancel(job)).toBe('cancelled')
+  expect(await producer.results.get(job)).toMatchObject({ status: 'failed', error: { code: 'CANCELLED' } })
+  for (let n = 0; n < 3; n++) await producer.enqueue(idle, {}, { delay: '1h' })
+  expect(await producer.jobs.cancelMany({ queue: 'idle', job: 'idle' })).toMatchObject({ matched: 3, cancelled: 3 })
+})

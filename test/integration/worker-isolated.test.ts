@@ -49,6 +49,15 @@ const linesOf = (kind: (typeof KINDS)[number], id: string) =>
   (workers[kind]?.lines ?? []).filter((line) => line.id === id)
 
 describe.each(KINDS)('a handler in a %s of its own', (kind) => {
+  it('is told of a cancel from outside, and what it staged is not written', async () => {
+    const job = await enqueue(`${kind}_stay`)
+    await until('it runs', () => linesOf(kind, job.id).some(({ msg }) => msg === 'stays'))
+    expect(await shop.producer.jobs.cancel(job)).toBe('cancelling')
+    expect(await shop.end(job)).toMatchObject({ status: 'failed', error: { code: 'CANCELLED' } })
+    await until('it was told', () => linesOf(kind, job.id).some(({ reason }) => reason === 'CANCELLED'))
+    expect(await shop.redis.exists('stayed')).toBe(0)
+  })
+
   it('has the whole context, and what it stages commits with its result', async () => {
     const before = await shop.producer.counters.get(kind, 'n')
     const job = await enqueue(`${kind}_stage`)

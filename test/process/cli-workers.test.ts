@@ -59,6 +59,16 @@ it('a worker is listed, told to be quiet, to run more and to resume, and exits w
   expect(await listed()).toEqual([])
 })
 
+it('drover jobs cancel --queue counts those that match, and cancels them when it is told to', async () => {
+  for (const id of ['one', 'two']) {
+    await run('enqueue', 'sleep', '--input', '{"file":"x"}', '--id', id, '--delay', '1h')
+  }
+  const filter = ['jobs', 'cancel', '--queue', 'naps', '--job', 'sleep', '--state', 'delayed,waiting']
+  expect(await run(...filter, '--dry-run')).toMatchObject({ code: 0, stdout: '2 jobs match\n' })
+  expect(await run(...filter, '--yes')).toMatchObject({ code: 0, stdout: 'cancelled 2 jobs\n' })
+  expect(JSON.parse((await run(...filter, '--yes', '--json')).stdout)).toMatchObject({ matched: 0, cancelled: 0 })
+})
+
 it.each([
   [['workers', 'quit', 'all'], 2, 'did you mean quiet?'],
   [['workers', 'quiet'], 2, 'expected: workers quiet <worker or all>'],
@@ -67,7 +77,13 @@ it.each([
   [['workers', 'concurrency', 'all', 'greetings', '0'], 2, 'from 1 to 10000'],
   [['workers', 'concurrency', 'all', 'greetings', '-3'], 2, ''],
   [['jobs', 'cancle', 'greetings', 'nap'], 2, 'did you mean cancel?'],
-  [['jobs', 'cancel', 'greetings'], 2, "missing required argument 'id'"],
+  [['jobs', 'cancel', 'greetings'], 2, 'expected: jobs cancel <queue> <id>'],
+  [['jobs', 'cancel', '--queue', 'greetings'], 2, '--yes cancels all jobs that match'],
+  [['jobs', 'cancel', '--queue', 'greetings', '--yes', '--dry-run'], 2, 'not both'],
+  [['jobs', 'cancel', 'greetings', 'nap', '--queue', 'greetings', '--yes'], 2, 'not both'],
+  [['jobs', 'cancel', 'greetings', 'nap', '--tag', 'x'], 2, '--tag is for all jobs that match'],
+  [['jobs', 'cancel', '--queue', 'greetings', '--state', 'waitng', '--yes'], 2, 'did you mean waiting?'],
+  [['jobs', 'cancel', '--queue', 'a b', '--yes'], 2, 'queue'],
   [['jobs', 'cancel', 'greetings', 'never-there'], 3, 'no job never-there in queue greetings'],
   [['jobs', 'cancel', 'naps', 'nap'], 1, 'is failed, so it cannot be cancelled'],
 ])('drover %j ends with %i: %s', async (words, code, text) => {

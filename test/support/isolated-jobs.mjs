@@ -44,6 +44,12 @@ const acts = {
     await sleep(20)
     return 'late result'
   },
+  async stay(_input, ctx) {
+    ctx.effects.set('stayed', '1')
+    ctx.log.info('stays')
+    await aborted(ctx.signal)
+    ctx.log.info({ reason: ctx.signal.reason.code }, 'told')
+  },
   exit: () => process.exit(3),
   abort: () => process.abort(),
   kill: () => process.kill(process.pid, 'SIGKILL'),
@@ -114,6 +120,7 @@ export const thread_stage = of('thread', 'stage')
 export const thread_loop = of('thread', 'loop')
 export const thread_listen = of('thread', 'listen')
 export const thread_late = of('thread', 'late')
+export const thread_stay = of('thread', 'stay')
 export const thread_exit = of('thread', 'exit')
 export const thread_abort = of('thread', 'abort')
 export const thread_fill = of('thread', 'fill')
@@ -132,6 +139,7 @@ export const process_stage = of('process', 'stage')
 export const process_loop = of('process', 'loop')
 export const process_listen = of('process', 'listen')
 export const process_late = of('process', 'late')
+export const process_stay = of('process', 'stay')
 export const process_exit = of('process', 'exit')
 export const process_abort = of('process', 'abort')
 export const process_kill = of('process', 'kill')

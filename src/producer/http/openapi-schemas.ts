@@ -1,5 +1,6 @@
 // The JSON Schemas of what the API takes and answers, apart from the jobs' own. Tests hold every answer to them.
 
+import { CANCEL_STATES } from '../../ledger/index.js'
 import type { JsonSchema } from './contract-schema.js'
 import { LIST_STATES } from './job-list.js'
 
@@ -103,6 +104,16 @@ export const SCHEMAS: Readonly<Record<string, JsonSchema>> = {
   Problem: problem,
   EnqueueOptions: object(ENQUEUE_OPTIONS, Object.keys(ENQUEUE_OPTIONS)),
   CounterChange: object({ by: whole }),
+  CancelRequest: object(
+    {
+      job: text,
+      tag: text,
+      states: { type: 'array', items: { enum: CANCEL_STATES }, minItems: 1 },
+      dryRun: { type: 'boolean' },
+    },
+    ['job', 'tag', 'states', 'dryRun'],
+  ),
+  CancelCounts: object({ matched: count, cancelled: count, cancelling: count, ended: count, refused: count }),
   /** The job when it was there already, or how it ended when that was waited for. */
   EnqueueAnswer: { oneOf: [ref('EnqueuedJob'), ref('Result')] },
   EnqueuedJob: object({ id: text, job: text, queue: text }),

@@ -1,10 +1,15 @@
 // Routes about a whole queue: its counts, its jobs page by page, pausing it.
-import { InvalidOptionError } from '../../job/index.js'
+import { InvalidOptionError, type JsonValue, suggest, UnknownOptionError } from '../../job/index.js'
 import type { BullQueue } from '../bull-queues.js'
+import type { CancelFilter } from '../producer-jobs.js'
 import { accessOf, answerJson, answerNothing, type Call } from './call.js'
 import { isListState, LIST_STATES, listJobs } from './job-list.js'
 import { pageOfNames, readLimit, readQuery } from './query.js'
 import { openQueue, queueNames, type Room } from './room.js'
+
+/** Most jobs that one request cancels: it is answered within seconds, and is sent again for the rest. */
+const MAX_CANCELLED = 10_000
+const CANCEL_FIELDS = ['job', 'tag', 'states', 'dryRun']
 
 export async function listQueues(call: Call, room: Room): Promise<void> {
   const { limit, cursor } = readQuery(call.request, ['limit', 'cursor'])
@@ -31,6 +36,29 @@ export async function pause(call: Call, room: Room): Promise<void> {
 
 export async function resume(call: Call, room: Room): Promise<void> {
   await setPaused(call, room, false)
+}
+
+export async function cancelMany(call: Call, room: Room): Promise<void> {
+  const { name: queue } = await queueOf(call, room)
+  const { dryRun, ...filter } = readFields(await room.readBody(call), CANCEL_FIELDS)
+  const options = dryRun === undefined ? {} : { dryRun: dryRun as boolean }
+  const limit = dryRun === true ? {} : { limit: MAX_CANCELLED }
+  answerJson(
+    call,
+    200,
+    await room.producer.jobs.cancelMany({ ...(filter as object), queue } as CancelFilter, { ...options, ...limit }),
+  )
+}
+
+/** The body's fields. @throws InvalidOptionError for what is no object, UnknownOptionError */
+function readFields(body: JsonValue, known: readonly string[]): Readonly<Record<string, JsonValue | undefined>> {
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) {
+    throw new InvalidOptionError('body', `an object with some of ${known.join(', ')}`, body)
+  }
+  for (const name of Object.keys(body)) {
+    if (!known.includes(name)) throw new UnknownOptionError(name, suggest(name, known), 'the body')
+  }
+  return body as Readonly<Record<string, JsonValue | undefined>>
 }
 
 export async function queueOf(call: Call, room: Room): Promise<BullQueue> {

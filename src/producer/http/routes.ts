@@ -6,7 +6,7 @@ import { enqueueBulk } from './enqueue-bulk.js'
 import { enqueueOne } from './enqueue-one.js'
 import { streamJob, streamQueue } from './event-stream.js'
 import { cancel, getJob, getResult, removeJob, removeResult, retry } from './job-routes.js'
-import { getJobs, getQueue, listQueues, pause, resume } from './queue-routes.js'
+import { cancelMany, getJobs, getQueue, listQueues, pause, resume } from './queue-routes.js'
 import type { Room } from './room.js'
 import type { Scope } from './scopes.js'
 
@@ -32,6 +32,7 @@ export type AnswerName =
   | 'JobPage'
   | 'Queue'
   | 'QueuePage'
+  | 'CancelCounts'
   | 'Counter'
   | 'CounterPage'
   | 'CounterHistory'
@@ -48,7 +49,7 @@ export interface Route {
   readonly operationId: string
   readonly summary: string
   readonly parameters: readonly ParameterName[]
-  readonly body?: 'EnqueueRequest' | 'BulkRequest' | 'CounterChange'
+  readonly body?: 'EnqueueRequest' | 'BulkRequest' | 'CounterChange' | 'CancelRequest'
   /** The answers that are no problems. */
   readonly answers: Readonly<Record<number, AnswerName>>
   readonly handle: (call: Call, room: Room) => Promise<void>
@@ -99,6 +100,12 @@ export const ROUTES: readonly Route[] = [
     ['post', '/queues/:queue/resume', 'operate', 'queue', 'resumeQueue', 'Let workers take its jobs again'],
     { 204: 'Nothing' },
     resume,
+  ),
+  route(
+    ['post', '/queues/:queue/cancel', 'operate', 'queue', 'cancelJobs', 'Cancel all its jobs that match'],
+    { 200: 'CancelCounts' },
+    cancelMany,
+    { body: 'CancelRequest' },
   ),
   route(
     ['get', '/queues/:queue/events', 'read', 'queue', 'streamQueueEvents', 'Events of a queue as they come'],
