@@ -1,6 +1,7 @@
 // Owns a job's contract: what it is called, what goes in and comes out, and how it is retried and kept.
 // contract-options.ts reads and checks the options; job-data.ts applies the schemas and limits.
 
+import type { BackoffOptions } from './backoff.js'
 import type { CacheOptions } from './cache-rule.js'
 import { type CheckedOptions, checkOptions } from './contract-options.js'
 import type { Duration } from './duration.js'
@@ -11,17 +12,6 @@ import type { SchemaInput, SchemaOutput, StandardSchemaV1 } from './schema.js'
 
 // In the global registry, so that two installed copies of this package accept each other's contracts.
 const CONTRACT_BRAND = Symbol.for('drover.contract')
-
-export interface BackoffOptions {
-  /** `exponential` doubles the delay with each failed attempt, `fixed` keeps it. Default `exponential`. */
-  readonly type?: 'fixed' | 'exponential'
-  /** Wait after the first failed attempt, 0 to 30 days. Default `1s`. Zero retries at once, every time. */
-  readonly delay?: Duration
-  /** Share of the delay that chance may take off, 0 to 1, so that jobs that failed together do not return together. Default 0.5. */
-  readonly jitter?: number
-  /** Upper bound of the growing delay, at least `delay`, at most 30 days. Default `1h`, or `delay` where that is longer. */
-  readonly maxDelay?: Duration
-}
 
 export interface JobOptions<
   Name extends string,
@@ -41,9 +31,14 @@ export interface JobOptions<
   readonly input: Input
   /** Any Standard Schema for what the handler returns. What it makes of that is stored. Default: any JSON. */
   readonly output?: Output
-  /** Most runs, the first included, 1 to 1000. Default 3. 1 means no retry. */
+  /** Most runs, the first included, 1 to 1000. Default 3, with `retryUntil` 1000. 1 means no retry. */
   readonly attempts?: number
   readonly backoff?: BackoffOptions
+  /**
+   * Latest start of a retry, counted from when the job was first due: 1 ms to 365 days. A failed attempt whose wait leads
+   * beyond it fails the job at once; one that runs is not ended by it, as it is by `deadline`. Default: none.
+   */
+  readonly retryUntil?: Duration
   /** Longest time for one attempt, 1 ms to 30 days. Default `5m`. A hung attempt blocks a place of its worker this long. */
   readonly timeout?: Duration
   /**

@@ -1,14 +1,14 @@
 // The door of src/job: the contract of a job, its data, durations and every error. Imports nothing of ours.
 
 export * from './attempt-errors.js'
+export type { Backoff, BackoffOptions } from './backoff.js'
 export { type CacheOptions, type CacheRule, cacheText } from './cache-rule.js'
 export { canonicalJson } from './canonical-json.js'
 export { checkWhole, isIsoTime, readTimeMs, refuseUnknown } from './check-options.js'
 export * from './command-errors.js'
-export type { Backoff, CheckedOptions } from './contract-options.js'
+export type { CheckedOptions } from './contract-options.js'
 export {
   type AnyJobContract,
-  type BackoffOptions,
   defineJob,
   type HandlerInputOf,
   type HandlerResultOf,
@@ -52,6 +52,7 @@ export {
 export { checkMiddleware, type Middleware, runThrough } from './middleware.js'
 export { isJobName, isQueueName, isReservedName, JOB_NAME_RULE, QUEUE_NAME_RULE } from './names.js'
 export * from './redis-errors.js'
+export * from './retry-errors.js'
 export { cronTimes, newestTicks, nextTick, nextTicks, type ScheduleTimes } from './schedule-times.js'
 export {
   type CheckOutcome,

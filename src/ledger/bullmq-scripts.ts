@@ -23,8 +23,9 @@ const EXPECTED = {
   addDelayedJob: { keys: 6, args: 3 },
   addPrioritizedJob: { keys: 9, args: 3 },
   moveToFinished: { keys: 14, args: 9 },
-  moveToDelayed: { keys: 11, args: 9, jobKey: 5, fieldsArg: 7 },
-  retryJob: { keys: 11, args: 6, jobKey: 4, fieldsArg: 6 },
+  moveToDelayed: { keys: 11, args: 9, jobKey: 5, fieldsArg: 7, skipArg: 6 },
+  // It always counts an attempt: the argument beyond its last is nil.
+  retryJob: { keys: 11, args: 6, jobKey: 4, fieldsArg: 6, skipArg: 7 },
 } as const
 
 /** The line of BullMQ's moveToFinished where its functions end and its body begins. */
@@ -103,11 +104,12 @@ function commitScript(finishing: string, addStagedJob: string, publish: string):
 }
 
 function retryScript(script: 'moveToDelayed' | 'retryJob', name: string, definition: ScriptDefinition): NamedScript {
-  const { fieldsArg, jobKey } = EXPECTED[script]
+  const { fieldsArg, jobKey, skipArg } = EXPECTED[script]
   const lua = fillTemplate(countRetriedLua, {
     BULLMQ_SCRIPT: definition.lua,
     FIELDS: String(fieldsArg),
     JOB: String(jobKey),
+    SKIP: String(skipArg),
   })
   return { name, definition: { lua, numberOfKeys: EXPECTED[script].keys } }
 }

@@ -189,6 +189,16 @@ export class LedgerBackend extends RedisQueueBackend {
   }
 
   /**
+   * Delays an active job that asked for it: no attempt is counted, and count-retried.lua counts it as snoozed.
+   * @throws BullMQ's error when this run does not have the job any more
+   */
+  async snooze(id: string, token: string, delayMs: number): Promise<void> {
+    const now = Date.now()
+    const fieldsToUpdate = { 'drover:snoozedAt': now }
+    await this.moveToDelayed(id, now, delayMs, token, { skipAttempt: true, fieldsToUpdate })
+  }
+
+  /**
    * Which completed jobs BullMQ removes with this one, when only the worker's limit counts: a worker's first finish and
    * each tenth after it remove those beyond it, so that the others are spared the look. Undefined leaves it to the worker's own option.
    */

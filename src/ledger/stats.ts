@@ -10,6 +10,8 @@ export interface JobStats {
   failed: number
   /** Attempts that failed and were followed by another. */
   retried: number
+  /** Runs that ended with a snooze; only there when there was one. */
+  snoozed?: number
   /** Finished jobs per bucket of the last attempt's run time; the bounds are BUCKET_BOUNDS_MS. */
   readonly run: number[]
   /** Finished jobs per bucket of the time they waited to start; jobs that were retried are not in it. */
@@ -51,6 +53,7 @@ export function sumStats(steps: readonly StatsOfStep[]): Map<string, JobStats> {
       sum.completed += stats.completed
       sum.failed += stats.failed
       sum.retried += stats.retried
+      if (stats.snoozed !== undefined) sum.snoozed = (sum.snoozed ?? 0) + stats.snoozed
       for (const [bucket, count] of stats.run.entries()) addTo(sum.run, bucket, count)
       for (const [bucket, count] of stats.wait.entries()) addTo(sum.wait, bucket, count)
     }
@@ -64,17 +67,16 @@ export function percentilesOf(counts: readonly number[]): Percentiles {
 }
 
 // Neither job names nor counter names hold a "|", so a field of a job splits at it, and one of a counter does not:
-// <job>|c|<run>|<wait>, <job>|f|<run>|<wait>, <job>|r. The wait of a retried job is "-", which is no bucket.
+// <job>|c|<run>|<wait>, <job>|f|<run>|<wait>, <job>|r, <job>|s. The wait of a retried job is "-", which is no bucket.
 function addFields(jobs: Map<string, JobStats>, fields: Readonly<Record<string, string>>): void {
   for (const [field, text] of Object.entries(fields)) {
     const [job = '', kind, run = '', wait = ''] = field.split('|')
     const count = Number(text)
-    if (kind !== 'c' && kind !== 'f' && kind !== 'r') continue
+    if (kind !== 'c' && kind !== 'f' && kind !== 'r' && kind !== 's') continue
     const stats = statsOf(jobs, job)
-    if (kind === 'r') {
-      stats.retried += count
-      continue
-    }
+    if (kind === 's') stats.snoozed = (stats.snoozed ?? 0) + count
+    if (kind === 'r') stats.retried += count
+    if (kind === 's' || kind === 'r') continue
     if (kind === 'c') stats.completed += count
     else stats.failed += count
     addTo(stats.run, Number(run), count)

@@ -6,6 +6,8 @@ export interface JobTotals {
   /** Jobs that failed for good; a failed attempt that is retried counts under `retried`. */
   readonly failed: number
   readonly retried: number
+  /** Runs that ended with a snooze; only there when there was one. */
+  readonly snoozed?: number
 }
 
 /** Totals by job name, names sorted. A job that never finished nor was retried is not in it. */
@@ -13,7 +15,7 @@ export async function readTotals(client: RedisClient, keys: KeysOfQueue): Promis
   return parseTotals(await client.hgetall(keys.totals))
 }
 
-/** The totals in the fields of a totals hash, `<job>:completed | failed | retried`; other fields are left out. */
+/** The totals in the fields of a totals hash, `<job>:completed | failed | retried | snoozed`; other fields are left out. */
 export function parseTotals(fields: Readonly<Record<string, string>>): Map<string, JobTotals> {
   const totals = new Map<string, JobTotals>()
   for (const field of Object.keys(fields).sort()) {
@@ -28,5 +30,5 @@ export function parseTotals(fields: Readonly<Record<string, string>>): Map<strin
 }
 
 function isEnding(text: string): text is keyof JobTotals {
-  return text === 'completed' || text === 'failed' || text === 'retried'
+  return text === 'completed' || text === 'failed' || text === 'retried' || text === 'snoozed'
 }

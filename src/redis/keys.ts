@@ -24,7 +24,7 @@ export interface KeysOfQueue {
   counter(name: string): string
   /** Set of the names of all user counters of the queue. No TTL. */
   readonly counterNames: string
-  /** Hash of `<job>:completed`, `<job>:failed` and `<job>:retried`, counted since the start. No TTL. */
+  /** Hash of `<job>:completed`, `:failed`, `:retried` and `:snoozed`, counted since the start. No TTL. */
   readonly totals: string
   /** Hash of one minute's counts and histogram buckets; `minute` is whole minutes since 1970. TTL 48 h. */
   stats(minute: number): string

@@ -21,7 +21,9 @@ export class JobFailed extends UnrecoverableError {
   }
 }
 
+// A job without a reason looks like one that was retried by hand (retry-until.ts).
 // BullMQ knows a rate limit by its message alone, and would run such a job again at once and for ever.
 function reasonOf({ name, message }: StoredError): string {
+  if (message === '') return name
   return message === RATE_LIMIT_ERROR ? `${name}: ${message}` : message
 }

@@ -14,6 +14,8 @@ export interface StartedJob {
   readonly attemptsMade: number
   readonly attemptsStarted: number
   readonly timestamp: number
+  /** Of the attempt before, while the job was not retried by hand. */
+  readonly failedReason?: string | undefined
   readonly opts: StartedOptions
   readonly updateProgress: (value: number | object) => Promise<unknown>
 }

@@ -2,13 +2,13 @@
 // checked, and what was staged is handed over. All of it happens in the worker, or in the thread or process of an isolated
 // handler (isolated/), which hands its outcome to the worker's attempt. What becomes of an error is in retry-policy.ts.
 import {
-  EffectLimitError,
   EffectRejectedError,
   encodeResult,
   InvalidOptionError,
   JobDeadlineError,
   JobTimeoutError,
   parseInput,
+  snooze,
   versionOf,
 } from '../job/index.js'
 import { type CompletedOutcome, Effects } from '../ledger/index.js'
@@ -20,11 +20,12 @@ import { readDependency } from './dependencies.js'
 import type { Handler } from './handle.js'
 import type { QueueChildren } from './isolated/queue-children.js'
 import { createJobLogger } from './job-logger.js'
+import { checkRetryUntil } from './retry-until.js'
 import { joinOutcomes, type RunMiddleware, runAttemptThrough } from './run-middleware.js'
+import { addToCounters } from './staged-counters.js'
 import { StagedJobs } from './staged-jobs.js'
 import { checkStartBy } from './start-by.js'
 
-const MAX_COUNTERS = 1_000
 /** The longest a timer of Node can wait; it fires at once when given more. */
 const MAX_TIMER_MS = 2 ** 31 - 1
 
@@ -103,6 +104,12 @@ export class Attempt implements JobContext {
     if (this.#ended) this.#jobs.seal()
     return this.#jobs.stage.bind(this.#jobs)
   }
+  get snooze(): JobContext['snooze'] {
+    return (duration, reason) =>
+      this.#orFail<never>(() => {
+        throw snooze(duration, reason)
+      })
+  }
   get resultOf(): JobContext['resultOf'] {
     return (name, contract) => readDependency(name, contract, this.#bullJob.opts.needs, this.#room.readResult)
   }
@@ -129,6 +136,7 @@ export class Attempt implements JobContext {
       if (this.#abortReason) throw this.#abortReason
       checkStartBy(this.#bullJob)
       if (contract.deadlineMs !== undefined) checkDeadline(this.#bullJob, contract.deadlineMs)
+      if (contract.retryUntilMs !== undefined) checkRetryUntil(this.#bullJob, contract.retryUntilMs)
       if (this.#room.middleware !== undefined) return await this.#runThrough(this.#room.middleware)
       if (isolation !== undefined && this.#room.children !== undefined)
         return await this.#runIsolated(this.#room.children)
@@ -251,12 +259,12 @@ export class Attempt implements JobContext {
       const reason = 'the attempt has ended; count before the handler returns'
       throw new EffectRejectedError('INCRBY', this.#room.keys.counter(name), reason)
     }
-    this.#counters = addTo(this.#counters ?? new Map(), name, delta)
+    this.#counters = addToCounters(this.#counters ?? new Map(), name, delta)
   }
 
-  #orFail(stage: () => unknown): void {
+  #orFail<Value>(stage: () => Value): Value {
     try {
-      stage()
+      return stage()
     } catch (error) {
       this.#rejection ??= error as Error
       throw error
@@ -267,15 +275,6 @@ export class Attempt implements JobContext {
   describe(): { queue: string; job: string; id: string; attempt: number } {
     return { queue: this.queue, job: this.job, id: this.id, attempt: this.attempt }
   }
-}
-
-function addTo(counters: Map<string, number>, name: string, delta: number): Map<string, number> {
-  if (!Number.isSafeInteger(delta)) throw new InvalidOptionError(`counter ${name}`, 'a whole number', delta)
-  const sum = (counters.get(name) ?? 0) + delta
-  if (!Number.isSafeInteger(sum)) throw new InvalidOptionError(`counter ${name}`, 'a sum within 2^53', sum)
-  counters.set(name, sum)
-  if (counters.size > MAX_COUNTERS) throw new EffectLimitError('counters', counters.size, MAX_COUNTERS)
-  return counters
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

@@ -1,5 +1,5 @@
 // What a handler is given beside its input. Implemented by attempt.ts.
-import type { AnyJobContract, InputOf, ResultOf } from '../job/index.js'
+import type { AnyJobContract, Duration, InputOf, ResultOf } from '../job/index.js'
 import type { Effects } from '../ledger/index.js'
 import type { FollowUp, FollowUpOptions } from './staged-jobs.js'
 
@@ -51,6 +51,12 @@ export interface JobContext {
    * the type. @throws DependencyError
    */
   resultOf<Contract extends AnyJobContract>(name: string, contract: Contract): Promise<ResultOf<Contract>>
+  /**
+   * Ends this run, and has the job run again after that time: no attempt is used, nothing of this run is committed. It
+   * throws `snooze(duration, reason)`, and the attempt ends so also when the handler catches it and returns. 100 ms to 365
+   * days. @throws SnoozeError; InvalidOptionError
+   */
+  snooze(duration: Duration, reason?: string): never
   /** Shows how far the job is, 0 to 100, with a text if wanted. Written at once, not with the commit. */
   progress(percent: number, text?: string): Promise<void>
   /** A user counter of this queue; what is added commits with the result. At most 1,000 counters per job. */

@@ -10,6 +10,8 @@ import {
   InvalidOptionError,
   isJobContract,
   PermanentError,
+  retryIn,
+  snooze,
   suggest,
   UnknownOptionError,
 } from '../job/index.js'
@@ -17,6 +19,7 @@ import type { JobContext } from './context.js'
 import { type CommandEnd, runProgram } from './foreign-process.js'
 import { type Handler, handle } from './handle.js'
 import { readKillGrace } from './isolation.js'
+import type { RetryDelay } from './retry-delay.js'
 
 export interface CommandOptions {
   /** The program and its arguments; no shell reads them. A name without a slash is looked for in PATH. */
@@ -27,9 +30,12 @@ export interface CommandOptions {
   readonly env?: Readonly<Record<string, string>>
   /**
    * What standard output holds. `result`, the default: the result, nothing at all being `null`. `envelope`: an object with
-   * `result` and `counters`, whole numbers by name, which commit with it.
+   * `result` and `counters`, whole numbers by name, which commit with it; or with `retryIn` or `snooze`, a duration, and
+   * perhaps a `reason`, alone: then the attempt ends as it does with these errors.
    */
   readonly output?: 'result' | 'envelope'
+  /** As for `handle`: needed with `backoff: { type: 'custom' }` of the contract, and only there. */
+  readonly retryDelay?: RetryDelay
   /** From SIGTERM, when the attempt is over, to SIGKILL. Default `1s`, 0 to `60s`. Both go to all that the program started. */
   readonly killGrace?: Duration
 }
@@ -41,7 +47,7 @@ const MAX_COUNTER_BYTES = 65_536
 /** A schema may make more of an input than was enqueued; this is what a program is given at most. */
 const MAX_INPUT_BYTES = 67_108_864
 
-const OPTION_NAMES = ['command', 'cwd', 'env', 'output', 'killGrace']
+const OPTION_NAMES = ['command', 'cwd', 'env', 'output', 'retryDelay', 'killGrace']
 
 /**
  * Binds a program to a contract: it runs once for each attempt, in a process group of its own.
@@ -65,7 +71,8 @@ export function handleCommand<Contract extends AnyJobContract>(
     // The output schema checks it, as it does what a function returns.
     return readOutput(program, end.stdout, ctx)
   }
-  return handle(contract, run as Parameters<typeof handle<Contract>>[1])
+  const { retryDelay } = options
+  return handle(contract, run as Parameters<typeof handle<Contract>>[1], retryDelay === undefined ? {} : { retryDelay })
 }
 
 export interface Program {
@@ -125,13 +132,29 @@ function readOutput({ name, isEnvelope }: Program, stdout: Buffer, ctx: JobConte
   const value = parse(name, stdout)
   if (!isEnvelope) return value
   const isObject = typeof value === 'object' && value !== null && !Array.isArray(value)
-  const { result, counters = {}, ...others } = (isObject ? value : {}) as Record<string, unknown>
+  const envelope = (isObject ? value : {}) as Record<string, unknown>
+  if ('retryIn' in envelope || 'snooze' in envelope) throw readDelay(name, envelope)
+  const { result, counters = {}, ...others } = envelope
   const hasCounters = typeof counters === 'object' && counters !== null && !Array.isArray(counters)
   if (!isObject || !hasCounters || Object.keys(others).length > 0) {
     throw new CommandOutputError(name, 'it is no envelope, an object with "result" and "counters" alone')
   }
   for (const [counter, delta] of Object.entries(counters)) ctx.counter(counter).add(delta as number)
   return result
+}
+
+/** What an envelope that asks for another run ends its attempt with. */
+function readDelay(name: string, { reason, ...asked }: Record<string, unknown>): Error {
+  const [kind, ...more] = Object.keys(asked)
+  if (more.length > 0 || (reason !== undefined && typeof reason !== 'string')) {
+    return new CommandOutputError(name, 'an envelope with "retryIn" or "snooze" has one of them, and "reason" alone')
+  }
+  try {
+    const make = kind === 'snooze' ? snooze : retryIn
+    return make(asked[kind ?? ''] as Duration, reason)
+  } catch (cause) {
+    return new CommandOutputError(name, `"${kind}" is no duration that is allowed`, { cause })
+  }
 }
 
 function parse(name: string, stdout: Buffer): unknown {

@@ -3,6 +3,7 @@ import type { AnyJobContract, HandlerInputOf, HandlerResultOf } from '../job/ind
 import { InvalidOptionError, isJobContract } from '../job/index.js'
 import type { JobContext } from './context.js'
 import { checkHandleOptions, type HandleOptions, type Isolation } from './isolation.js'
+import { checkRetryDelay, type RetryDelay } from './retry-delay.js'
 
 const HANDLER_BRAND = Symbol.for('drover.handler')
 
@@ -18,10 +19,11 @@ export interface Handler<Contract extends AnyJobContract = AnyJobContract> {
   readonly run: (input: unknown, ctx: JobContext) => unknown
   /** Where it runs, when that is not the worker's own thread. */
   readonly isolation?: Isolation | undefined
+  readonly retryDelay?: RetryDelay | undefined
 }
 
 /**
- * Binds a handler to a contract. The options say where it runs: how, is no part of the contract, which producers import.
+ * Binds a handler to a contract. The options say where it runs, and hold what is code: a contract is data, which producers import.
  * @throws InvalidOptionError, UnknownOptionError when a part is not what it should be
  */
 export function handle<Contract extends AnyJobContract>(
@@ -31,7 +33,9 @@ export function handle<Contract extends AnyJobContract>(
 ): Handler<Contract> {
   if (!isJobContract(contract)) throw new InvalidOptionError('contract', 'what defineJob returned', contract)
   if (typeof run !== 'function') throw new InvalidOptionError('handler', 'a function', run)
-  return brand({ contract, run: run as Handler['run'], isolation: checkHandleOptions(options) })
+  const isolation = checkHandleOptions(options)
+  const retryDelay = checkRetryDelay(contract, options.retryDelay)
+  return brand({ contract, run: run as Handler['run'], isolation, ...(retryDelay && { retryDelay }) })
 }
 
 /**

@@ -1,10 +1,11 @@
 // The door of the worker side, `drover/worker`: bind handlers to contracts, and run them.
-export { PermanentError, RetryInError, retryIn } from '../job/index.js'
+export { PermanentError, RetryInError, retryIn, SnoozeError, snooze } from '../job/index.js'
 export type { JobContext, JobLog, JobLogger, StagedCounter } from './context.js'
 export { createWorker } from './create-worker.js'
 export { type CommandOptions, handleCommand } from './foreign-command.js'
 export { type Handler, type HandlerFunction, handle, isHandler, locateHandler } from './handle.js'
 export type { HandleOptions, Isolation } from './isolation.js'
+export type { RetryDelay } from './retry-delay.js'
 export type { RunCall, RunMiddleware } from './run-middleware.js'
 export type { CloseOutcome, Worker } from './running-worker.js'
 export type { FollowUp, FollowUpOptions } from './staged-jobs.js'

@@ -3,6 +3,7 @@
 import { isAbsolute } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type Duration, InvalidOptionError, parseDuration, suggest, UnknownOptionError } from '../job/index.js'
+import type { RetryDelay } from './retry-delay.js'
 
 export interface HandleOptions {
   /**
@@ -20,6 +21,8 @@ export interface HandleOptions {
   readonly killGrace?: Duration
   /** Most MB of JavaScript heap, 16 to 65,536; one that needs more is ended with HandlerExitedError. Default: Node's own. */
   readonly memoryMb?: number
+  /** Needed with `backoff: { type: 'custom' }` of the contract, and only there. It runs in the worker, also with `isolate`. */
+  readonly retryDelay?: RetryDelay
 }
 
 export interface Isolation {
@@ -30,7 +33,7 @@ export interface Isolation {
   readonly memoryMb: number | undefined
 }
 
-const OPTION_NAMES = ['isolate', 'file', 'killGrace', 'memoryMb']
+const OPTION_NAMES = ['isolate', 'file', 'killGrace', 'memoryMb', 'retryDelay']
 const [MIN_MEMORY_MB, MAX_MEMORY_MB] = [16, 65_536]
 export const DEFAULT_KILL_GRACE = '1s'
 export const MAX_KILL_GRACE_MS = 60_000
@@ -46,7 +49,8 @@ export function checkHandleOptions(options: HandleOptions): Isolation | undefine
   }
   if (isolate === undefined) {
     for (const [name, value] of Object.entries(options)) {
-      if (value !== undefined) throw new InvalidOptionError(name, "isolate: 'thread' or 'process' beside it", value)
+      if (value !== undefined && name !== 'retryDelay')
+        throw new InvalidOptionError(name, "isolate: 'thread' or 'process' beside it", value)
     }
     return undefined
   }

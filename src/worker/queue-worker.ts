@@ -13,7 +13,9 @@ import { LeftBehind } from './left-behind.js'
 import type { QueueLocks } from './lock-keeper.js'
 import { throttledLine } from './log-throttle.js'
 import { NewerInputs } from './newer-inputs.js'
-import { decide } from './retry-policy.js'
+import { askRetryDelay } from './retry-delay.js'
+import { type AskDelay, type Decision, decide } from './retry-policy.js'
+import { Snoozes } from './snoozes.js'
 import { PutOff, Turns, WaitingTurn } from './turns.js'
 import type { QueueSettings } from './worker-options.js'
 
@@ -32,6 +34,7 @@ export class QueueWorker {
   readonly #logLost: (fields: object) => void
   readonly #logNotHandedBack: (fields: object) => void
   readonly #newer: NewerInputs
+  readonly #snoozes: Snoozes
   readonly #consumer: Consumer
   readonly #children: QueueChildren | undefined
   readonly #leftBehind: LeftBehind
@@ -65,6 +68,7 @@ export class QueueWorker {
     this.#logLost = throttledLine(logger, 'warn', 'lock lost, attempt abandoned')
     this.#logNotHandedBack = throttledLine(logger, 'warn', 'job was not handed back, its lock must expire')
     this.#newer = new NewerInputs(logger)
+    this.#snoozes = new Snoozes(logger)
     this.#consumer = new Consumer(settings, room, {
       process: (job, token) => this.#process(job, token),
       retryDelayMs: (error, job) => this.#retryDelayMs(error, job),
@@ -161,7 +165,10 @@ export class QueueWorker {
 
   async #process(job: Job, token: string): Promise<null> {
     const handler = this.#handlers.get(job.name)
-    if (!handler) return this.#fail(new NoHandlerError(job.name, this.queue), job, undefined, 0)
+    if (!handler) {
+      const error = new NoHandlerError(job.name, this.queue)
+      return this.#fail(error, job, undefined, 0, decide(error, job, undefined))
+    }
     if (versionOf(job.opts) > handler.contract.version) await this.#newer.putBack(job, token, handler.contract)
     if (!this.#turns.tryEnter(job)) await this.#waitForTurn(job, token, handler)
     const attempt = new Attempt(job, token, handler, this.#room)
@@ -203,16 +210,37 @@ export class QueueWorker {
     handler: Handler,
   ): Promise<never> {
     const error = attempt.abortReason ?? thrown
-    const { kind } = decide(error, job, handler.contract, attempt.abortReason)
+    const decision = this.#decide(error, job, handler, attempt.abortReason)
+    const { kind } = decision
     if (kind !== 'fail') this.#turns.cameBack(job, kind === 'abandon')
     if (kind === 'hand-back') await this.#handBackOne(job, attempt.token)
     if (kind === 'abandon') {
       this.#logLost({ ...this.#fields(job), err: serializeError(error) })
     }
+    // With the lock, so that a cancel or a lost lock is seen while Redis is away.
+    if (kind === 'snooze')
+      await this.#snoozes
+        .put(this.#backend, job, attempt.token, decision.delayMs, this.#fields(job))
+        .finally(() => this.#locks.remove(job))
     if (kind !== 'fail') this.#locks.remove(job)
     // Leaves the job as it is: back in its queue, or another run's.
     if (kind === 'hand-back' || kind === 'abandon') throw new WaitingError()
-    return this.#fail(error, job, handler, attempt.runMs)
+    return this.#fail(error, job, handler, attempt.runMs, decision)
+  }
+
+  #decide(thrown: unknown, job: MinimalJob, handler: Handler | undefined, abortReason?: Error): Decision {
+    const { contract, retryDelay } = handler ?? {}
+    const askDelay: AskDelay | undefined =
+      retryDelay &&
+      ((error, attempt) => {
+        return askRetryDelay(retryDelay, error, attempt, (bad) => {
+          this.#logger.warn(
+            { ...this.#fields(job), err: serializeError(bad) },
+            'retryDelay gave no wait, the backoff stands in',
+          )
+        })
+      })
+    return decide(thrown, job as Job, contract, abortReason, askDelay)
   }
 
   async #handBackOne(job: Job, token: string): Promise<void> {
@@ -226,9 +254,8 @@ export class QueueWorker {
     }
   }
 
-  #fail(thrown: unknown, job: Job, handler: Handler | undefined, runMs: number): never {
-    const error = serializeError(thrown)
-    const decision = decide(thrown, job, handler?.contract)
+  #fail(thrown: unknown, job: Job, handler: Handler | undefined, runMs: number, decision: Decision): never {
+    const error = serializeError((decision.kind === 'fail' && decision.error) || thrown)
     const fields = { ...this.#fields(job), attempts: job.opts.attempts, err: error }
     if (decision.kind === 'retry') {
       this.#logger.warn({ ...fields, retryInMs: decision.delayMs }, 'attempt failed')
@@ -243,11 +270,11 @@ export class QueueWorker {
   // Not ours is the error of a commit that was refused, which BullMQ takes for a failed attempt.
   #retryDelayMs(error: unknown, job: MinimalJob): number {
     if (error instanceof AttemptFailed) return error.retryDelayMs
-    const decision = decide(error, job, this.#handlers.get(job.name)?.contract)
+    const decision = this.#decide(error, job, this.#handlers.get(job.name))
     return decision.kind === 'retry' ? decision.delayMs : 1
   }
 
-  #fields(job: Job): { queue: string; job: string; id: string | undefined; attempt: number } {
+  #fields(job: MinimalJob): { queue: string; job: string; id: string | undefined; attempt: number } {
     return { queue: this.queue, job: job.name, id: job.id, attempt: job.attemptsMade + 1 }
   }
 }

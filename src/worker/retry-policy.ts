@@ -11,17 +11,23 @@ import {
   LockLostError,
   PermanentError,
   RetryInError,
+  RetryUntilPassedError,
   ShutdownError,
+  SnoozeError,
+  SnoozeLimitError,
   StartByPassedError,
 } from '../job/index.js'
+import { untilDeadline } from './deadline.js'
 
 /**
- * `retry`: the attempt failed, another follows after `delayMs`. `fail`: the job fails for good. `hand-back`: not a
- * failed attempt, the job returns to its queue at once. `abandon`: another run owns the job, so nothing is to be done.
+ * `retry`: the attempt failed, another follows after `delayMs`. `fail`: the job fails for good, with `error` where that is
+ * not what was thrown. `snooze`: not a failed attempt, the job runs again after `delayMs`. `hand-back`: not a failed
+ * attempt, the job returns to its queue at once. `abandon`: another run owns the job, so nothing is to be done.
  */
 export type Decision =
   | { readonly kind: 'retry'; readonly delayMs: number }
-  | { readonly kind: 'fail' }
+  | { readonly kind: 'fail'; readonly error?: Error }
+  | { readonly kind: 'snooze'; readonly delayMs: number }
   | { readonly kind: 'hand-back' }
   | { readonly kind: 'abandon' }
 
@@ -34,10 +40,20 @@ const PERMANENT = [
   StartByPassedError,
   JobCrashedError,
   JobDeadlineError,
+  RetryUntilPassedError,
 ]
+
+/** A job that was started so often without a failed attempt is not snoozed once more: what it waits for does not come. */
+export const MAX_IDLE_STARTS = 10_000
 
 /** Where no contract is at hand (a job without a handler here), retries follow these. */
 const DEFAULT_BACKOFF: Backoff = { type: 'exponential', delayMs: 1_000, jitter: 0.5, maxDelayMs: 3_600_000 }
+
+/** What of BullMQ's job the decision needs; without the last three there is no limit by them. */
+type Attempted = Pick<Job, 'attemptsMade' | 'opts'> & Partial<Pick<Job, 'attemptsStarted' | 'timestamp'>>
+
+/** Asks the handler's own `retryDelay` for the wait after this attempt, milliseconds; undefined when it has none to give. */
+export type AskDelay = (error: unknown, attempt: number) => number | undefined
 
 /**
  * What follows from an attempt that ended with `thrown`. `abortReason` is why it was ended from outside, if it was: only
@@ -45,23 +61,54 @@ const DEFAULT_BACKOFF: Backoff = { type: 'exponential', delayMs: 1_000, jitter: 
  */
 export function decide(
   thrown: unknown,
-  job: Pick<Job, 'attemptsMade' | 'opts'>,
+  job: Attempted,
   contract: AnyJobContract | undefined,
   abortReason?: Error,
+  askDelay?: AskDelay,
 ): Decision {
   if (abortReason instanceof ShutdownError) return { kind: 'hand-back' }
   if (abortReason instanceof LockLostError) return { kind: 'abandon' }
+  if (thrown instanceof SnoozeError && abortReason === undefined) return decideSnooze(thrown, job)
   const permanent = PERMANENT.some((kind) => thrown instanceof kind)
   if (permanent || job.attemptsMade + 1 >= (job.opts.attempts ?? 0)) return { kind: 'fail' }
-  if (thrown instanceof RetryInError) return { kind: 'retry', delayMs: atLeastOne(thrown.retryMs) }
-  return { kind: 'retry', delayMs: backoffMs(contract?.backoff ?? DEFAULT_BACKOFF, job.attemptsMade + 1) }
+  const delayMs = retryDelayMs(thrown, job.attemptsMade + 1, contract, askDelay)
+  return startsTooLate(job, delayMs, contract) ? { kind: 'fail' } : { kind: 'retry', delayMs }
 }
 
-/** The wait after the given number of failed attempts: exponential doubles, the cap holds, chance takes its share off. */
+function decideSnooze({ snoozeMs }: SnoozeError, { attemptsStarted = 0, attemptsMade }: Attempted): Decision {
+  const starts = attemptsStarted - attemptsMade
+  if (starts > MAX_IDLE_STARTS) return { kind: 'fail', error: new SnoozeLimitError(starts) }
+  return { kind: 'snooze', delayMs: snoozeMs }
+}
+
+function retryDelayMs(
+  thrown: unknown,
+  attempt: number,
+  contract: AnyJobContract | undefined,
+  askDelay: AskDelay | undefined,
+): number {
+  if (thrown instanceof RetryInError) return atLeastOne(thrown.retryMs)
+  const backoff = contract?.backoff ?? DEFAULT_BACKOFF
+  const ownMs = backoff.type === 'custom' ? askDelay?.(thrown, attempt) : undefined
+  return backoffMs(ownMs === undefined ? backoff : { ...backoff, type: 'fixed', delayMs: ownMs }, attempt)
+}
+
+function startsTooLate({ timestamp, opts }: Attempted, delayMs: number, contract: AnyJobContract | undefined): boolean {
+  if (contract?.retryUntilMs === undefined || timestamp === undefined) return false
+  return untilDeadline({ timestamp, opts }, contract.retryUntilMs) < delayMs
+}
+
+/** The wait after the given number of failed attempts: by its kind, up to the cap, less what chance takes off. */
 export function backoffMs(backoff: Backoff, attemptsMade: number, random: () => number = Math.random): number {
-  const growth = backoff.type === 'exponential' ? 2 ** Math.min(attemptsMade - 1, 52) : 1
-  const full = Math.min(backoff.maxDelayMs, backoff.delayMs * growth)
+  const full = Math.min(backoff.maxDelayMs, growingMs(backoff, attemptsMade))
   return atLeastOne(full * (1 - backoff.jitter * random()))
+}
+
+// A custom one comes here only when its function gave no wait.
+function growingMs({ type, delayMs, delaysMs }: Backoff, attemptsMade: number): number {
+  if (type === 'fixed') return delayMs
+  if (type === 'list') return delaysMs?.[attemptsMade - 1] ?? delaysMs?.at(-1) ?? delayMs
+  return delayMs * 2 ** Math.min(attemptsMade - 1, 52)
 }
 
 // BullMQ takes a delay of 0 another way, which costs one round trip more.

@@ -7,7 +7,7 @@ import { Tally } from './tally.js'
 
 /** What a queue says of itself at one moment. */
 export interface Claims {
-  /** By `<job>:completed | failed | retried`. */
+  /** By `<job>:completed | failed | retried | snoozed`. */
   readonly totals: ReadonlyMap<string, number>
   /** User counters by name; one that holds no whole number is left out, `drover doctor` names it. */
   readonly counters: ReadonlyMap<string, bigint>

@@ -2,14 +2,14 @@
 // jobs, counters. It grows with the number of job names, counters and minutes that are kept, not with that of jobs.
 import { parseResult } from '../../ledger/index.js'
 
-type Ending = 'completed' | 'failed' | 'retried'
+type Ending = 'completed' | 'failed' | 'retried' | 'snoozed'
 
-/** `<job>:completed | failed | retried`, as in the totals hash, and how often. */
+/** `<job>:completed | failed | retried | snoozed`, as in the totals hash, and how often. */
 export type Counts = Map<string, number>
 
 const MINUTE_MS = 60_000
 const MINUTES_AN_HOUR = 60
-const KINDS: Readonly<Record<string, Ending>> = { c: 'completed', f: 'failed', r: 'retried' }
+const KINDS: Readonly<Record<string, Ending>> = { c: 'completed', f: 'failed', r: 'retried', s: 'snoozed' }
 const INTEGER = /^-?\d{1,19}$/
 
 /** Counts of one minute or hour. */

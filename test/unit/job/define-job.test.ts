@@ -165,6 +165,52 @@ describe('defineJob', () => {
     ])
   })
 
+  it('reads a list of waits, and a custom one', () => {
+    const list = { type: 'list', delays: ['1s', 10_000, '1m'], jitter: 0 } as const
+    const delaysMs = [1_000, 10_000, 60_000]
+    const cap = { maxDelayMs: 3_600_000 }
+    expect(defineJob({ ...valid, backoff: list }).backoff).toEqual({
+      type: 'list',
+      delayMs: 1_000,
+      delaysMs,
+      jitter: 0,
+      ...cap,
+    })
+    expect(defineJob({ ...valid, backoff: { type: 'list', delays: ['2h'] } }).backoff.maxDelayMs).toBe(7_200_000)
+    expect(defineJob({ ...valid, backoff: { type: 'custom' } }).backoff).toEqual({
+      ...{ type: 'custom', delayMs: 1_000, jitter: 0 },
+      ...cap,
+    })
+  })
+
+  it.each<[object, RegExp]>([
+    [{ type: 'list' }, /^backoff.delays: expected a list of 1 to 100 durations, got undefined/],
+    [{ type: 'list', delays: [] }, /^backoff.delays: expected a list of 1 to 100 durations/],
+    [{ type: 'list', delays: Array(101).fill(1) }, /^backoff.delays: expected a list of 1 to 100 durations/],
+    [{ type: 'list', delays: '1s' }, /^backoff.delays: expected a list/],
+    [{ type: 'list', delays: ['1s', -1] }, /^backoff.delays\[1\]: expected a duration from 0ms to 30d/],
+    [{ type: 'list', delays: ['31d'] }, /^backoff.delays\[0\]: expected a duration/],
+    [{ type: 'list', delays: [1, undefined] }, /^backoff.delays\[1\]: expected a duration/],
+    // biome-ignore lint/suspicious/noSparseArray: a hole is what is tested
+    [{ type: 'list', delays: [1, , 2] }, /^backoff.delays\[1\]: expected a duration/],
+    [{ type: 'list', delays: ['1m'], maxDelay: '1s' }, /^backoff.maxDelay: expected a duration from 1m/],
+    [{ type: 'list', delays: [1], delay: 1 }, /^backoff.delay: expected delays alone with type 'list'/],
+    [{ delays: [1] }, /^backoff.delays: expected type 'list' beside it/],
+    [{ type: 'costum' }, /^backoff.type: .* did you mean 'custom'\?$/],
+  ])('refuses the backoff %j', (backoff, problem) => {
+    expect(problemsOf({ ...valid, backoff })).toEqual([expect.stringMatching(problem)])
+  })
+
+  it('reads until when to retry, which stands for the number of attempts', () => {
+    expect(defineJob({ ...valid, retryUntil: '2h' })).toMatchObject({ retryUntilMs: 7_200_000, attempts: 1_000 })
+    expect(defineJob({ ...valid, retryUntil: '2h', attempts: 4 }).attempts).toBe(4)
+    expect('retryUntilMs' in defineJob(valid)).toBe(false)
+  })
+
+  it.each([0, -1, '366d', 'soon', null, Number.NaN])('refuses retryUntil: %j', (retryUntil) => {
+    expect(problemsOf({ ...valid, retryUntil })).toEqual([expect.stringMatching(/^retryUntil: expected a duration/)])
+  })
+
   it('refuses unknown options with the nearest known one', () => {
     expect(problemsOf({ ...valid, atempts: 3, colour: 'red', backoff: { jiter: 1 } })).toEqual([
       'unknown option atempts: did you mean attempts?',

@@ -47,6 +47,9 @@ const all: [DroverError, string, Record<string, unknown>][] = [
   [new door.TokenRequiredError('0.0.0.0'), 'TOKEN_REQUIRED', { host: '0.0.0.0' }],
   [new door.ClosedError('producer'), 'CLOSED', { what: 'producer' }],
   [new door.PermanentError('gone', { cause }), 'PERMANENT', { cause }],
+  [new door.SnoozeError(60_000, undefined, { cause }), 'SNOOZE', { cause, snoozeMs: 60_000 }],
+  [new door.SnoozeLimitError(10_001), 'SNOOZE_LIMIT', { starts: 10_001 }],
+  [new door.RetryUntilPassedError(60_000, 'busy'), 'RETRY_UNTIL_PASSED', { retryUntilMs: 60_000, lastError: 'busy' }],
   [new door.RetryInError(30_000), 'RETRY_IN', { retryMs: 30_000 }],
   [new door.HandlerExitedError('its process ended', { cause }), 'HANDLER_EXITED', { how: 'its process ended', cause }],
   [new door.CommandNotStartedError('job.py', { cause }), 'COMMAND_NOT_STARTED', { command: 'job.py', cause }],
@@ -164,7 +167,7 @@ describe('errors', () => {
 
   it.each(all)('%s shows in its message every value that it has a field for', (error, _code, fields) => {
     for (const [field, value] of Object.entries(fields)) {
-      if (['cause', 'timeoutMs', 'deadlineMs', 'retryMs'].includes(field)) continue
+      if (['cause', 'timeoutMs', 'deadlineMs', 'retryMs', 'retryUntilMs', 'snoozeMs'].includes(field)) continue
       for (const part of Array.isArray(value) ? value : [value]) expect(error.message).toContain(String(part))
     }
   })
@@ -225,6 +228,18 @@ describe('isDroverError', () => {
     expect(isDroverError(foreign)).toBe(true)
     const others = [new Error('x'), { code: 'PERMANENT' }, undefined, null, 'x']
     expect(others.map(isDroverError)).toEqual(others.map(() => false))
+  })
+})
+
+describe('snooze', () => {
+  it('returns the error to throw, with the time in milliseconds', () => {
+    expect(door.snooze('10m', 'too early')).toMatchObject({ code: 'SNOOZE', snoozeMs: 600_000, message: 'too early' })
+  })
+
+  it.each([-1, 0, 99, Number.NaN, 'soon', '366d'])('refuses %j', (duration) => {
+    expect(() => door.snooze(duration as number)).toThrow(
+      expect.objectContaining({ code: 'INVALID_OPTION', option: 'snooze' }),
+    )
   })
 })
 

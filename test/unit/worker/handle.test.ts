@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { z } from 'zod'
 import { defineJob } from '../../../src/job/index.js'
-import { handle, isHandler } from '../../../src/worker/index.js'
+import { handle, handleCommand, isHandler } from '../../../src/worker/index.js'
 
 const contract = defineJob({ name: 'a', queue: 'q', input: z.object({ n: z.number() }) })
 
@@ -32,4 +32,16 @@ it.each<[string, unknown, unknown, string]>([
 
 it.each([null, undefined, 5, {}, { contract, run: () => 1 }, () => 1])('%j is not a handler', (value) => {
   expect(isHandler(value)).toBe(false)
+})
+
+it('a function for the wait is there where the contract wants one, and only there', () => {
+  const custom = defineJob({ name: 'c', queue: 'q', input: z.any(), backoff: { type: 'custom' } })
+  const retryDelay = () => 5
+  expect(handle(custom, () => 1, { retryDelay }).retryDelay).toBe(retryDelay)
+  const expected = 'option retryDelay: expected a function'
+  expect(() => handle(custom, () => 1)).toThrow(expected)
+  expect(() => handle(custom, () => 1, { retryDelay: 5 as never })).toThrow(expected)
+  expect(() => handleCommand(custom, { command: ['true'] })).toThrow(expected)
+  expect(() => handle(contract, () => 1, { retryDelay })).toThrow("expected backoff: { type: 'custom' } in job a")
+  expect(() => handle(contract, () => 1, { retryDelya: retryDelay } as never)).toThrow('did you mean "retryDelay"?')
 })

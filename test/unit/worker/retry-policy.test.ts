@@ -11,6 +11,7 @@ import {
   PermanentError,
   retryIn,
   ShutdownError,
+  snooze,
 } from '../../../src/job/index.js'
 import { backoffMs, decide } from '../../../src/worker/retry-policy.js'
 
@@ -67,6 +68,45 @@ describe('the decision about an attempt', () => {
   })
 })
 
+describe('a snooze', () => {
+  it('is no attempt, whatever is left of them, unless the attempt was ended from outside', () => {
+    expect(decide(snooze('10m'), job(8, 9), contract)).toEqual({ kind: 'snooze', delayMs: 600_000 })
+    const timeout = new JobTimeoutError(5)
+    expect(decide(timeout, job(0, 2), contract, timeout)).toEqual({ kind: 'retry', delayMs: 500 })
+  })
+
+  it('is the end of a job that was started 10,000 times without a failed attempt', () => {
+    const started = (attemptsStarted: number) => ({ ...job(2, 9), attemptsStarted })
+    expect(decide(snooze(100), started(10_002), contract)).toEqual({ kind: 'snooze', delayMs: 100 })
+    const error = expect.objectContaining({ code: 'SNOOZE_LIMIT', starts: 10_001 })
+    expect(decide(snooze(100), started(10_003), contract)).toEqual({ kind: 'fail', error })
+  })
+})
+
+describe('retryUntil', () => {
+  const limited = defineJob({
+    ...{ name: 'a', queue: 'q', input: z.any(), retryUntil: '1m' },
+    backoff: { type: 'fixed', delay: '20s', jitter: 0 },
+  })
+  const due = (agoMs: number, delay = 0) => ({
+    attemptsMade: 0,
+    opts: { attempts: 9, delay },
+    timestamp: Date.now() - agoMs,
+  })
+
+  it('is the end of a job whose next attempt would start after it', () => {
+    expect(decide(new Error('x'), due(30_000), limited)).toEqual({ kind: 'retry', delayMs: 20_000 })
+    expect(decide(new Error('x'), due(45_000), limited)).toEqual({ kind: 'fail' })
+    expect(decide(retryIn('2m'), due(0), limited)).toEqual({ kind: 'fail' })
+    expect(decide(new Error('x'), due(45_000, 10_000), limited)).toEqual({ kind: 'retry', delayMs: 20_000 })
+    expect(decide(snooze('2m'), due(0), limited)).toEqual({ kind: 'snooze', delayMs: 120_000 })
+  })
+
+  it('alone says how often a job may run', () => {
+    expect(limited.attempts).toBe(1_000)
+  })
+})
+
 describe('the wait before the next attempt', () => {
   const backoff = { type: 'exponential', delayMs: 1_000, jitter: 0, maxDelayMs: 3_600_000 } as const
   const waits = (random: number, over: object = {}) =>
@@ -78,6 +118,23 @@ describe('the wait before the next attempt', () => {
 
   it('stays the same when it is fixed', () => {
     expect(waits(0, { type: 'fixed' })).toEqual([1_000, 1_000, 1_000, 1_000, 1_000, 1_000])
+  })
+
+  it('goes through a list, whose last repeats', () => {
+    expect(waits(0, { type: 'list', delaysMs: [5, 70, 6] })).toEqual([5, 70, 6, 6, 6, 6])
+    expect(waits(0, { type: 'list', delaysMs: [5, 70, 6], maxDelayMs: 10 })).toEqual([5, 10, 6, 6, 6, 6])
+  })
+
+  it('is what a custom one is told, within cap and jitter, and exponential without', () => {
+    const custom = defineJob({
+      ...{ name: 'a', queue: 'q', input: z.any() },
+      backoff: { type: 'custom', delay: '1s', maxDelay: '1m' },
+    })
+    const wait = (asked: number | undefined) => decide(new Error('x'), job(1, 9), custom, undefined, () => asked)
+    expect(wait(5_000)).toEqual({ kind: 'retry', delayMs: 5_000 })
+    expect(wait(0)).toEqual({ kind: 'retry', delayMs: 1 })
+    expect(wait(90_000)).toEqual({ kind: 'retry', delayMs: 60_000 })
+    expect(wait(undefined)).toEqual({ kind: 'retry', delayMs: 2_000 })
   })
 
   it('is shortened by chance, by as much as the jitter says, also below the cap', () => {
