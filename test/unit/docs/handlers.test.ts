@@ -33,7 +33,7 @@ test('the limits are those of the code', () => {
   expect([writes, characters, allWords]).toEqual([MAX_EFFECTS, MAX_EFFECT_CHARACTERS, MAX_EFFECT_WORDS])
   // Command and key are words of a write too.
   expect(words).toBe(constant('src/ledger/effects.ts', 'MAX_WORDS') - 2)
-  expect(counters).toBe(constant('src/worker/attempt.ts', 'MAX_COUNTERS'))
+  expect(counters).toBe(constant('src/worker/staged-counters.ts', 'MAX_COUNTERS'))
   const [, jobs, inputs] =
     /attempt may enqueue (\d+) jobs with ([\d,]+) characters/.exec(read(DOCUMENT).replaceAll('\n', ' ')) ?? []
   expect(Number(jobs)).toBe(constant('src/worker/staged-jobs.ts', 'MAX_STAGED_JOBS'))

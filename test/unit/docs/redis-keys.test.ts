@@ -104,8 +104,8 @@ test('every field of a stored error is documented', () => {
 
 test('the fields of stats that scripts write are documented', () => {
   const fields = rows(DOCUMENT, 'stats').map(([field]) => plain(field))
-  expect(read('src/ledger/count-retried.lua')).toContain("job .. '|r'")
-  expect(fields).toContain('<job>|r')
+  expect(read('src/ledger/count-retried.lua')).toContain("job .. (isSnooze and '|s' or '|r')")
+  expect(fields).toEqual(expect.arrayContaining(['<job>|r', '<job>|s']))
   expect(read('src/ledger/commit.lua')).toContain("'#' .. name")
   expect(fields).toContain('#<counter>')
 })
