@@ -1,12 +1,12 @@
 // The express application of the dashboard: what every request passes on its way to a page, in order.
-import express, { type Express } from 'express'
+import express, { type Express, type RequestHandler } from 'express'
+import { methodNotAllowed, notFound, refuseChanges, requireRole, requireSignIn } from './access/gates.js'
 import type { Board } from './bull-board.js'
-import { methodNotAllowed, notFound, refuseChanges, requireSignIn } from './gates.js'
 import type { CheckedOptions } from './options.js'
 import { answerError } from './problems.js'
 import { requestLog } from './request-log.js'
 import { ROUTES, type Route } from './routes.js'
-import { onlySameOrigin, pageHeaders } from './security.js'
+import { isRead, onlySameOrigin, pageHeaders } from './security.js'
 import type { Shared } from './shared.js'
 import { BOARD_PATH, startVisit } from './visit.js'
 
@@ -22,21 +22,27 @@ export function createApp(options: CheckedOptions, shared: Shared, board: Board)
   // Left alone otherwise: below another app, express takes what that one trusts.
   if (options.trustProxy > 0) app.set('trust proxy', options.trustProxy)
 
-  app.use(requestLog(options.logger), startVisit(options.basePath), pageHeaders, onlySameOrigin)
-  for (const route of ROUTES) addRoute(app, route, shared)
+  app.use(requestLog(options.logger), startVisit(options.basePath, options.readOnly), pageHeaders, onlySameOrigin)
+  for (const route of ROUTES) addRoute(app, route, shared, options.readOnly)
   for (const path of new Set(ROUTES.map((route) => route.path))) {
     app.all(path, methodNotAllowed(ROUTES.filter((route) => route.path === path).map((route) => route.method)))
   }
   app.use(requireSignIn(shared.signIn))
-  app.use(BOARD_PATH, refuseChanges(options.readOnly), board.router)
+  app.use(BOARD_PATH, refuseChanges(options.readOnly), boardRole, board.router)
   app.use(notFound)
   app.use(answerError)
   return app
 }
 
-function addRoute(app: Express, route: Route, shared: Shared): void {
+// What changes something in bull-board takes an operator.
+const boardRole: RequestHandler = (request, response, next) =>
+  isRead(request) ? next() : requireRole('operator')(request, response, next)
+
+function addRoute(app: Express, route: Route, shared: Shared, isReadOnly: boolean): void {
   const gates = [
-    ...(route.signIn === 'needed' ? [requireSignIn(shared.signIn)] : []),
+    ...(route.role === 'none' ? [] : [requireSignIn(shared.signIn)]),
+    ...(route.changes === 'jobs' ? [refuseChanges(isReadOnly)] : []),
+    ...(route.role === 'none' ? [] : [requireRole(route.role)]),
     ...(route.method === 'POST'
       ? [express.urlencoded({ extended: false, limit: MAX_FORM_BYTES, parameterLimit: MAX_FORM_FIELDS })]
       : []),

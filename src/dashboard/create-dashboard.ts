@@ -1,22 +1,29 @@
 // One dashboard from start to end: its connections, its application, its server.
-import { createServer, type Server } from 'node:http'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import express, { type Express } from 'express'
 import { ClosedError, InvalidOptionError, PortInUseError } from '../job/index.js'
+import { AccessList } from '../ledger/index.js'
+import { notFound } from './access/gates.js'
+import { SignIn } from './access/sign-in.js'
 import { createBoard } from './bull-board.js'
-import { openConnection } from './connection.js'
+import { openConnection, untilConnected } from './connection.js'
 import { createApp } from './create-app.js'
-import { notFound } from './gates.js'
+import { Live } from './live.js'
 import { type CheckedOptions, checkOptions, type DashboardOptions } from './options.js'
 import { OverviewSource } from './overview-source.js'
 import { READ_TIMEOUT_MS } from './problems.js'
 import { requestLog } from './request-log.js'
 import { pageHeaders } from './security.js'
-import { SignIn } from './sign-in.js'
 import { startVisit } from './visit.js'
 
+/**
+ * A dashboard: a request handler, for `app.use('/admin/jobs', createDashboard({…}))` in an express application, and a server
+ * of its own with `listen`.
+ */
 export interface Dashboard {
-  /** The application, for `app.use('/admin/jobs', dashboard.app)` in another express application. */
+  (request: IncomingMessage, response: ServerResponse, next?: (error?: unknown) => void): void
+  /** The same handler, as the express application that it is. */
   readonly app: Express
   /**
    * Serves the dashboard on `host` and `port`. A second call gives the same answer.
@@ -47,12 +54,19 @@ const CLOSE_GRACE_MS = 2_000
  */
 export function createDashboard(given: DashboardOptions = {}): Dashboard {
   const options = checkOptions(given)
-  const { redis, prefix, readOnly, logger } = options
+  const { redis, prefix, readOnly, logger, token, authorize, readProxyUser } = options
   const client = openConnection(redis, READ_TIMEOUT_MS, logger)
   const boardClient = openConnection(redis, BOARD_TIMEOUT_MS, undefined)
   const board = createBoard({ client: boardClient, prefix, readOnly, logger })
   const overview = new OverviewSource(client, prefix, redis)
-  const app = createApp(options, { client, overview, signIn: new SignIn(options.token) }, board)
+  const accessList = new AccessList((_operation, command) => untilConnected(client).then(command), {
+    client,
+    prefix,
+    adminToken: undefined,
+  })
+  const signIn = new SignIn({ token, authorize, readProxyUser, accessList })
+  const live = new Live(signIn)
+  const app = createApp(options, { client, prefix, redis, overview, signIn, live, logger }, board)
   const server = createServer(serveBelow(options, app))
   let listening: Promise<Listening> | undefined
   let closing: Promise<void> | undefined
@@ -69,19 +83,17 @@ export function createDashboard(given: DashboardOptions = {}): Dashboard {
   async function close(): Promise<void> {
     // A server that is just being bound is there only then; one that could not be bound has told whoever called.
     await listening?.catch(() => undefined)
+    live.close()
     await endServer(server)
     await board.close()
     for (const connection of [client, boardClient]) connection.disconnect()
   }
 
-  return {
-    app,
-    listen,
-    close: () => {
-      closing ??= close()
-      return closing
-    },
+  const closeOnce = () => {
+    closing ??= close()
+    return closing
   }
+  return Object.assign(app, { app, listen, close: closeOnce }) as unknown as Dashboard
 }
 
 // Everything outside the base path is not ours, and still answered in our words; `beside` comes before the pages.
@@ -94,7 +106,7 @@ function serveBelow(options: CheckedOptions, app: Express): Express {
   if (beside !== undefined) outer.use(basePath || '/', beside)
   outer.use(basePath || '/', app)
   if (basePath === '') return outer
-  outer.use(requestLog(options.logger), startVisit(basePath), pageHeaders, notFound)
+  outer.use(requestLog(options.logger), startVisit(basePath, options.readOnly), pageHeaders, notFound)
   return outer
 }
 

@@ -1,4 +1,8 @@
 // The door of the dashboard, `drover/dashboard`.
+
+export { ROLES, type Role } from '../ledger/index.js'
+export type { ProxyUserOptions } from './access/proxy-user.js'
+export type { Authorize, Authorized } from './access/sign-in.js'
 export { createDashboard, type Dashboard, type Listening } from './create-dashboard.js'
 export type { ResultRow } from './latest-results.js'
 export type { DashboardOptions } from './options.js'

@@ -1,21 +1,20 @@
-// The frame that every page of ours stands in: head, header with links and sign-out, and what goes inside it.
+// The frame that every page of ours stands in: head, header with links and sign-out, the help on keys, and what goes inside.
 import { type Html, html } from './html.js'
+import { NAVIGATION } from './navigation.js'
 import type { Problem } from './problems.js'
-import { BOARD_PATH, type Visit } from './visit.js'
+import { showText } from './show.js'
+import type { Shown } from './view.js'
+import type { Visit } from './visit.js'
 
-export interface PageParts {
-  readonly title: string
-  /** Which link of the header is the page's own. */
-  readonly current?: 'overview' | undefined
-  /** Where the page's data comes from, beside the links. */
-  readonly source?: Html | undefined
+const MAX_NAME_LENGTH = 40
+
+export interface PageParts extends Omit<Shown, 'status'> {
   /** True: assets/live.js keeps `main` current. */
   readonly isLive?: boolean | undefined
-  readonly main: Html
 }
 
 export function page(visit: Visit, { title, current, source, isLive, main }: PageParts): Html {
-  const { base } = visit
+  const { base, person } = visit
   return html`<!doctype html>
 <html lang="en">
 <head>
@@ -27,34 +26,53 @@ export function page(visit: Visit, { title, current, source, isLive, main }: Pag
 <link rel="icon" type="image/svg+xml" href="${base}/assets/drover.svg">
 <link rel="stylesheet" href="${base}/assets/page.css">
 <link rel="stylesheet" href="${base}/assets/tables.css">
-${isLive && html`<script type="module" src="${base}/assets/live.js"></script>`}
+<script type="module" src="${base}/assets/live.js"></script>
 </head>
 <body>
 <a class="skip" href="#main">Skip to content</a>
 <header class="top">
-${brand(base)}
+<a class="brand" href="${base}/"><img src="${base}/assets/drover.svg" alt="" width="22" height="22">Drover</a>
 ${
-  visit.access !== 'none' &&
-  html`<nav aria-label="Pages">
-<a href="${base}/"${current === 'overview' && html` aria-current="page"`}>Overview</a>
-<a href="${base}${BOARD_PATH}">Queues</a>
-</nav>`
+  person &&
+  html`<nav aria-label="Pages">${NAVIGATION.map(
+    ({ name, title, path, key }) =>
+      html`<a href="${base}${path}" data-key="${key}"${name === current && html` aria-current="page"`}>${title}</a>`,
+  )}</nav>`
 }
 <div class="source">${source}</div>
 ${isLive && html`<span class="live" id="live" role="status"><a href="">Reload</a> to refresh</span>`}
-${
-  visit.access === 'signed in' &&
-  html`<form method="post" action="${base}/sign-out"><button type="submit">Sign out</button></form>`
-}
+${person && who(visit)}
 </header>
-<main id="main"${current && html` data-page="${current}"`}>${main}</main>
+<main id="main" tabindex="-1"${current && html` data-page="${current}"`}${isLive && html` data-live`}>${main}</main>
+${person && keysDialog()}
 </body>
 </html>
 `
 }
 
-function brand(base: string): Html {
-  return html`<a class="brand" href="${base}/"><img src="${base}/assets/drover.svg" alt="" width="22" height="22">Drover</a>`
+function who({ base, person, isReadOnly }: Visit): Html | undefined {
+  if (person === undefined) return undefined
+  const isKnown = person.by !== 'machine'
+  return html`<div class="who">${
+    isKnown &&
+    html`<span title="your role is ${person.role}">${showText(person.name, MAX_NAME_LENGTH)} · ${person.role}</span>`
+  }${isReadOnly && html`<span class="badge paused">read-only</span>`}${
+    person.by === 'session' &&
+    html`<form method="post" action="${base}/sign-out"><button type="submit">Sign out</button></form>`
+  }</div>`
+}
+
+// Opened by assets/live.js; without scripts there are no keys either.
+function keysDialog(): Html {
+  return html`<dialog id="keys" aria-labelledby="keys-title">
+<h2 class="title" id="keys-title">Keys</h2>
+<dl>${NAVIGATION.map(({ title, key }) => html`<div><dt class="key"><kbd>g</kbd> <kbd>${key}</kbd></dt><dd>${title}</dd></div>`)}
+<div><dt class="key"><kbd>/</kbd></dt><dd>Search</dd></div>
+<div><dt class="key"><kbd>r</kbd></dt><dd>Reload</dd></div>
+<div><dt class="key"><kbd>?</kbd></dt><dd>This help</dd></div>
+</dl>
+<form method="dialog"><button type="submit">Close</button></form>
+</dialog>`
 }
 
 /** The page of a problem: what is wrong, and where to go on. */

@@ -3,6 +3,8 @@ import type { RequestHandler } from 'express'
 import type { Logger } from 'pino'
 import { InvalidOptionError, suggest, TokenRequiredError, UnknownOptionError } from '../job/index.js'
 import { checkPrefix, DEFAULT_REDIS, parseRedisUrl, type RedisSettings, redisSettingsFromEnv } from '../redis/index.js'
+import { type ProxyUserOptions, type ReadProxyUser, readProxyUser } from './access/proxy-user.js'
+import type { Authorize } from './access/sign-in.js'
 import { isLoopbackHost } from './addresses.js'
 
 export interface DashboardOptions {
@@ -23,8 +25,9 @@ export interface DashboardOptions {
    */
   readonly basePath?: string | undefined
   /**
-   * What people sign in with, and programs send as `Authorization: Bearer`: 8 to 512 visible ASCII characters. Default
-   * none: then only requests from this machine are answered.
+   * What an admin signs in with, and programs send as `Authorization: Bearer`: 8 to 512 visible ASCII characters. Default
+   * none: then only requests from this machine are answered. With it, tokens of `drover token create` sign in too, each with
+   * the role that its scopes give.
    */
   readonly token?: string | undefined
   /**
@@ -32,6 +35,16 @@ export interface DashboardOptions {
    * which believes none of them; too high a number lets anyone evade the limit on failed sign-ins.
    */
   readonly trustProxy?: number | undefined
+  /**
+   * Inside an app: tells who asks, by the app's own means such as its session, as `{ name, role }`; nothing for whoever must
+   * not see the dashboard. It is asked for every request. Not together with `token` or `proxyUser`.
+   */
+  readonly authorize?: Authorize | undefined
+  /**
+   * Behind a proxy that signs people in: the header that says who they are, and the addresses of the proxy. Requests from
+   * elsewhere need the `token`, if there is one.
+   */
+  readonly proxyUser?: ProxyUserOptions | undefined
   /** Pino logger for requests and for what goes wrong. Default: nothing is logged. */
   readonly logger?: Logger | undefined
   /**
@@ -52,6 +65,8 @@ export interface CheckedOptions {
   readonly basePath: string
   readonly token: string | undefined
   readonly trustProxy: number
+  readonly authorize: Authorize | undefined
+  readonly readProxyUser: ReadProxyUser | undefined
   readonly logger: Logger | undefined
   readonly beside: RequestHandler | undefined
   readonly readOnly: boolean
@@ -65,6 +80,8 @@ const OPTION_NAMES = [
   'basePath',
   'token',
   'trustProxy',
+  'authorize',
+  'proxyUser',
   'beside',
   'logger',
   'readOnly',
@@ -102,11 +119,14 @@ export function checkOptions(options: DashboardOptions): CheckedOptions {
     basePath: checkBasePath(options.basePath ?? ''),
     token: checkToken(options.token),
     trustProxy: checkNumber('trustProxy', options.trustProxy ?? 0, MAX_PROXIES),
+    authorize: checkAuthorize(options),
+    readProxyUser: options.proxyUser === undefined ? undefined : readProxyUser(options.proxyUser),
     logger: checkLogger(options.logger),
     beside: checkBeside(options.beside),
     readOnly: checkFlag('readOnly', readOnly),
   }
-  if (checked.token === undefined && !isLoopbackHost(checked.host)) throw new TokenRequiredError(checked.host)
+  const isClosed = [checked.token, checked.authorize, checked.readProxyUser].some((way) => way !== undefined)
+  if (!isClosed && !isLoopbackHost(checked.host)) throw new TokenRequiredError(checked.host)
   return checked
 }
 
@@ -136,6 +156,13 @@ function checkToken(token: unknown): string | undefined {
   if (token === undefined || (typeof token === 'string' && TOKEN.test(token))) return token
   const got = typeof token === 'string' ? token.length : token
   throw new InvalidOptionError('token', '8 to 512 visible ASCII characters (shown is only their number)', got)
+}
+
+function checkAuthorize({ authorize, token, proxyUser }: DashboardOptions): Authorize | undefined {
+  if (authorize === undefined) return undefined
+  if (typeof authorize !== 'function') throw new InvalidOptionError('authorize', 'a function', authorize)
+  if (token === undefined && proxyUser === undefined) return authorize
+  throw new InvalidOptionError('authorize', 'no token and no proxyUser beside it: it decides alone', 'both')
 }
 
 function checkLogger(logger: unknown): Logger | undefined {

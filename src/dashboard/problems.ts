@@ -100,6 +100,6 @@ function jobProblem(error: unknown): Problem | undefined {
 /** The problem when Redis is down, refuses us or has no such database; undefined for any other error. */
 export function redisProblem(error: unknown): Problem | undefined {
   const masked = maskRedisError(error, { operation: 'the dashboard', timeoutMs: READ_TIMEOUT_MS })
-  if (!(masked instanceof DroverError)) return undefined
+  if (!(masked instanceof DroverError) || !masked.code.startsWith('REDIS_')) return undefined
   return { status: 503, code: masked.code, message: masked.message }
 }

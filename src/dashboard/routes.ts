@@ -1,8 +1,11 @@
-// The table of contents: every path the dashboard answers, who may ask for it and what it changes. bull-board answers
+// The table of contents: every path the dashboard answers, the role it takes and what it changes. bull-board answers
 // all below BOARD_PATH (visit.ts); everything else is a 404 for those who are signed in.
+import type { Role } from '../ledger/index.js'
+import { livePageOf, pageOf } from './page-of.js'
 import { asset } from './pages/asset.js'
+import { auditView } from './pages/audit.js'
 import { showLive } from './pages/livez.js'
-import { showOverview } from './pages/overview.js'
+import { overviewView } from './pages/overview.js'
 import { showOverviewJson } from './pages/overview-json.js'
 import { showReady } from './pages/readyz.js'
 import { showSignIn, takeSignIn } from './pages/sign-in.js'
@@ -11,22 +14,27 @@ import type { Page } from './shared.js'
 
 export interface Route {
   readonly method: 'GET' | 'POST'
-  /** Matched exactly: no other case, no slash more, no query. */
+  /** Matched exactly: no other case, no slash more, no query; `:name` is one part of the path. */
   readonly path: string
   readonly page: Page
-  readonly signIn: 'needed' | 'not needed'
-  /** What it changes. Whatever changes anything takes POST, which must come from our own origin. */
-  readonly changes: 'nothing' | 'session'
+  /** The least role that may; `none` is open to strangers. */
+  readonly role: Role | 'none'
+  /**
+   * What it changes. Whatever changes anything takes POST, which must come from our own origin. What changes `jobs` is refused
+   * in read-only mode, and writes itself into the audit list (access/audited.ts).
+   */
+  readonly changes: 'nothing' | 'session' | 'jobs'
 }
 
 export const ROUTES: readonly Route[] = [
-  { method: 'GET', path: '/', page: showOverview, signIn: 'needed', changes: 'nothing' },
-  { method: 'GET', path: '/overview.json', page: showOverviewJson, signIn: 'needed', changes: 'nothing' },
-  { method: 'GET', path: '/sign-in', page: showSignIn, signIn: 'not needed', changes: 'nothing' },
-  { method: 'POST', path: '/sign-in', page: takeSignIn, signIn: 'not needed', changes: 'session' },
-  { method: 'POST', path: '/sign-out', page: takeSignOut, signIn: 'not needed', changes: 'session' },
-  { method: 'GET', path: '/livez', page: showLive, signIn: 'not needed', changes: 'nothing' },
-  { method: 'GET', path: '/readyz', page: showReady, signIn: 'not needed', changes: 'nothing' },
+  { method: 'GET', path: '/', page: livePageOf(overviewView), role: 'viewer', changes: 'nothing' },
+  { method: 'GET', path: '/overview.json', page: showOverviewJson, role: 'viewer', changes: 'nothing' },
+  { method: 'GET', path: '/audit', page: pageOf(auditView), role: 'viewer', changes: 'nothing' },
+  { method: 'GET', path: '/sign-in', page: showSignIn, role: 'none', changes: 'nothing' },
+  { method: 'POST', path: '/sign-in', page: takeSignIn, role: 'none', changes: 'session' },
+  { method: 'POST', path: '/sign-out', page: takeSignOut, role: 'none', changes: 'session' },
+  { method: 'GET', path: '/livez', page: showLive, role: 'none', changes: 'nothing' },
+  { method: 'GET', path: '/readyz', page: showReady, role: 'none', changes: 'nothing' },
   ...[
     ['page.css', 'text/css'] as const,
     ['tables.css', 'text/css'] as const,
@@ -37,7 +45,7 @@ export const ROUTES: readonly Route[] = [
       method: 'GET',
       path: `/assets/${name}`,
       page: asset(name, contentType),
-      signIn: 'not needed',
+      role: 'none',
       changes: 'nothing',
     }),
   ),

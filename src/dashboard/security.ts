@@ -1,8 +1,8 @@
 // The headers of every answer, and the rule that nothing changes at the request of another site.
 import type { Request, RequestHandler } from 'express'
 import helmet from 'helmet'
+import { bearerToken } from './access/sign-in.js'
 import { answerProblem } from './problems.js'
-import { bearerToken } from './sign-in.js'
 
 const PAGE_CSP = {
   'default-src': ["'none'"],

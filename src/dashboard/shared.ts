@@ -1,13 +1,19 @@
-// What all pages work with: the one reader of Redis, the shared overview, sign-in. create-dashboard.ts builds it.
+// What all pages work with: the one reader of Redis, the shared overview, sign-in, open tabs. create-dashboard.ts builds it.
 import type { Request, Response } from 'express'
-import type { RedisClient } from '../redis/index.js'
+import type { Logger } from 'pino'
+import type { RedisClient, RedisSettings } from '../redis/index.js'
+import type { SignIn } from './access/sign-in.js'
+import type { Live } from './live.js'
 import type { OverviewSource } from './overview-source.js'
-import type { SignIn } from './sign-in.js'
 
 export interface Shared {
   readonly client: RedisClient
+  readonly prefix: string
+  readonly redis: RedisSettings
   readonly overview: OverviewSource
   readonly signIn: SignIn
+  readonly live: Live
+  readonly logger: Logger | undefined
 }
 
 /** One page: it answers the request. What it throws becomes a problem, in problems.ts. */

@@ -1,5 +1,7 @@
 // What every page knows of the request it answers, kept in `response.locals`.
 import type { RequestHandler, Response } from 'express'
+import { includesRole, type Role } from '../ledger/index.js'
+import type { Person } from './access/person.js'
 
 /** bull-board answers every path below this one. */
 export const BOARD_PATH = '/queues'
@@ -11,17 +13,24 @@ export interface Visit {
   readonly requestId: string
   /** Whether bull-board's script reads the answer, which wants problems in its own words. */
   readonly isBoard: boolean
-  /** How the request passed the sign-in: not (yet), because none is needed, or with a session or token. */
-  access: 'none' | 'open' | 'signed in'
+  /** Nothing that changes a job or a queue is offered, or taken. */
+  readonly isReadOnly: boolean
+  /** Who asks; undefined for whoever did not pass the sign-in. */
+  person: Person | undefined
+}
+
+/** Whether whoever asks may do what takes this role: what they may not do is not offered to them. */
+export function may({ person, isReadOnly }: Visit, needed: Role): boolean {
+  return person !== undefined && includesRole(person.role, needed) && (needed === 'viewer' || !isReadOnly)
 }
 
 /** Starts the visit of each request. `basePath` is the path browsers see; empty takes where `app.use` put us. */
-export function startVisit(basePath: string): RequestHandler {
+export function startVisit(basePath: string, isReadOnly: boolean): RequestHandler {
   return (request, response, next) => {
     // A mount path with parameters could make this begin with `//`, and a link to it lead to another host.
     const base = basePath || request.baseUrl.replace(/^\/+/, '/').replace(/\/$/, '')
     const isBoard = request.path === BOARD_PATH || request.path.startsWith(`${BOARD_PATH}/`)
-    const visit: Visit = { base, requestId: String(request.id), isBoard, access: 'none' }
+    const visit: Visit = { base, requestId: String(request.id), isBoard, isReadOnly, person: undefined }
     response.locals.visit = visit
     response.setHeader('X-Request-Id', visit.requestId)
     next()

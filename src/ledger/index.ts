@@ -1,5 +1,24 @@
 // The door of the ledger: what finishes a job commits here, and results, counters and stats are read here.
+export {
+  AccessList,
+  createToken,
+  listTokens,
+  MAX_COPY_AGE_MS,
+  type NewToken,
+  revokeToken,
+  type TokenRecord,
+} from './access/access-list.js'
+export { includesRole, isRole, ROLES, type Role, roleOfToken, SCOPES_OF_ROLE } from './access/roles.js'
+export { type Access, allowsJob, allowsQueue, allowsScope, SCOPES, type Scope } from './access/scopes.js'
 export { AddBackend, type AddReply, type AddRules, attachAddRules, type RuledJob } from './add-job.js'
+export {
+  type AuditEntry,
+  isAuditId,
+  MAX_AUDIT_ENTRIES,
+  type NewAuditEntry,
+  readAudit,
+  writeAudit,
+} from './audit.js'
 export {
   attachBatchScripts,
   type BatchEvent,

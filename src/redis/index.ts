@@ -24,6 +24,7 @@ export {
 export type { EmbeddedRedisExit } from './embedded-process.js'
 export { type EmbeddedRedis, type EmbeddedRedisOptions, startEmbeddedRedis } from './embedded-server.js'
 export {
+  auditKey,
   BULL_RESERVED_IDS,
   checkCounterName,
   checkJobId,

@@ -153,7 +153,12 @@ export function workerOrdersKey(prefix: string, id: string): string {
   return `${prefix}:worker:${id}:orders`
 }
 
-/** Hash of the tokens of the HTTP API: id -> JSON with the token's SHA-256, never the token. No TTL. */
+/** Stream: who changed what in the dashboard, the newest 10,000. See `NewAuditEntry`. No TTL. */
+export function auditKey(prefix: string): string {
+  return `${prefix}:audit`
+}
+
+/** Hash of the tokens of the HTTP API and the dashboard: id -> JSON with the token's SHA-256, never the token. No TTL. */
 export function tokensKey(prefix: string): string {
   return `${prefix}:tokens`
 }

@@ -116,6 +116,25 @@ describe('the overview', () => {
     expect(complaints).toEqual([])
   })
 
+  it('takes keys: g and a letter for a page, ? for the help', async () => {
+    const { page, complaints } = await stage.openPage()
+    await stage.signIn(page)
+    await page.keyboard.press('?')
+    const help = page.getByRole('dialog', { name: 'Keys' })
+    await help.waitFor()
+    await screenshot(page, 'keys')
+    await page.keyboard.press('Escape')
+    await help.waitFor({ state: 'hidden' })
+    await page.keyboard.press('g')
+    await page.keyboard.press('a')
+    await page.waitForURL(`${stage.url}/audit`)
+    await page.getByText('Nobody has changed anything here yet.').waitFor()
+    await page.keyboard.press('g')
+    await page.keyboard.press('o')
+    await page.waitForURL(`${stage.url}/`)
+    expect(complaints).toEqual([])
+  })
+
   it('rests while the tab is hidden or text is selected', async () => {
     const { page } = await stage.openPage()
     await stage.signIn(page)
@@ -140,7 +159,9 @@ describe('the overview', () => {
   it('goes to the sign-in page when the session ends', async () => {
     const { page } = await stage.openPage()
     await stage.signIn(page)
-    await page.context().clearCookies()
+    const other = await page.context().newPage()
+    await other.goto(stage.url)
+    await other.getByRole('button', { name: 'Sign out' }).click()
     await page.getByRole('heading', { name: 'Sign in' }).waitFor()
   })
 

@@ -110,7 +110,7 @@ describe('with a token', () => {
     const url = await start({ token: TOKEN })
     const answer = await ask(url, '/sign-in', { method: 'POST', headers: form(url), body: `token=${TOKEN}` })
     expect(answer.headers['set-cookie']?.[0]).toMatch(
-      /^drover=\d+\.[\w-]{22}\.[\w-]{43}; Max-Age=43200; Path=\/; HttpOnly; SameSite=Strict$/,
+      /^drover=\d+\.[\w-]{22}\.settings\.[\w-]{43}; Max-Age=43200; Path=\/; HttpOnly; SameSite=Strict$/,
     )
     const cookie = cookieOf(answer)
     expect((await ask(url, '/', { headers: { ...BROWSER, cookie } })).text).toContain('action="/sign-out"')
@@ -125,10 +125,10 @@ describe('with a token', () => {
     const url = await start({ token: TOKEN })
     const cookie = await signIn(url, TOKEN)
     const other = await signIn(await start({ token: TOKEN }), TOKEN)
-    const [expiresAt = '', id, signature] = cookie.slice('drover='.length).split('.')
+    const [expiresAt = '', id, token, signature] = cookie.slice('drover='.length).split('.')
     for (const forged of [
       other,
-      `drover=${Number(expiresAt) + 1}.${id}.${signature}`,
+      `drover=${Number(expiresAt) + 1}.${id}.${token}.${signature}`,
       cookie.slice(0, -1),
       `__Host-${cookie}`,
       'drover=',

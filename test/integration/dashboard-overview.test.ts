@@ -218,16 +218,4 @@ describe('the overview', () => {
     await expect.poll(queues, { timeout: 10_000 }).toBe(1)
     expect(await hashReads()).toBeGreaterThanOrEqual(60)
   })
-
-  it('answers 304 while nothing changed, and the page again when something did', async () => {
-    const media = await openQueue('media')
-    const url = await start()
-    const first = await ask(url, '/', { headers: BROWSER })
-    const headers = { ...BROWSER, 'if-none-match': String(first.headers.etag) }
-    const { readAt } = await overview(url)
-    await expect.poll(async () => (await overview(url)).readAt, { timeout: 10_000 }).toBeGreaterThan(readAt)
-    expect(await ask(url, '/', { headers })).toMatchObject({ status: 304, text: '' })
-    await media.add('resize', {})
-    await expect.poll(async () => (await ask(url, '/', { headers })).status).toBe(200)
-  })
 })

@@ -112,7 +112,10 @@ describe('a session', () => {
 
 describe('a token', () => {
   it('is compared by digests of one length, in constant time', () => {
-    const source = readFileSync(fileURLToPath(new URL('../../src/dashboard/sign-in.ts', import.meta.url)), 'utf8')
+    const source = readFileSync(
+      fileURLToPath(new URL('../../src/dashboard/access/sign-in.ts', import.meta.url)),
+      'utf8',
+    )
     expect(source).toContain('timingSafeEqual(digest(candidate), this.#tokenDigest)')
     expect(source).toMatch(/function digest\(text: string\): Buffer \{\n {2}return createHash\('sha256'\)/)
     expect(source).not.toMatch(/candidate ===|=== candidate|token ===|=== token/)

@@ -130,7 +130,14 @@ async function useDashboard(url: string, readOnly: boolean): Promise<void> {
   try {
     const { url: at } = await dashboard.listen()
     const failed = (await admin.zrange('{drover:media}:media:failed', '0', '-1'))[0] ?? ''
-    const reads = ['/', '/overview.json', '/readyz', '/queues', '/queues/api/queues?activeQueue=media&status=latest']
+    const reads = [
+      '/',
+      '/audit',
+      '/overview.json',
+      '/readyz',
+      '/queues',
+      '/queues/api/queues?activeQueue=media&status=latest',
+    ]
     const lists = ['active', 'waiting', 'prioritized', 'completed', 'failed', 'delayed', 'paused', 'waiting-children']
     for (const list of lists) reads.push(`/queues/api/queues?activeQueue=media&status=${list}`)
     for (const more of ['', '/logs', '/flow']) reads.push(`/queues/api/queues/media/${failed}${more}`)

@@ -3,7 +3,8 @@
 import type { Command } from 'commander'
 import type { Logger } from 'pino'
 import type { Settings } from '../../config/index.js'
-import { createDashboard } from '../../dashboard/index.js'
+import { createDashboard, type ProxyUserOptions } from '../../dashboard/index.js'
+import { UsageError } from '../../job/index.js'
 import { createHttpApi, type HttpApi } from '../../producer/http/index.js'
 import { describeRedis, logDurability, type RedisSettings, readServerInfo } from '../../redis/index.js'
 import { EXIT_CODES } from '../exit-codes.js'
@@ -33,6 +34,12 @@ export const serve: Verb = {
         '--trust-proxy <number>',
         'how many reverse proxies in front may say who asked, and over https (default: 0)',
       )
+      .option('--proxy-user-header <name>', 'header in which a proxy that signs people in says who they are')
+      .option('--proxy-groups-header <name>', 'header with their groups; one named as a role gives that role')
+      .option(
+        '--proxy-from <addresses>',
+        'addresses or networks of that proxy, with commas between; it alone is believed',
+      )
     addSettings(command, SETTINGS)
     command.addHelpText(
       'after',
@@ -56,6 +63,7 @@ SIGTERM or Ctrl-C: ends the requests that are being answered, then exits with 0.
     const isReadOnly = options.readOnly === true
     const { api, jobs } = options.api === false ? NO_API : await openApi(settings, { redis, rate, isReadOnly, logger })
     const { prefix, host, port, basePath, token } = settings
+    const proxyUser = readProxyUser(options)
     try {
       const dashboard = createDashboard({
         redis,
@@ -66,6 +74,7 @@ SIGTERM or Ctrl-C: ends the requests that are being answered, then exits with 0.
         token,
         readOnly: isReadOnly,
         trustProxy: readWhole('--trust-proxy', options.trustProxy),
+        proxyUser,
         beside: api?.router,
         logger,
       })
@@ -86,6 +95,18 @@ SIGTERM or Ctrl-C: ends the requests that are being answered, then exits with 0.
     logger.info('dashboard closed')
     return EXIT_CODES.ok.code
   },
+}
+
+function readProxyUser(options: VerbCall['options']): ProxyUserOptions | undefined {
+  const { proxyUserHeader: header, proxyGroupsHeader: groupsHeader, proxyFrom: from } = options
+  if (header === undefined && groupsHeader === undefined && from === undefined) return undefined
+  if (typeof header !== 'string' || typeof from !== 'string') {
+    throw new UsageError(
+      '--proxy-user-header and --proxy-from go together: a header is believed from named addresses only',
+    )
+  }
+  const addresses = from.split(',').map((address) => address.trim())
+  return { header, from: addresses, groupsHeader: typeof groupsHeader === 'string' ? groupsHeader : undefined }
 }
 
 interface OpenApi {

@@ -1,16 +1,19 @@
-// `drover token`: makes, lists and revokes the tokens that let programs into the HTTP API. The tokens themselves are
-// src/producer/http.
+// `drover token`: makes, lists and revokes the tokens that let programs into the HTTP API and people into the
+// dashboard. The tokens themselves are src/ledger/access.
 import type { Command } from 'commander'
 import { InvalidOptionError, parseDuration, suggest, TokenNotFoundError, UsageError } from '../../job/index.js'
 import {
   createToken,
+  isRole,
   listTokens,
   MAX_COPY_AGE_MS,
+  ROLES,
   revokeToken,
   SCOPES,
+  SCOPES_OF_ROLE,
   type Scope,
   type TokenRecord,
-} from '../../producer/http/index.js'
+} from '../../ledger/index.js'
 import type { RedisClient } from '../../redis/index.js'
 import { EXIT_CODES } from '../exit-codes.js'
 import { formatTable, type Output } from '../output.js'
@@ -23,7 +26,7 @@ type Action = (typeof ACTIONS)[number]
 type Options = VerbCall['options']
 
 /** Options that only `create` takes. */
-const CREATE_OPTIONS = ['scope', 'limitJobs', 'limitQueues', 'expires'] as const
+const CREATE_OPTIONS = ['scope', 'role', 'limitJobs', 'limitQueues', 'expires'] as const
 const DEFAULT_EXPIRY = '90d'
 const TEN_YEARS_MS = 3_650 * 86_400_000
 
@@ -33,6 +36,7 @@ export const token: Verb = {
       .argument('<action>', 'create, list or revoke')
       .argument('[name]', 'create: who uses the token; revoke: the id of the token')
       .option('--scope <scopes>', `create: what it may do, with commas between: ${SCOPES.join(', ')}`)
+      .option('--role <role>', `create: the scopes of somebody who signs in to the dashboard: ${ROLES.join(', ')}`)
       .option('--limit-jobs <names>', 'create: the only jobs that it is for, with commas between (default: all)')
       .option('--limit-queues <names>', 'create: the only queues that it is for (default: all)')
       .option('--expires <duration>', `create: how long it holds, or never (default: ${DEFAULT_EXPIRY})`)
@@ -45,6 +49,7 @@ admin includes the other scopes. To rotate a token, make the next one first: bot
 
 Examples:
   $ drover token create web-shop --scope enqueue,read
+  $ drover token create ann --role operator               signs in to the dashboard
   $ drover token create mailer --scope enqueue --limit-jobs mail.send --expires 365d
   $ drover token list
   $ drover token revoke 0a1b2c3d4e5f`,
@@ -111,8 +116,7 @@ function describe({ scopes, jobs, queues, expiresAt }: TokenRecord): string {
 }
 
 function readNew(name: string, options: Options): Parameters<typeof createToken>[2] {
-  const scopes = readList(options.scope)
-  if (scopes === undefined) throw new UsageError(`expected --scope with one or more of ${SCOPES.join(', ')}`)
+  const scopes = readScopes(options)
   return {
     name,
     scopes: scopes as Scope[],
@@ -120,6 +124,17 @@ function readNew(name: string, options: Options): Parameters<typeof createToken>
     queues: readList(options.limitQueues),
     expiresAt: readExpiry(options.expires ?? DEFAULT_EXPIRY),
   }
+}
+
+function readScopes({ scope, role }: Options): readonly string[] {
+  if ((scope === undefined) === (role === undefined)) {
+    throw new UsageError(
+      `expected --scope with one or more of ${SCOPES.join(', ')}, or --role with one of ${ROLES.join(', ')}`,
+    )
+  }
+  if (role === undefined) return readList(scope) ?? []
+  if (!isRole(role)) throw new InvalidOptionError('--role', `one of ${ROLES.join(', ')}`, role)
+  return SCOPES_OF_ROLE[role]
 }
 
 function readExpiry(expires: unknown): number | undefined {

@@ -1,62 +1,93 @@
-// Keeps an open page current without a reload: asks for the same page every two seconds and changes what is different in
-// it. Pauses while the tab is hidden. Without this script the page is as good, and the person reloads it.
-
-const REFRESH_MS = 2_000
-const MAX_WAIT_MS = 10_000
+// What our pages do beyond being read: they stay current without a reload, and take keys. The server sends
+// what `main` shows as server-sent events whenever it changes. Without this script the pages are as good, and are reloaded.
 
 const main = document.getElementById('main')
 const status = document.getElementById('live')
-let etag = ''
-let waitMs = REFRESH_MS
-let timer
+let events
+let triedAgainMs = 2_000
 
-say('Live')
-timer = setTimeout(refresh, REFRESH_MS)
+if (main.dataset.live !== undefined) {
+  follow()
+  document.addEventListener('visibilitychange', () => {
+    // A browser opens six connections to one host at most: tabs that nobody sees must not hold them.
+    if (document.hidden) {
+      events?.close()
+      say('Paused')
+    } else follow()
+  })
+}
 setInterval(showTimes, 1_000)
-document.addEventListener('visibilitychange', () => {
-  clearTimeout(timer)
-  if (document.hidden) say('Paused')
-  else refresh()
-})
+document.addEventListener('keydown', takeKey)
 
-async function refresh() {
-  clearTimeout(timer)
-  try {
-    await fetchPage()
-    waitMs = REFRESH_MS
-  } catch {
-    // The dashboard itself does not answer: said beside the sign-out, and tried again less and less often.
-    say('No connection', 'off')
-    waitMs = Math.min(MAX_WAIT_MS, waitMs * 2)
+function follow() {
+  events?.close()
+  events = new EventSource(location.href)
+  events.onmessage = ({ data }) => {
+    triedAgainMs = 2_000
+    show(JSON.parse(data))
   }
-  if (!document.hidden) timer = setTimeout(refresh, waitMs)
+  events.onerror = async () => {
+    if (events.readyState !== EventSource.CLOSED) return say('No connection', 'off')
+    // Refused, not cut: the session is over, or there are too many tabs. The page itself says which.
+    say('No connection', 'off')
+    const { type, status: answered } = await fetch(location.href, {
+      headers: { Accept: 'text/html' },
+      redirect: 'manual',
+    }).catch(() => ({ type: 'error', status: 0 }))
+    if (type === 'opaqueredirect' || answered === 401 || answered === 403) return location.reload()
+    triedAgainMs = Math.min(30_000, triedAgainMs * 2)
+    setTimeout(() => document.hidden || follow(), triedAgainMs)
+  }
 }
 
-async function fetchPage() {
-  const response = await fetch(location.href, {
-    headers: { Accept: 'text/html', ...(etag && { 'If-None-Match': etag }) },
-    cache: 'no-store',
-    redirect: 'manual',
-  })
-  // The session ended: the page that the server now wants to show is the sign-in.
-  if (response.type === 'opaqueredirect') return location.reload()
-  if (response.status !== 304) {
-    const fresh = new DOMParser().parseFromString(await response.text(), 'text/html').getElementById('main')
-    // A proxy's own error page is not this page.
-    if (fresh?.dataset.page !== main.dataset.page) throw new Error(`status ${response.status}`)
-    // Whoever is copying something wants it to stay where it is.
-    if (!getSelection().isCollapsed && main.contains(getSelection().anchorNode)) return say('Paused: text selected')
-    change(main, fresh)
-    etag = response.headers.get('ETag') ?? ''
+function show({ status: answered, html }) {
+  // Whoever is copying something wants it to stay where it is, and whoever writes wants to go on.
+  if (isSelecting()) {
+    say('Paused: text selected')
+    waiting = { status: answered, html }
+    return
   }
-  if (document.hidden) return
-  say(response.ok || response.status === 304 ? 'Live' : 'Redis down', response.status === 503 ? 'off' : undefined)
+  const fresh = document.createElement('template')
+  fresh.innerHTML = html
+  const notice = fresh.content.querySelector('#down')
+  // While Redis is down the last numbers stay, under a notice.
+  if (notice !== null && fresh.content.children.length === 1) {
+    document.getElementById('down')?.remove()
+    main.prepend(notice)
+  } else {
+    changeChildren(main, fresh.content)
+    showTimes()
+  }
+  say(answered === 503 ? 'Redis down' : 'Live', answered === 503 ? 'off' : 'on')
+}
+
+// What came while text was selected is shown when it no longer is.
+let waiting
+document.addEventListener('selectionchange', () => {
+  if (waiting === undefined || isSelecting()) return
+  const event = waiting
+  waiting = undefined
+  show(event)
+})
+
+function isSelecting() {
+  const selection = getSelection()
+  return !selection.isCollapsed && main.contains(selection.anchorNode)
 }
 
 // Makes `old` equal to `fresh`, keeping every element that can stay: focus, scrolling and what is open are not lost.
 function change(old, fresh) {
-  for (const { name } of [...old.attributes]) if (!fresh.hasAttribute(name)) old.removeAttribute(name)
+  const isOpened = old.nodeName === 'DETAILS' && old.open
+  const isTyped = old.matches('input, textarea, select') && old.dataset.typed !== undefined
+  for (const { name } of [...old.attributes]) {
+    if (!fresh.hasAttribute(name) && name !== 'data-typed' && !(isOpened && name === 'open')) old.removeAttribute(name)
+  }
   for (const { name, value } of fresh.attributes) if (old.getAttribute(name) !== value) old.setAttribute(name, value)
+  // What somebody is typing is theirs.
+  if (!isTyped) changeChildren(old, fresh)
+}
+
+function changeChildren(old, fresh) {
   const wanted = [...fresh.childNodes]
   while (old.childNodes.length > wanted.length) old.lastChild.remove()
   wanted.forEach((node, index) => {
@@ -71,6 +102,10 @@ function change(old, fresh) {
 function isSameKind(left, right) {
   return left.nodeType === Node.ELEMENT_NODE && left.nodeName === right.nodeName && left.id === right.id
 }
+
+document.addEventListener('input', ({ target }) => {
+  target.dataset.typed = ''
+})
 
 function showTimes() {
   for (const time of document.querySelectorAll('time[data-ago]')) {
@@ -90,6 +125,28 @@ function ago(ms) {
 }
 
 function say(text, state = 'on') {
+  if (status === null) return
   if (status.textContent !== text) status.textContent = text
   status.dataset.state = state
+}
+
+// Keys: `g` and a letter go to a page, `/` to the search, `?` shows them all.
+let isGoing = false
+
+function takeKey(event) {
+  const { key, target } = event
+  if (event.ctrlKey || event.metaKey || event.altKey || target.closest?.('input, textarea, select, dialog')) return
+  const link = isGoing && document.querySelector(`nav a[data-key="${CSS.escape(key)}"]`)
+  isGoing = key === 'g'
+  if (link) location.assign(link.href)
+  else if (key === '/') focusSearch(event)
+  else if (key === 'r') location.reload()
+  else if (key === '?') document.getElementById('keys')?.showModal()
+}
+
+function focusSearch(event) {
+  const field = main.querySelector('[data-search]')
+  event.preventDefault()
+  if (field !== null) field.focus()
+  else document.querySelector('a[data-search-page]')?.click()
 }

@@ -1,59 +1,23 @@
 // The first page: how the queues stand, what each job came to, counters, latest results. What is in its tables is in
-// overview-tables.ts; assets/live.js asks for it again every two seconds.
-import { createHash, randomUUID } from 'node:crypto'
-import type { Request, Response } from 'express'
+// overview-tables.ts; open tabs follow it.
 import { type Html, html } from '../html.js'
-import { page } from '../layout.js'
 import type { Overview } from '../overview-data.js'
-import type { OverviewState } from '../overview-source.js'
-import type { Problem } from '../problems.js'
-import type { Shared } from '../shared.js'
+import { downNotice } from '../page-of.js'
 import { showAgo, showNumber } from '../show.js'
-import { visitOf } from '../visit.js'
+import type { Asked, Shown } from '../view.js'
 import { countersSection, jobsSection, queuesSection, resultsSection } from './overview-tables.js'
 
-// Another process may render the same data otherwise.
-const VERSION = randomUUID()
-
-export async function showOverview(_request: Request, response: Response, { overview }: Shared): Promise<void> {
-  const state = await overview.read()
-  const visit = visitOf(response)
-  const nowMs = Date.now()
-  const shown = page(visit, {
+export async function overviewView({ shared, base, nowMs }: Asked): Promise<Shown> {
+  const { overview, problem } = await shared.overview.read()
+  return {
     title: 'Overview',
     current: 'overview',
-    isLive: true,
-    source: state.overview && html`<span>${state.overview.redis}</span> <span>prefix ${state.overview.prefix}</span>`,
-    main: html`${notices(state, nowMs)}${state.overview && content(visit.base, state.overview, nowMs)}`,
-  })
-  // Express answers 304 to a browser that has this tag.
-  response.setHeader('ETag', etagOf(state))
-  response
-    .status(state.problem?.status ?? 200)
-    .type('html')
-    .send(String(shown))
-}
-
-// All that the page shows, but for the moment of reading: that alone is no reason to draw the page again.
-function etagOf({ overview, problem }: OverviewState): string {
-  const text = JSON.stringify([VERSION, problem, problem === undefined ? { ...overview, readAt: 0 } : overview])
-  return `"${createHash('sha256').update(text).digest('base64url').slice(0, 22)}"`
-}
-
-function notices({ overview, problem }: OverviewState, nowMs: number): Html {
-  return html`${problem && downNotice(problem, overview, nowMs)}${overview && leftOutNotice(overview)}`
-}
-
-function downNotice(problem: Problem, overview: Overview | undefined, nowMs: number): Html {
-  return html`<section class="notice down" role="alert">
-<h2>Redis does not answer</h2>
-<p>${problem.code === 'REDIS_UNAVAILABLE' ? 'Check that it runs and can be reached. This page goes on trying.' : problem.message}</p>
-<p>${
-    overview === undefined
-      ? 'This page shows your jobs as soon as it does.'
-      : html`Below is what it said ${showAgo(overview.readAt, nowMs)}.`
-  }</p>
-</section>`
+    source: overview && html`<span>${overview.redis}</span> <span>prefix ${overview.prefix}</span>`,
+    main: html`${problem && downNotice(problem, overview && html`Below is what it said ${showAgo(overview.readAt, nowMs)}.`)}
+${overview && leftOutNotice(overview)}
+${overview && content(base, overview, nowMs)}`,
+    status: problem?.status,
+  }
 }
 
 function leftOutNotice({ leftOut }: Overview): Html {

@@ -3,9 +3,9 @@
 import { randomUUID } from 'node:crypto'
 import type { NextFunction, Request, RequestHandler, Response } from 'express'
 import type { Logger } from 'pino'
+import type { Access } from '../../ledger/index.js'
 import { bareRedisError } from '../../redis/index.js'
 import { problemBody, refusalOf } from './problem.js'
-import type { Access } from './scopes.js'
 
 export interface Call {
   readonly request: Request

@@ -8,8 +8,8 @@ import {
   UnknownJobError,
   UnknownOptionError,
 } from '../../job/index.js'
+import { type Access, allowsJob } from '../../ledger/index.js'
 import type { EnqueueOptions } from '../enqueue-options.js'
-import { type Access, allowsJob } from './scopes.js'
 
 export interface EnqueueRequest {
   readonly contract: AnyJobContract

@@ -2,11 +2,11 @@
 // gates.ts (token, rate, scope), its row of routes.ts, and on the way out problem.ts if it cannot be served.
 import { type RequestHandler, Router } from 'express'
 import { parseDuration } from '../../job/index.js'
+import { AccessList } from '../../ledger/index.js'
 import { checkPrefix, readDurability } from '../../redis/index.js'
 import { BullQueues } from '../bull-queues.js'
 import { createProducer, readSettings } from '../create-producer.js'
 import { RedisGate } from '../redis-gate.js'
-import { AccessList } from './access-list.js'
 import { accessOf, answerError, answerJson, answerNothing, callOf, startCall } from './call.js'
 import { Contracts } from './contracts.js'
 import { EventFeeds } from './event-feed.js'

@@ -2,10 +2,10 @@
 // let in here is answered 401, also for paths that do not exist.
 import type { Request, RequestHandler } from 'express'
 import { ipKeyGenerator, rateLimit } from 'express-rate-limit'
-import type { AccessList } from './access-list.js'
+import type { AccessList } from '../../ledger/index.js'
+import { type Access, allowsScope, type Scope } from '../../ledger/index.js'
 import { type Call, callOf } from './call.js'
 import { refuse } from './problem.js'
-import { type Access, allowsScope, type Scope } from './scopes.js'
 
 export interface RateLimits {
   /** Requests that one token may make in `windowMs`; an address without a valid token likewise. */

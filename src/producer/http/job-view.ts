@@ -1,9 +1,8 @@
 // A job and its result as the API shows them: BullMQ's hash of the job, its state, and the result record.
 import { JobNotFoundError, type JsonValue } from '../../job/index.js'
-import { type JobResult, parseResult } from '../../ledger/index.js'
+import { type Access, allowsJob, type JobResult, parseResult } from '../../ledger/index.js'
 import type { BullQueue } from '../bull-queues.js'
 import type { RedisGate } from '../redis-gate.js'
-import { type Access, allowsJob } from './scopes.js'
 
 /** What is read of a job's hash; BullMQ shortens some of its names. */
 const FIELDS = [

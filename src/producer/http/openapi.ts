@@ -2,12 +2,12 @@
 // for it may see them.
 import { readFileSync } from 'node:fs'
 import type { AnyJobContract } from '../../job/index.js'
+import { type Access, allowsJob } from '../../ledger/index.js'
 import { type JsonSchema, toJsonSchema } from './contract-schema.js'
 import { PARAMETERS, pathParameters } from './openapi-parameters.js'
 import { SCHEMAS } from './openapi-schemas.js'
 import { JSON_TYPE, NDJSON_TYPES } from './read-body.js'
 import { type AnswerName, ROUTES, type Route } from './routes.js'
-import { type Access, allowsJob } from './scopes.js'
 
 const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as {
   readonly version: string

@@ -3,15 +3,15 @@
 
 import type { JsonValue } from '../../job/index.js'
 import { QueueNotFoundError, suggest } from '../../job/index.js'
+import type { AccessList } from '../../ledger/index.js'
+import { type Access, allowsQueue } from '../../ledger/index.js'
 import { checkQueueName, queuesKey } from '../../redis/index.js'
 import type { BullQueue, BullQueues } from '../bull-queues.js'
 import type { Producer } from '../create-producer.js'
 import type { RedisGate } from '../redis-gate.js'
-import type { AccessList } from './access-list.js'
 import type { Call } from './call.js'
 import type { Contracts } from './contracts.js'
 import type { EventFeeds } from './event-feed.js'
-import { type Access, allowsQueue } from './scopes.js'
 
 export interface Room {
   readonly prefix: string

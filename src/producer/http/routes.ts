@@ -1,5 +1,7 @@
 // The table of contents: every path of the API below /v1, the scope it needs, what it takes and what it answers. The
 // router, the OpenAPI document and the test of all rights are made from it.
+
+import type { Scope } from '../../ledger/index.js'
 import type { Call } from './call.js'
 import { addToCounter, getCounter, getHistory, listCounters, removeCounter } from './counter-routes.js'
 import { enqueueBulk } from './enqueue-bulk.js'
@@ -8,7 +10,6 @@ import { streamJob, streamQueue } from './event-stream.js'
 import { cancel, getJob, getResult, removeJob, removeResult, retry } from './job-routes.js'
 import { cancelMany, getJobs, getQueue, listQueues, pause, resume } from './queue-routes.js'
 import type { Room } from './room.js'
-import type { Scope } from './scopes.js'
 
 /** Query parameters and headers, by the names under which openapi-parameters.ts describes them. */
 export type ParameterName =

@@ -9,7 +9,7 @@ describe('the routes', () => {
   })
 
   it('are open without a sign-in only where nothing of a job shows', () => {
-    const open = ROUTES.filter(({ signIn }) => signIn === 'not needed').map(({ method, path }) => `${method} ${path}`)
+    const open = ROUTES.filter(({ role }) => role === 'none').map(({ method, path }) => `${method} ${path}`)
     expect(open).toEqual([
       'GET /sign-in',
       'POST /sign-in',

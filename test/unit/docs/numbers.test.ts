@@ -117,10 +117,12 @@ const NUMBERS: readonly [document: string, words: string, source: string, code: 
   ['docs/operations.md', 'From 85 % of', 'src/redis/server-findings.ts', 'FULL_SHARE = 0.85'],
   ['docs/operations.md', 'below 80 % they enqueue', 'src/producer/store-watch.ts', 'RESUME_SHARE = 0.8'],
   ['docs/operations.md', '`WAIT`, up to 1 s', 'src/producer/replica-wait.ts', 'REPLICA_WAIT_MS = 1_000'],
-  ['docs/operations.md', '12 hours', 'src/dashboard/session.ts', 'SESSION_MS = 12 * 60 * 60 * 1000'],
+  ['docs/dashboard.md', 'newest 10,000 entries', 'src/ledger/audit.ts', 'MAX_AUDIT_ENTRIES = 10_000'],
+  ['docs/dashboard.md', 'each 2 s', 'src/dashboard/live.ts', 'EVERY_MS = 2_000'],
+  ['docs/dashboard.md', '12 hours', 'src/dashboard/access/session.ts', 'SESSION_MS = 12 * 60 * 60 * 1000'],
   ['docs/operations.md', '8 to 512 visible characters', 'src/dashboard/options.ts', '{8,512}'],
-  ['docs/operations.md', 'Five wrong ones', 'src/dashboard/sign-in-limit.ts', 'MAX_FAILURES = 5'],
-  ['docs/operations.md', 'for 15 minutes', 'src/dashboard/sign-in-limit.ts', 'WINDOW_MS = 15 * 60 * 1000'],
+  ['docs/dashboard.md', 'Five wrong tokens', 'src/dashboard/access/sign-in-limit.ts', 'MAX_FAILURES = 5'],
+  ['docs/dashboard.md', 'for 15 minutes', 'src/dashboard/access/sign-in-limit.ts', 'WINDOW_MS = 15 * 60 * 1000'],
 ]
 
 it.each(NUMBERS)('%s says "%s", as %s does', (document, words, source, code) => {

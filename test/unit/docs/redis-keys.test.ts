@@ -35,6 +35,7 @@ describe('the table of keys', () => {
       keyNames.workerKey('drover', '<id>'),
       keyNames.workerOrdersKey('drover', '<id>'),
       keyNames.queuesKey('drover'),
+      keyNames.auditKey('drover'),
       keyNames.tokensKey('drover'),
       keyNames.contractKey('drover'),
     ]

@@ -5,7 +5,9 @@ import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 export const SESSION_MS = 12 * 60 * 60 * 1000
 const MAX_ENDED = 10_000
 
-const SESSION = /^(\d{1,15})\.([\w-]{22})\.([\w-]{43})$/
+/** Holder of the token of the settings, in place of the id of a token in Redis. */
+export const SETTINGS_TOKEN = 'settings'
+const SESSION = /^(\d{1,15})\.([\w-]{22})\.(settings|[\da-f]{12})\.([\w-]{43})$/
 
 /** What one process needs to tell its own sessions from forged, expired and ended ones. */
 export class Sessions {
@@ -17,15 +19,18 @@ export class Sessions {
     this.#key = createHmac('sha256', randomBytes(32)).update(token).digest()
   }
 
-  /** The text of a new session: when it expires, its id, and the signature of both. */
-  create(nowMs: number): string {
-    const content = `${nowMs + SESSION_MS}.${randomBytes(16).toString('base64url')}`
+  /** The text of a new session: when it expires, its id, the token it began with, and the signature of these. */
+  create(token: string, nowMs: number): string {
+    const content = `${nowMs + SESSION_MS}.${randomBytes(16).toString('base64url')}.${token}`
     return `${content}.${this.#sign(content)}`
   }
 
-  isValid(session: string, nowMs: number): boolean {
-    const { expiresAt, id } = this.#read(session) ?? {}
-    return expiresAt !== undefined && id !== undefined && expiresAt > nowMs && !this.#ended.has(id)
+  /** The id of the token that the session began with; undefined for one that is forged, over or was ended. */
+  tokenOf(session: string, nowMs: number): string | undefined {
+    const content = this.#read(session)
+    return content !== undefined && content.expiresAt > nowMs && !this.#ended.has(content.id)
+      ? content.token
+      : undefined
   }
 
   /** Ends a session for good, wherever a copy of its cookie may be. */
@@ -38,13 +43,13 @@ export class Sessions {
     this.#ended.set(content.id, content.expiresAt)
   }
 
-  #read(session: string): { expiresAt: number; id: string } | undefined {
-    const [, expiresAt = '', id = '', signature = ''] = SESSION.exec(session) ?? []
-    const expected = this.#sign(`${expiresAt}.${id}`)
+  #read(session: string): { expiresAt: number; id: string; token: string } | undefined {
+    const [, expiresAt = '', id = '', token = '', signature = ''] = SESSION.exec(session) ?? []
+    const expected = this.#sign(`${expiresAt}.${id}.${token}`)
     // Both are hashes in base64url, so of one length: only then may they be compared in constant time.
     if (signature.length !== expected.length) return undefined
     if (!timingSafeEqual(Buffer.from(signature), Buffer.from(expected))) return undefined
-    return { expiresAt: Number(expiresAt), id }
+    return { expiresAt: Number(expiresAt), id, token }
   }
 
   #sign(content: string): string {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { MAX_FAILURES, SignInLimit, WINDOW_MS } from '../../../src/dashboard/sign-in-limit.js'
+import { MAX_FAILURES, SignInLimit, WINDOW_MS } from '../../../../src/dashboard/access/sign-in-limit.js'
 
 describe('the limit on failed sign-ins', () => {
   it('lets an address fail five times in 15 minutes', () => {

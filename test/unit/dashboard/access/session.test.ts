@@ -1,48 +1,49 @@
 import { describe, expect, it } from 'vitest'
-import { readCookies, SESSION_MS, Sessions, sessionCookie } from '../../../src/dashboard/session.js'
+import { readCookies, SESSION_MS, Sessions, sessionCookie } from '../../../../src/dashboard/access/session.js'
 
 const NOW = Date.UTC(2026, 10, 22)
 
 describe('a session', () => {
   it('holds for 12 hours and not a millisecond longer', () => {
     const sessions = new Sessions('a token')
-    const session = sessions.create(NOW)
+    const session = sessions.create('settings', NOW)
     expect(SESSION_MS).toBe(12 * 3_600_000)
-    expect(sessions.isValid(session, NOW + SESSION_MS - 1)).toBe(true)
-    expect(sessions.isValid(session, NOW + SESSION_MS)).toBe(false)
+    expect(sessions.tokenOf(session, NOW + SESSION_MS - 1)).toBe('settings')
+    expect(sessions.tokenOf(session, NOW + SESSION_MS)).toBeUndefined()
   })
 
   it('is refused when any part of it was changed', () => {
     const sessions = new Sessions('a token')
-    const [expiresAt = '', id = '', signature = ''] = sessions.create(NOW).split('.')
-    const [, otherId = '', otherSignature = ''] = sessions.create(NOW).split('.')
+    const [expiresAt = '', id = '', token = '', signature = ''] = sessions.create('settings', NOW).split('.')
+    const [, otherId = '', , otherSignature = ''] = sessions.create('settings', NOW).split('.')
     for (const forged of [
-      `${Number(expiresAt) + 1}.${id}.${signature}`,
-      `${expiresAt}.${otherId}.${signature}`,
-      `${expiresAt}.${id}.${otherSignature}`,
-      `${expiresAt}.${id}.${signature.slice(0, -1)}`,
-      `${expiresAt}.${id}.`,
+      `${Number(expiresAt) + 1}.${id}.${token}.${signature}`,
+      `${expiresAt}.${otherId}.${token}.${signature}`,
+      `${expiresAt}.${id}.${token}.${otherSignature}`,
+      `${expiresAt}.${id}.${token}.${signature.slice(0, -1)}`,
+      `${expiresAt}.${id}.${token}.`,
+      `${expiresAt}.${id}.0123456789ab.${signature}`,
       `${expiresAt}.${id}`,
-      `${expiresAt}.${id}.${signature}.${signature}`,
+      `${expiresAt}.${id}.${token}.${signature}.${signature}`,
       '',
     ]) {
-      expect(sessions.isValid(forged, NOW), forged).toBe(false)
+      expect(sessions.tokenOf(forged, NOW), forged).toBeUndefined()
     }
   })
 
   it('is worth nothing at another process or another token', () => {
-    const session = new Sessions('a token').create(NOW)
-    expect(new Sessions('a token').isValid(session, NOW)).toBe(false)
-    expect(new Sessions('').isValid(session, NOW)).toBe(false)
+    const session = new Sessions('a token').create('settings', NOW)
+    expect(new Sessions('a token').tokenOf(session, NOW)).toBeUndefined()
+    expect(new Sessions('').tokenOf(session, NOW)).toBeUndefined()
   })
 
   it('is over everywhere once it was ended, and the others are not', () => {
     const sessions = new Sessions('a token')
-    const [mine, theirs] = [sessions.create(NOW), sessions.create(NOW)]
+    const [mine, theirs] = [sessions.create('settings', NOW), sessions.create('settings', NOW)]
     sessions.end(mine, NOW)
     sessions.end('not a session', NOW)
-    expect(sessions.isValid(mine, NOW)).toBe(false)
-    expect(sessions.isValid(theirs, NOW)).toBe(true)
+    expect(sessions.tokenOf(mine, NOW)).toBeUndefined()
+    expect(sessions.tokenOf(theirs, NOW)).toBe('settings')
   })
 })
 

@@ -1,23 +1,43 @@
-// What stands before a page: sign-in, read-only mode, the method; and what stands where no page is.
+// What stands before a page: sign-in, read-only mode, the role, the method; and what stands where no page is.
 import type { Request, RequestHandler, Response } from 'express'
-import { answerProblem, type Problem, wantsPage } from './problems.js'
-import { isRead } from './security.js'
-import type { SignIn, Throttled } from './sign-in.js'
-import { visitOf } from './visit.js'
+import { includesRole, type Role } from '../../ledger/index.js'
+import { answerProblem, type Problem, wantsPage } from '../problems.js'
+import { isRead } from '../security.js'
+import { visitOf } from '../visit.js'
+import type { Refused, SignIn, Throttled } from './sign-in.js'
 
-/** Lets in who is signed in, or comes from this machine where no token is set. Others are told how to. */
+/** Lets in whom sign-in.ts knows. Others are told how to get in. */
 export function requireSignIn(signIn: SignIn): RequestHandler {
   return (request, response, next) => {
-    const entry = signIn.entryOf(request)
-    if (entry === 'granted') {
-      visitOf(response).access = signIn.isNeeded ? 'signed in' : 'open'
-      return next()
-    }
-    if (entry === 'not from this machine') return answerProblem(request, response, NOT_FROM_THIS_MACHINE)
-    if (entry !== 'sign-in needed') return answerThrottled(request, response, entry)
-    if (request.method === 'GET' && wantsPage(request)) return showSignIn(request, response)
+    signIn.entryOf(request).then((entry) => {
+      if (typeof entry === 'object' && 'role' in entry) {
+        visitOf(response).person = entry
+        next()
+      } else refuseEntry(request, response, entry)
+    }, next)
+  }
+}
+
+function refuseEntry(request: Request, response: Response, entry: Refused): void {
+  if (typeof entry === 'object') answerThrottled(request, response, entry)
+  else if (entry !== 'sign-in needed') answerProblem(request, response, NOT_LET_IN[entry])
+  else if (request.method === 'GET' && wantsPage(request)) showSignIn(request, response)
+  else {
     response.setHeader('WWW-Authenticate', 'Bearer realm="drover"')
     answerProblem(request, response, SIGN_IN_NEEDED)
+  }
+}
+
+/** Lets through whose role includes `needed`; stands behind `requireSignIn`. Others are told which role it takes. */
+export function requireRole(needed: Role): RequestHandler {
+  return (request, response, next) => {
+    const { person } = visitOf(response)
+    if (person !== undefined && includesRole(person.role, needed)) return next()
+    answerProblem(request, response, {
+      status: 403,
+      code: 'ROLE_NEEDED',
+      message: `This needs the role ${needed}. You are ${person?.name ?? 'nobody'}, with the role ${person?.role ?? 'none'}.`,
+    })
   }
 }
 
@@ -79,12 +99,26 @@ const SIGN_IN_NEEDED: Problem = {
   code: 'SIGN_IN_NEEDED',
   message: 'Sign in, or send the token as Authorization: Bearer.',
 }
-const NOT_FROM_THIS_MACHINE: Problem = {
-  status: 403,
-  code: 'NOT_FROM_THIS_MACHINE',
-  message:
-    'Without a token this dashboard answers only requests from its own machine, sent straight to localhost. ' +
-    'Set a token to reach it by another name or through a proxy.',
+const NOT_LET_IN: Readonly<Record<Exclude<Refused, Throttled | 'sign-in needed'>, Problem>> = {
+  'not from this machine': {
+    status: 403,
+    code: 'NOT_FROM_THIS_MACHINE',
+    message:
+      'Without a token this dashboard answers only requests from its own machine, sent straight to localhost. ' +
+      'Set a token to reach it by another name or through a proxy.',
+  },
+  'not let in': {
+    status: 403,
+    code: 'NOT_LET_IN',
+    message: 'The application or the proxy in front of this dashboard does not say that you may see it.',
+  },
+  'no role': {
+    status: 403,
+    code: 'NO_ROLE',
+    message:
+      'You have no role here. A token needs the scope read, and must not be limited to single jobs or queues; ' +
+      'behind a proxy, a group of yours needs a role.',
+  },
 }
 const READ_ONLY: Problem = {
   status: 403,

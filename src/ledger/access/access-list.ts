@@ -1,4 +1,4 @@
-// The tokens of the HTTP API: made, listed and revoked in Redis, and looked up from a copy in this process. A token is
+// The tokens of the HTTP API and the dashboard: made, listed and revoked in Redis, and looked up from a copy in this process. A token is
 // `drover_<id>_<secret>`; Redis has the SHA-256 of the whole text, the text itself is shown once and kept nowhere.
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import { InvalidOptionError, isJobName, isQueueName, JOB_NAME_RULE, QUEUE_NAME_RULE } from '../../job/index.js'
@@ -93,6 +93,19 @@ export class AccessList {
     const stored = this.#copy.get(id) ?? (await this.#readOne(id))
     if (stored === undefined || !isEqual(digestOf(token), Buffer.from(stored.digest, 'hex'))) return undefined
     return stored.expiresAt !== undefined && stored.expiresAt <= Date.now() ? undefined : stored
+  }
+
+  /** Who holds the token of this id, for a session that began with it; while Redis is away, as the last copy says. */
+  async findId(id: string): Promise<Access | undefined> {
+    let stored: StoredToken | undefined
+    try {
+      await this.#freshen()
+      stored = this.#copy.get(id) ?? (await this.#readOne(id))
+    } catch {
+      // Pages that stay up while Redis is down must not ask for a sign-in that cannot work then.
+      stored = this.#copy.get(id)
+    }
+    return stored?.expiresAt !== undefined && stored.expiresAt <= Date.now() ? undefined : stored
   }
 
   /** Whether a token is the one of the settings, which may be short: count wrong ones before asking. */

@@ -1,0 +1,18 @@
+// The pages that the header leads to, in the order in which it shows them, each with the key that opens it after `g`.
+import { BOARD_PATH } from './visit.js'
+
+export type PageName = 'overview' | 'errors' | 'results' | 'counters' | 'workers' | 'queues' | 'audit'
+
+export interface NavigationEntry {
+  readonly name: PageName
+  readonly title: string
+  readonly path: string
+  /** `g` and then this key opens the page. */
+  readonly key: string
+}
+
+export const NAVIGATION: readonly NavigationEntry[] = [
+  { name: 'overview', title: 'Overview', path: '/', key: 'o' },
+  { name: 'queues', title: 'Queues', path: BOARD_PATH, key: 'q' },
+  { name: 'audit', title: 'Audit', path: '/audit', key: 'a' },
+]
