@@ -37,6 +37,7 @@ export const ROUTES: readonly Route[] = [
   { method: 'GET', path: '/readyz', page: showReady, role: 'none', changes: 'nothing' },
   ...[
     ['page.css', 'text/css'] as const,
+    ['frame.css', 'text/css'] as const,
     ['tables.css', 'text/css'] as const,
     ['live.js', 'text/javascript'] as const,
     ['drover.svg', 'image/svg+xml'] as const,

@@ -17,6 +17,7 @@ describe('the routes', () => {
       'GET /livez',
       'GET /readyz',
       'GET /assets/page.css',
+      'GET /assets/frame.css',
       'GET /assets/tables.css',
       'GET /assets/live.js',
       'GET /assets/drover.svg',
