@@ -23,6 +23,11 @@ export class LastHour {
     return sumStats(minutes)
   }
 
+  /** The minutes read last, oldest first. */
+  minutesOf(queue: string): readonly StatsOfStep[] {
+    return this.#minutesOf.get(queue) ?? []
+  }
+
   /** Forgets every other queue. */
   keepOnly(queues: readonly string[]): void {
     for (const queue of this.#minutesOf.keys()) if (!queues.includes(queue)) this.#minutesOf.delete(queue)

@@ -30,6 +30,8 @@ export interface WorkerBeat {
   readonly pid: number
   /** Version of Drover. */
   readonly version: string
+  /** Release of the application, as the worker was told; empty when it was told none. */
+  readonly release: string
   /** Milliseconds since 1970, by the worker's clock. */
   readonly startedAt: number
   readonly seenAt: number
@@ -98,7 +100,7 @@ export async function readWorkers(
 }
 
 function parseBeat(fields: Readonly<Record<string, string>>): WorkerBeat | undefined {
-  const { id, host = '', version = '', state, queues = '[]', jobs = '[]' } = fields
+  const { id, host = '', version = '', release = '', state, queues = '[]', jobs = '[]' } = fields
   if (id === undefined) return undefined
   const number = (name: string) => Number(fields[name] ?? 0)
   return {
@@ -106,6 +108,7 @@ function parseBeat(fields: Readonly<Record<string, string>>): WorkerBeat | undef
     host,
     pid: number('pid'),
     version,
+    release,
     startedAt: number('startedAt'),
     seenAt: number('seenAt'),
     state: state === 'quiet' || state === 'close' ? state : 'run',

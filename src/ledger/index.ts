@@ -78,6 +78,7 @@ export { drainSeconds, workersOf } from './health/queue-rules.js'
 export { judgeHealth, problemsOf, QUEUE_RULES, WORKER_RULES } from './health/rules.js'
 export { judgeServer } from './health/server-rules.js'
 export { LedgerBackend, ledgerBackendFactory } from './ledger-backend.js'
+export { noteRelease, type Release, readReleases } from './releases.js'
 export { ResultWaiter, type ResultWaiterOptions, type WaitOptions } from './result-waiter.js'
 export {
   type CompletedResult,
@@ -117,8 +118,11 @@ export {
   type JobStats,
   type Percentiles,
   percentilesOf,
+  readHours,
+  readMinutes,
   readStats,
   type StatsOfStep,
+  sumOfStep,
   sumStats,
 } from './stats.js'
 export type { StatsSpan, StatsStep } from './stats-hashes.js'

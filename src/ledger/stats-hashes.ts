@@ -19,7 +19,12 @@ export interface StepReplies<Reply> {
   readonly replies: readonly Reply[]
 }
 
-type ReadHash = readonly ['hgetall'] | readonly ['hget', string]
+export type ReadHash =
+  | readonly ['hgetall']
+  | readonly ['hget', string]
+  | readonly ['hmget', ...string[]]
+  /** With further keys, which count too. */
+  | readonly ['exists', ...string[]]
 
 export const MINUTE_MS = 60_000
 export const HOUR_MS = 3_600_000
@@ -27,7 +32,7 @@ export const HOUR_MS = 3_600_000
 const MAX_STEPS = { minute: 2_880, hour: 2_160 } as const
 /** Hours this recent may not be rolled up yet; their minutes are still there. */
 const HOURS_WITH_MINUTES = 48
-const MINUTES_AN_HOUR = 60
+export const MINUTES_AN_HOUR = 60
 /** Commands a pipeline: what Redis answers between two other clients, and what is held in memory at once. */
 const CHUNK = 240
 
@@ -94,9 +99,10 @@ async function hoursWithoutHash(
   return new Set(recent.filter((_, index) => exists[index] === 0))
 }
 
-async function readAll<Reply>(
+/** The replies of these reads of one queue's keys, in bounded pieces. */
+export async function readAll<Reply>(
   client: RedisClient,
-  reads: readonly (readonly [key: string, read: ReadHash | readonly ['exists']])[],
+  reads: readonly (readonly [key: string, read: ReadHash])[],
 ): Promise<Reply[]> {
   const replies: Reply[] = []
   for (let start = 0; start < reads.length; start += CHUNK) {

@@ -2,7 +2,7 @@
 // wait times spread. The fields are written by commit.lua and count-retried.lua.
 import type { KeysOfQueue, RedisClient } from '../redis/index.js'
 import { BUCKET_BOUNDS_MS, percentile } from './buckets.js'
-import { readStatsHashes, type StatsSpan } from './stats-hashes.js'
+import { MINUTES_AN_HOUR, minutesOf, readAll, readStatsHashes, type StatsSpan } from './stats-hashes.js'
 
 export interface JobStats {
   completed: number
@@ -44,18 +44,69 @@ export async function readStats(client: RedisClient, keys: KeysOfQueue, span: St
   })
 }
 
+/** All jobs of each of these minutes together, by whole minutes since 1970; null for one in which nothing ended. */
+export async function readMinutes(
+  client: RedisClient,
+  keys: KeysOfQueue,
+  minutes: readonly number[],
+): Promise<(JobStats | null)[]> {
+  const hashes = await readAll<Record<string, string>>(
+    client,
+    minutes.map((minute) => [keys.stats(minute), ['hgetall']]),
+  )
+  return minutes.map((minute, index) => sumOfHashes(minute, [hashes[index] ?? {}]))
+}
+
+/**
+ * All jobs of each of these hours together, by whole hours since 1970; null for one in which nothing ended. An hour that no
+ * worker has rolled up is read from its minutes, where those are still there.
+ */
+export async function readHours(
+  client: RedisClient,
+  keys: KeysOfQueue,
+  hours: readonly number[],
+): Promise<(JobStats | null)[]> {
+  const hashes = await readAll<Record<string, string>>(
+    client,
+    hours.map((hour) => [keys.statsHour(hour), ['hgetall']]),
+  )
+  const sums = hours.map((hour, index) => sumOfHashes(hour, [hashes[index] ?? {}]))
+  const missing = hours.filter((_, index) => sums[index] === null)
+  // One command an hour says whether any of its minutes is there: most often none is, as nothing happened.
+  const counts = await readAll<number>(
+    client,
+    missing.map((hour) => [keys.stats(hour * MINUTES_AN_HOUR), ['exists', ...minutesOf(keys, hour).slice(1)]]),
+  )
+  for (const [index, hour] of missing.entries()) {
+    if (!counts[index]) continue
+    const minutes = await readAll<Record<string, string>>(
+      client,
+      minutesOf(keys, hour).map((key) => [key, ['hgetall']]),
+    )
+    sums[hours.indexOf(hour)] = sumOfHashes(hour, minutes)
+  }
+  return sums
+}
+
+/** All jobs of a step together; null when nothing ended in it. */
+export function sumOfStep({ jobs }: StatsOfStep): JobStats | null {
+  const sum = newStats()
+  for (const stats of jobs.values()) addStats(sum, stats)
+  return jobs.size === 0 ? null : sum
+}
+
+function sumOfHashes(at: number, hashes: readonly Readonly<Record<string, string>>[]): JobStats | null {
+  const jobs = new Map<string, JobStats>()
+  for (const fields of hashes) addFields(jobs, fields)
+  return sumOfStep({ at, jobs })
+}
+
 /** One sum per job over all steps. */
 export function sumStats(steps: readonly StatsOfStep[]): Map<string, JobStats> {
   const sums = new Map<string, JobStats>()
   for (const { jobs } of steps) {
     for (const [job, stats] of jobs) {
-      const sum = statsOf(sums, job)
-      sum.completed += stats.completed
-      sum.failed += stats.failed
-      sum.retried += stats.retried
-      if (stats.snoozed !== undefined) sum.snoozed = (sum.snoozed ?? 0) + stats.snoozed
-      for (const [bucket, count] of stats.run.entries()) addTo(sum.run, bucket, count)
-      for (const [bucket, count] of stats.wait.entries()) addTo(sum.wait, bucket, count)
+      addStats(statsOf(sums, job), stats)
     }
   }
   return sums
@@ -70,6 +121,7 @@ export function percentilesOf(counts: readonly number[]): Percentiles {
 // <job>|c|<run>|<wait>, <job>|f|<run>|<wait>, <job>|r, <job>|s. The wait of a retried job is "-", which is no bucket.
 function addFields(jobs: Map<string, JobStats>, fields: Readonly<Record<string, string>>): void {
   for (const [field, text] of Object.entries(fields)) {
+    if (field.startsWith('#')) continue
     const [job = '', kind, run = '', wait = ''] = field.split('|')
     const count = Number(text)
     if (kind !== 'c' && kind !== 'f' && kind !== 'r' && kind !== 's') continue
@@ -87,10 +139,23 @@ function addFields(jobs: Map<string, JobStats>, fields: Readonly<Record<string, 
 function statsOf(jobs: Map<string, JobStats>, job: string): JobStats {
   let stats = jobs.get(job)
   if (!stats) {
-    stats = { completed: 0, failed: 0, retried: 0, run: emptyHistogram(), wait: emptyHistogram() }
+    stats = newStats()
     jobs.set(job, stats)
   }
   return stats
+}
+
+function newStats(): JobStats {
+  return { completed: 0, failed: 0, retried: 0, run: emptyHistogram(), wait: emptyHistogram() }
+}
+
+function addStats(sum: JobStats, stats: JobStats): void {
+  sum.completed += stats.completed
+  sum.failed += stats.failed
+  sum.retried += stats.retried
+  if (stats.snoozed !== undefined) sum.snoozed = (sum.snoozed ?? 0) + stats.snoozed
+  for (const [bucket, count] of stats.run.entries()) addTo(sum.run, bucket, count)
+  for (const [bucket, count] of stats.wait.entries()) addTo(sum.wait, bucket, count)
 }
 
 function emptyHistogram(): number[] {

@@ -39,6 +39,7 @@ export {
   queueKeys,
   queuesKey,
   queueTag,
+  releasesKey,
   resultKey,
   statsHourKey,
   statsKey,

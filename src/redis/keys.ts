@@ -148,6 +148,11 @@ export function workerKey(prefix: string, id: string): string {
   return `${prefix}:worker:${id}`
 }
 
+/** Sorted set of the releases of workers, by when each was first seen, ms since 1970: the newest 100. No TTL. */
+export function releasesKey(prefix: string): string {
+  return `${prefix}:releases`
+}
+
 /** Hash: what a worker was told to do, which it reads each second. Gone a minute after the worker. */
 export function workerOrdersKey(prefix: string, id: string): string {
   return `${prefix}:worker:${id}:orders`

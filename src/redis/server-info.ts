@@ -30,6 +30,12 @@ export interface ServerInfo {
   readonly replicasGood: number | null
   /** `stop-writes-on-bgsave-error`: whether a snapshot that failed makes Redis refuse writes. */
   readonly stopsWrites: boolean | null
+  readonly uptimeSeconds: number | null
+  readonly connectedClients: number | null
+  /** Commands a second, as Redis counts them over the last moments. */
+  readonly opsPerSecond: number | null
+  /** Memory that the system gave Redis, as a multiple of what it uses. */
+  readonly fragmentation: number | null
 }
 
 /** The oldest server that has every command BullMQ and Drover send. */
@@ -68,6 +74,10 @@ export async function readServerInfo(client: RedisClient): Promise<ServerInfo> {
     replicasWanted: readNumber(replicasWanted ?? undefined),
     replicasGood: readNumber(info.get('min_slaves_good_slaves')),
     stopsWrites: readFlag(stopsWrites ?? undefined, 'yes'),
+    uptimeSeconds: readNumber(info.get('uptime_in_seconds')),
+    connectedClients: readNumber(info.get('connected_clients')),
+    opsPerSecond: readNumber(info.get('instantaneous_ops_per_sec')),
+    fragmentation: readRatio(info.get('mem_fragmentation_ratio')),
   }
 }
 
@@ -153,6 +163,10 @@ function flavourOf(info: Map<string, string>): ServerInfo['flavour'] {
 
 function readNumber(text: string | undefined): number | null {
   return text === undefined || !/^\d+$/.test(text) ? null : Number(text)
+}
+
+function readRatio(text: string | undefined): number | null {
+  return text === undefined || !/^\d+(\.\d+)?$/.test(text) ? null : Number(text)
 }
 
 function readFlag(text: string | undefined, yes: string): boolean | null {

@@ -8,9 +8,11 @@ import {
   orderConcurrency,
   orderState,
   readOrders,
+  readReleases,
   readWorkers,
   type WorkerState,
 } from '../../src/ledger/index.js'
+import { MAX_RELEASES, noteRelease } from '../../src/ledger/releases.js'
 import { workerKey, workersKey } from '../../src/redis/index.js'
 import { FleetMember, type SteeredWorker } from '../../src/worker/fleet/fleet-member.js'
 import { startTestRedis, type TestRedis } from '../support/redis.js'
@@ -37,7 +39,7 @@ afterAll(async () => {
 const PATIENCE = { timeout: 60_000 }
 
 /** A worker of one queue that only remembers what it was told. */
-function startMember() {
+function startMember(release?: string) {
   const load = { queue: 'media', concurrency: 4, running: 1 }
   const told: string[] = []
   let state: WorkerState = 'run'
@@ -64,7 +66,7 @@ function startMember() {
     },
   }
   const logger = pino({ level: 'silent' })
-  const member = new FleetMember({ client: redis, prefix: 'drover', worker, logger })
+  const member = new FleetMember({ client: redis, prefix: 'drover', worker, logger, release })
   members.push(member)
   member.start()
   return { member, told }
@@ -88,7 +90,7 @@ describe('a worker of a fleet', () => {
     expect(ttlMs).toBeLessThanOrEqual(BEAT_TTL_MS)
     await member.close()
     expect(await workers()).toEqual([])
-    expect(await redis.keys('*')).toEqual([])
+    expect(await redis.keys('*')).toEqual(['drover:releases'])
   })
 
   it('follows what it is told, once, and shows it', async () => {
@@ -105,6 +107,27 @@ describe('a worker of a fleet', () => {
     await orderState(redis, 'drover', member.id, 'close')
     await vi.waitFor(() => expect(told.at(-1)).toBe('close'), PATIENCE)
     expect(told).toEqual(['media 9', 'quiet', 'run', 'close'])
+  })
+})
+
+describe('the releases of workers', () => {
+  it('are noted once each, by when the first worker of each came; without one it is the version of Drover', async () => {
+    const startedAt = Date.now()
+    for (const release of ['2026-11-21.1', '2026-11-22.1', '2026-11-21.1', undefined]) {
+      const { member } = startMember(release)
+      await vi.waitFor(async () => expect((await workers()).map(({ id }) => id)).toContain(member.id), PATIENCE)
+      await member.close()
+    }
+    const releases = await readReleases(redis, 'drover')
+    expect(releases.map(({ name }) => name)).toEqual(['2026-11-21.1', '2026-11-22.1', version])
+    for (const { firstSeenAt } of releases) expect(firstSeenAt).toBeGreaterThanOrEqual(startedAt)
+  })
+
+  it('are the newest hundred', async () => {
+    for (let index = 0; index < 102; index++) await noteRelease(redis, 'drover', `r${index}`, 1_000 + index)
+    const releases = await readReleases(redis, 'drover')
+    expect(releases).toHaveLength(MAX_RELEASES)
+    expect(releases[0]).toEqual({ name: 'r2', firstSeenAt: 1_002 })
   })
 })
 

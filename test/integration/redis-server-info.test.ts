@@ -50,6 +50,10 @@ it('a server tells its version, role, memory and persistence', async () => {
     rdbSaves: '',
     aofLastWriteOk: true,
     clusterEnabled: false,
+    uptimeSeconds: expect.any(Number),
+    connectedClients: expect.any(Number),
+    opsPerSecond: expect.any(Number),
+    fragmentation: expect.any(Number),
   })
   expect(() => requireSupportedVersion(info)).not.toThrow()
 })

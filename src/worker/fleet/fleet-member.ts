@@ -7,6 +7,7 @@ import type { Logger } from 'pino'
 import {
   BEAT_MS,
   MAX_BEAT_JOBS,
+  noteRelease,
   type RunningJob,
   readOrders,
   removeBeat,
@@ -38,6 +39,8 @@ export interface FleetMemberOptions {
   readonly prefix: string
   readonly worker: SteeredWorker
   readonly logger: Logger
+  /** Which release of the application it is of. */
+  readonly release?: string | undefined
 }
 
 export class FleetMember {
@@ -47,6 +50,7 @@ export class FleetMember {
   readonly #onError: (error: unknown) => void
   /** What the last heartbeat said that somebody may wait for. */
   #told = ''
+  #isReleaseNoted = false
   #isClosed = false
   #timer: NodeJS.Timeout | undefined
   #dueAt = 0
@@ -122,6 +126,7 @@ export class FleetMember {
       host: hostname(),
       pid: process.pid,
       version,
+      release: this.#options.release ?? '',
       startedAt: this.#startedAt,
       seenAt: Date.now(),
       state: worker.state,
@@ -131,6 +136,9 @@ export class FleetMember {
       queues: worker.loads,
       jobs,
     })
+    if (this.#isReleaseNoted) return
+    await noteRelease(client, prefix, this.#options.release ?? version, this.#startedAt)
+    this.#isReleaseNoted = true
   }
 
   #describe(): string {

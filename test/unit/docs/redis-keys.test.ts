@@ -34,6 +34,7 @@ describe('the table of keys', () => {
       keyNames.workersKey('drover'),
       keyNames.workerKey('drover', '<id>'),
       keyNames.workerOrdersKey('drover', '<id>'),
+      keyNames.releasesKey('drover'),
       keyNames.queuesKey('drover'),
       keyNames.auditKey('drover'),
       keyNames.tokensKey('drover'),

@@ -33,7 +33,16 @@ const idle: QueueNow = {
 
 function worker(given: Partial<WorkerBeat> = {}): WorkerBeat {
   return {
-    ...{ id: 'w1', host: 'a', pid: 1, version: '1.0.0', startedAt: NOW - 60 * MINUTE, seenAt: NOW, state: 'run' },
+    ...{
+      id: 'w1',
+      host: 'a',
+      pid: 1,
+      version: '1.0.0',
+      release: '',
+      startedAt: NOW - 60 * MINUTE,
+      seenAt: NOW,
+      state: 'run',
+    },
     ...{ handled: 0, rssBytes: 1, loopLagMs: 0, queues: [{ queue: 'media', concurrency: 4, running: 4 }], jobs: [] },
     ...given,
   }

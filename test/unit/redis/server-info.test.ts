@@ -20,6 +20,10 @@ const SAFE: ServerInfo = {
   replicasWanted: 0,
   replicasGood: null,
   stopsWrites: true,
+  uptimeSeconds: 1,
+  connectedClients: 1,
+  opsPerSecond: 1,
+  fragmentation: 1,
 }
 
 function findings(changes: Partial<ServerInfo>): string[] {
