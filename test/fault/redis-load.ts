@@ -1,5 +1,4 @@
 // What the Redis-side rows share: a Redis under load, how soon jobs end again after a fault, and the end of a run.
-import { performance } from 'node:perf_hooks'
 import { queueKeys } from '../../src/redis/index.js'
 import type { Noted } from './ledger-file.js'
 import type { FaultProcess, PlannedJob, ProducerPlan, WorkerPlan } from './processes.js'
@@ -45,14 +44,28 @@ export async function countEnded(context: RowContext<unknown>, url: string): Pro
   return counts.reduce((sum, count) => sum + count, 0)
 }
 
-/**
- * Resolves when the next job ends, and gives the milliseconds since `sinceMs` (by `performance.now()`, default now).
- * What is meant by a job that ends: its handler returned, as the ledger has it, and Redis lists it.
- */
-export async function untilNextEnd(context: RowContext<unknown>, url: string, sinceMs = performance.now()) {
+/** Resolves when one more job than now is listed as ended. */
+export async function untilNextEnd(context: RowContext<unknown>, url: string): Promise<void> {
   const before = await countEnded(context, url)
   await context.until('another job has ended', async () => (await countEnded(context, url)) > before)
-  return performance.now() - sinceMs
+}
+
+/**
+ * Resolves when a run that began after `sinceMs` (by `ledgerNow`) has ended, and gives the milliseconds from then to its
+ * end, as the worker itself wrote it down: how soon the reader of this looks plays no part.
+ */
+export async function untilNextRun(context: RowContext<unknown>, sinceMs: number): Promise<number> {
+  let end: Noted | undefined
+  await context.until('a run that began since has ended', () => {
+    const begun = new Set<string>()
+    end = context.ledger().find((line) => {
+      if (line.at <= sinceMs) return false
+      if (line.e === 'start') begun.add(`${line.id} ${line.pid}`)
+      return line.e === 'end' && begun.has(`${line.id} ${line.pid}`)
+    })
+    return end !== undefined
+  })
+  return (end?.at ?? sinceMs) - sinceMs
 }
 
 /** The producer has ended, every job was sent, nothing waits or runs: holds all of it against the ledger. */

@@ -1,6 +1,7 @@
 // Rows F08 and F09: the one Redis of a run is killed under load and started again, with or without what it wrote last.
 import type { TestRedis } from '../support/redis.js'
-import { endLoad, type Load, startLoad, target, untilNextEnd } from './redis-load.js'
+import { ledgerNow } from './ledger-file.js'
+import { endLoad, type Load, startLoad, target, untilNextRun } from './redis-load.js'
 import type { RowContext } from './row.js'
 
 export interface RestartSize {
@@ -39,7 +40,7 @@ export async function killRedis(
     await server.kill()
     await whileDown?.(server)
     await server.restart()
-    const ms = await untilNextEnd(context, server.url)
+    const ms = await untilNextRun(context, ledgerNow())
     context.recovered(ms)
     target(context, 'first job after Redis answers', ms, RESUME_TARGET_MS)
   }

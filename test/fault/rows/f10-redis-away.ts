@@ -1,6 +1,7 @@
 // F10: Redis is away for a time, under load and while nothing is to be done, and comes back.
 import { setTimeout as sleep } from 'node:timers/promises'
-import { endLoad, startLoad, target, untilNextEnd } from '../redis-load.js'
+import { ledgerNow } from '../ledger-file.js'
+import { endLoad, startLoad, target, untilNextEnd, untilNextRun } from '../redis-load.js'
 import { RESUME_TARGET_MS } from '../redis-restarts.js'
 import { defineRow, type RowContext } from '../row.js'
 
@@ -47,9 +48,9 @@ export default defineRow<Size>({
       // The time Redis is away is the fault itself.
       await sleep(seconds * 1_000)
       await server.restart()
-      const backMs = performance.now()
+      const backMs = ledgerNow()
       if (isIdle) producer = send(20)
-      const endedMs = await untilNextEnd(context, url, backMs)
+      const endedMs = await untilNextRun(context, backMs)
       // An idle queue: from the first job on, as a producer takes its time to start.
       const ms = isIdle ? firstRunMs(context) : endedMs
       context.recovered(ms)
