@@ -28,6 +28,7 @@ export {
   createBatch,
   listBatches,
   readBatch,
+  readBatchPage,
 } from './batches/batches.js'
 export { BUCKET_BOUNDS_MS, bucketOf, percentile } from './buckets.js'
 export { attachLedger, BULLMQ_VERSION } from './bullmq-scripts.js'

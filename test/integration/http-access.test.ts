@@ -1,7 +1,8 @@
 // Who may do what over the HTTP API: every route with every scope, limited tokens, tokens that end, and rate limits.
 import { describe, expect, it } from 'vitest'
 import { listTokens, revokeToken, SCOPES, type Scope } from '../../src/producer/http/index.js'
-import { ROUTES, type Route } from '../../src/producer/http/routes.js'
+import type { Route } from '../../src/producer/http/route.js'
+import { ROUTES } from '../../src/producer/http/routes.js'
 import { tokensKey } from '../../src/redis/index.js'
 import { ask } from '../support/dashboard-http.js'
 import { type TestApi, useHttpApis } from '../support/http-api.js'
@@ -14,6 +15,14 @@ const BODIES: Readonly<Record<string, { type: string; body: string }>> = {
   BulkRequest: { type: 'application/x-ndjson', body: JSON.stringify(GREETING) },
   CancelRequest: { type: 'application/json', body: '{"job":"greet","dryRun":true}' },
   CounterChange: { type: 'application/json', body: '{"by":1}' },
+  ScheduleRequest: { type: 'application/json', body: '{"job":"greet","input":{"name":"Ada"},"every":"30d"}' },
+  BatchRequest: { type: 'application/json', body: JSON.stringify({ id: 'held', jobs: [GREETING] }) },
+  BatchClose: { type: 'application/json', body: '{"total":1}' },
+  FlowRequest: {
+    type: 'application/json',
+    body: JSON.stringify({ jobs: { one: { job: 'greet', input: { name: 'Ada' } } } }),
+  },
+  CachedInput: { type: 'application/json', body: '{"key":"Ada"}' },
 }
 
 async function enqueue(api: TestApi): Promise<string> {
@@ -24,7 +33,8 @@ async function enqueue(api: TestApi): Promise<string> {
 async function requestOf({ method, path, body }: Route, api: TestApi) {
   const id = path.includes(':id') ? await enqueue(api) : ''
   const query = path === '/queues/:queue/jobs' ? '?state=delayed' : ''
-  const place = `/v1${path.replace(':queue', 'greetings').replace(':id', id).replace(':name', 'seen')}${query}`
+  const words = { queue: 'greetings', id, name: 'seen', tag: 'vip', job: 'greet', schedule: 'daily', batch: 'held' }
+  const place = `/v1${path.replace(/:(\w+)/g, (_, word: keyof typeof words) => words[word])}${query}`
   const { type, body: text } = BODIES[body ?? ''] ?? {}
   return {
     place,

@@ -27,7 +27,14 @@ export const mail = defineJob({
   input: z.object({ to: z.string(), body: z.string().optional() }),
   attempts: 1,
 })
-export const CONTRACTS: readonly AnyJobContract[] = [greet, mail]
+/** Of the queue of `greet`, and with a result cache. */
+export const lookUp = defineJob({
+  name: 'look-up',
+  queue: 'greetings',
+  input: z.object({ name: z.string() }),
+  cache: { ttl: '1h', key: ({ name }) => name },
+})
+export const CONTRACTS: readonly AnyJobContract[] = [greet, mail, lookUp]
 
 /** What an application answers for a path that is not of the API. */
 const NOT_OURS = 418

@@ -109,6 +109,22 @@ export async function readBatch(client: RedisClient, keys: KeysOfQueue, id: stri
   }
 }
 
+/** A page of the batches that Redis still keeps, newest first; `after` is the `next` of the page before. */
+export async function readBatchPage(
+  client: RedisClient,
+  keys: KeysOfQueue,
+  { limit, after }: { readonly limit: number; readonly after?: string | undefined },
+): Promise<{ readonly batches: readonly BatchRecord[]; readonly next: string | undefined }> {
+  const rank = after === undefined ? -1 : await client.zrevrank(keys.batches, after)
+  // The batch of the cursor has left the list: those behind it, older ones, had left before.
+  if (rank === null) return { batches: [], next: undefined }
+  const ids = await client.zrevrange(keys.batches, rank + 1, rank + 1 + limit)
+  const page = ids.slice(0, limit)
+  const found = await Promise.all(page.map((id) => readBatch(client, keys, id)))
+  const batches = found.filter((batch) => batch !== undefined)
+  return { batches, next: ids.length > limit ? page.at(-1) : undefined }
+}
+
 /** The newest batches of the queue, newest first. */
 export async function listBatches(client: RedisClient, keys: KeysOfQueue, count: number): Promise<BatchRecord[]> {
   const ids = await client.zrevrange(keys.batches, '0', String(count - 1))

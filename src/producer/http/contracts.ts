@@ -6,10 +6,10 @@ import {
   type JsonValue,
   suggest,
   UnknownJobError,
-  UnknownOptionError,
 } from '../../job/index.js'
 import { type Access, allowsJob } from '../../ledger/index.js'
 import type { EnqueueOptions } from '../enqueue-options.js'
+import { readFields } from './read-fields.js'
 
 export interface EnqueueRequest {
   readonly contract: AnyJobContract
@@ -49,18 +49,18 @@ export class Contracts {
    * @throws InvalidOptionError, UnknownOptionError, UnknownJobError
    */
   readRequest(body: JsonValue, access: Access): EnqueueRequest {
-    if (typeof body !== 'object' || body === null || Array.isArray(body)) {
-      throw new InvalidOptionError('body', 'an object with job and input', body)
-    }
-    const fields = body as Readonly<Record<string, JsonValue | undefined>>
-    for (const name of Object.keys(fields)) {
-      if (!FIELDS.some((known) => known === name)) throw new UnknownOptionError(name, suggest(name, FIELDS), 'the body')
-    }
-    const { job, queue, input, options } = fields
+    const { job, queue, input, options } = readFields(body, FIELDS)
     if (typeof job !== 'string') throw new InvalidOptionError('job', 'the name of a job', job)
     if (queue !== undefined && typeof queue !== 'string') throw new InvalidOptionError('queue', 'a queue name', queue)
     if (input === undefined) throw new InvalidOptionError('input', "the job's input, any JSON", input)
     return { contract: this.#find(job, queue, access), input, options: options as EnqueueOptions | undefined }
+  }
+
+  /** The contract of this job name. @throws InvalidOptionError, UnknownJobError */
+  find(job: unknown, queue: unknown, access: Access): AnyJobContract {
+    if (typeof job !== 'string') throw new InvalidOptionError('job', 'the name of a job', job)
+    if (queue !== undefined && typeof queue !== 'string') throw new InvalidOptionError('queue', 'a queue name', queue)
+    return this.#find(job, queue, access)
   }
 
   #find(job: string, queue: string | undefined, access: Access): AnyJobContract {

@@ -1,10 +1,11 @@
 // Routes about the counters of a queue.
-import { InvalidOptionError, type JsonValue, UnknownOptionError } from '../../job/index.js'
+import { InvalidOptionError, type JsonValue } from '../../job/index.js'
 import { checkCounterName } from '../../redis/index.js'
 import { answerJson, answerNothing, type Call } from './call.js'
 import { refuse } from './problem.js'
 import { pageOfNames, readLimit, readQuery } from './query.js'
 import { queueOf } from './queue-routes.js'
+import { readFields } from './read-fields.js'
 import type { Room } from './room.js'
 
 export async function listCounters(call: Call, room: Room): Promise<void> {
@@ -41,12 +42,7 @@ export async function removeCounter(call: Call, room: Room): Promise<void> {
 }
 
 function readBy(body: JsonValue): number {
-  if (typeof body !== 'object' || body === null || Array.isArray(body)) {
-    throw new InvalidOptionError('body', 'an object with by', body)
-  }
-  const { by, ...others } = body as Readonly<Record<string, JsonValue | undefined>>
-  const [unknown] = Object.keys(others)
-  if (unknown !== undefined) throw new UnknownOptionError(unknown, 'by', 'the body')
+  const { by } = readFields(body, ['by'])
   if (typeof by === 'number' && Number.isSafeInteger(by)) return by
   throw new InvalidOptionError('by', 'a whole number up to 2^53 - 1', by)
 }

@@ -16,7 +16,8 @@ import { checkOptions, type HttpApiOptions } from './options.js'
 import { refuse } from './problem.js'
 import { readBody } from './read-body.js'
 import type { Room } from './room.js'
-import { ROUTES, type Route } from './routes.js'
+import type { Route } from './route.js'
+import { ROUTES } from './routes.js'
 
 export interface HttpApi {
   /** Answers everything below `/v1` and `/openapi.json`, and hands on all else: `app.use(api.router)`. */

@@ -23,8 +23,8 @@ export async function enqueueOne(call: Call, room: Room): Promise<void> {
 }
 
 /** What is answered about a job that was just enqueued. */
-export function jobBody({ id, name, queue }: JobHandle<unknown>): object {
-  return { id, job: name, queue }
+export function jobBody({ id, name, queue, cached }: JobHandle<unknown>): object {
+  return { id, job: name, queue, ...(cached ? { cached } : {}) }
 }
 
 /** Enqueues it; `isNew` is false when the job was there already. @throws what `Producer.enqueue` says */

@@ -1,7 +1,7 @@
 // The parameters of the routes as the OpenAPI document shows them.
 import { LIST_STATES } from './job-list.js'
 import { DEFAULT_PAGE, MAX_PAGE, MAX_WAIT_SECONDS } from './query.js'
-import type { ParameterName } from './routes.js'
+import type { ParameterName } from './route.js'
 
 const query = (name: string, description: string, schema: object, required = false): object => ({
   name,
@@ -42,6 +42,10 @@ const PATH_PARTS: Readonly<Record<string, string>> = {
   queue: 'Name of the queue.',
   id: 'Id of the job, as its enqueue answered.',
   name: 'Name of the counter.',
+  job: 'Name of the job.',
+  schedule: 'Name of the schedule.',
+  batch: 'Id of the batch.',
+  tag: 'The tag, percent-encoded.',
 }
 
 /** Those between the slashes of a path such as `/queues/:queue`. */

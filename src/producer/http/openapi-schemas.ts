@@ -2,32 +2,9 @@
 
 import { CANCEL_STATES } from '../../ledger/index.js'
 import type { JsonSchema } from './contract-schema.js'
+import { GROUP_SCHEMAS } from './group-schemas.js'
 import { LIST_STATES } from './job-list.js'
-
-const text: JsonSchema = { type: 'string' }
-const whole: JsonSchema = { type: 'integer' }
-const count: JsonSchema = { type: 'integer', minimum: 0 }
-const time: JsonSchema = { type: 'integer', description: 'milliseconds since 1970' }
-const orNull = (schema: JsonSchema): JsonSchema => ({ oneOf: [schema, { type: 'null' }] })
-const ref = (name: string): JsonSchema => ({ $ref: `#/components/schemas/${name}` })
-const list = (items: JsonSchema): JsonSchema => ({ type: 'array', items })
-
-/** An object of exactly these fields; all of them are there but those in `optional`. */
-function object(properties: Readonly<Record<string, JsonSchema>>, optional: readonly string[] = []): JsonSchema {
-  const required = Object.keys(properties).filter((name) => !optional.includes(name))
-  return { type: 'object', properties, required, additionalProperties: false }
-}
-
-const duration: JsonSchema = {
-  description: 'milliseconds, or text such as 500ms, 2s, 5m, 24h, 7d',
-  oneOf: [
-    { type: 'number', minimum: 0 },
-    { type: 'string', pattern: '^[0-9.]+(ms|s|m|h|d)$' },
-  ],
-}
-const moment: JsonSchema = { oneOf: [{ type: 'number' }, { type: 'string', format: 'date-time' }] }
-const by: JsonSchema = { oneOf: [text, { type: 'array', items: text, minItems: 1 }] }
-const orFalse = (schema: JsonSchema): JsonSchema => ({ oneOf: [schema, { const: false }] })
+import { by, count, duration, list, moment, object, orFalse, orNull, ref, text, time, whole } from './schema-parts.js'
 
 /** What `options` may hold: those of `producer.enqueue` that JSON can. */
 export const ENQUEUE_OPTIONS: Readonly<Record<string, JsonSchema>> = {
@@ -116,7 +93,7 @@ export const SCHEMAS: Readonly<Record<string, JsonSchema>> = {
   CancelCounts: object({ matched: count, cancelled: count, cancelling: count, ended: count, refused: count }),
   /** The job when it was there already, or how it ended when that was waited for. */
   EnqueueAnswer: { oneOf: [ref('EnqueuedJob'), ref('Result')] },
-  EnqueuedJob: object({ id: text, job: text, queue: text }),
+  EnqueuedJob: object({ id: text, job: text, queue: text, cached: { const: true } }, ['cached']),
   JobState: object({ id: text, job: text, queue: text, state: text }),
   Result: {
     oneOf: [
@@ -141,10 +118,13 @@ export const SCHEMAS: Readonly<Record<string, JsonSchema>> = {
     by: { enum: ['minute', 'hour'] },
     points: list(object({ at: time, value: whole })),
   }),
+  ...GROUP_SCHEMAS,
   BulkLine: {
     description: 'One line for each line of the request, in its order, then one with the summary.',
     oneOf: [
-      object({ line: count, status: { enum: [200, 201] }, id: text, job: text, queue: text }),
+      object({ line: count, status: { enum: [200, 201] }, id: text, job: text, queue: text, cached: { const: true } }, [
+        'cached',
+      ]),
       { allOf: [ref('Problem')], required: ['line'] },
       object({ summary: object({ ...summary, complete: { const: true } }) }),
       object({ summary: object({ ...summary, complete: { const: false }, problem: ref('Problem') }) }),

@@ -7,7 +7,8 @@ import { type JsonSchema, toJsonSchema } from './contract-schema.js'
 import { PARAMETERS, pathParameters } from './openapi-parameters.js'
 import { SCHEMAS } from './openapi-schemas.js'
 import { JSON_TYPE, NDJSON_TYPES } from './read-body.js'
-import { type AnswerName, ROUTES, type Route } from './routes.js'
+import type { AnswerName, Route } from './route.js'
+import { ROUTES } from './routes.js'
 
 const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as {
   readonly version: string

@@ -1,74 +1,20 @@
 // The table of contents: every path of the API below /v1, the scope it needs, what it takes and what it answers. The
 // router, the OpenAPI document and the test of all rights are made from it.
-
-import type { Scope } from '../../ledger/index.js'
-import type { Call } from './call.js'
+import { BATCH_ROUTES } from './batch-routes.js'
+import { CACHE_ROUTES } from './cache-routes.js'
 import { addToCounter, getCounter, getHistory, listCounters, removeCounter } from './counter-routes.js'
 import { enqueueBulk } from './enqueue-bulk.js'
 import { enqueueOne } from './enqueue-one.js'
 import { streamJob, streamQueue } from './event-stream.js'
+import { FLOW_ROUTES } from './flow-routes.js'
 import { cancel, getJob, getResult, removeJob, removeResult, retry } from './job-routes.js'
 import { cancelMany, getJobs, getQueue, listQueues, pause, resume } from './queue-routes.js'
-import type { Room } from './room.js'
-
-/** Query parameters and headers, by the names under which openapi-parameters.ts describes them. */
-export type ParameterName =
-  | 'limit'
-  | 'cursor'
-  | 'state'
-  | 'since'
-  | 'by'
-  | 'Prefer'
-  | 'Idempotency-Key'
-  | 'Last-Event-ID'
-
-/** What an answer holds, by the name of its schema in openapi-schemas.ts. */
-export type AnswerName =
-  | 'EnqueueAnswer'
-  | 'EnqueuedJob'
-  | 'Result'
-  | 'BulkLine'
-  | 'Job'
-  | 'JobState'
-  | 'JobPage'
-  | 'Queue'
-  | 'QueuePage'
-  | 'CancelCounts'
-  | 'Counter'
-  | 'CounterPage'
-  | 'CounterHistory'
-  | 'Event'
-  | 'Nothing'
-
-export interface Route {
-  readonly method: 'get' | 'post' | 'delete'
-  /** Below /v1; matched exactly: no other case, no slash more. */
-  readonly path: string
-  readonly scope: Scope
-  /** A token for single jobs does not reach a whole queue. */
-  readonly reach: 'job' | 'queue'
-  readonly operationId: string
-  readonly summary: string
-  readonly parameters: readonly ParameterName[]
-  readonly body?: 'EnqueueRequest' | 'BulkRequest' | 'CounterChange' | 'CancelRequest'
-  /** The answers that are no problems. */
-  readonly answers: Readonly<Record<number, AnswerName>>
-  readonly handle: (call: Call, room: Room) => Promise<void>
-}
+import { type Route, route } from './route.js'
+import { SCHEDULE_ROUTES } from './schedule-routes.js'
+import { getTagged, getTags } from './tag-routes.js'
 
 const JOB = '/queues/:queue/jobs/:id'
 const COUNTER = '/queues/:queue/counters/:name'
-
-type Row = [Route['method'], string, Scope, Route['reach'], string, string]
-
-function route(
-  [method, path, scope, reach, operationId, summary]: Row,
-  answers: Route['answers'],
-  handle: Route['handle'],
-  more: Partial<Pick<Route, 'parameters' | 'body'>> = {},
-): Route {
-  return { method, path, scope, reach, operationId, summary, parameters: [], answers, handle, ...more }
-}
 
 export const ROUTES: readonly Route[] = [
   route(
@@ -177,4 +123,19 @@ export const ROUTES: readonly Route[] = [
     { body: 'CounterChange' },
   ),
   route(['delete', COUNTER, 'admin', 'queue', 'deleteCounter', 'Remove a counter'], { 204: 'Nothing' }, removeCounter),
+  route(
+    ['get', '/queues/:queue/tags', 'read', 'queue', 'listTags', 'Tags of a queue, the one used last first'],
+    { 200: 'TagList' },
+    getTags,
+  ),
+  route(
+    ['get', '/queues/:queue/tags/:tag', 'read', 'queue', 'listJobsByTag', 'Jobs with a tag, newest first'],
+    { 200: 'TaggedPage' },
+    getTagged,
+    { parameters: ['limit', 'cursor'] },
+  ),
+  ...CACHE_ROUTES,
+  ...SCHEDULE_ROUTES,
+  ...BATCH_ROUTES,
+  ...FLOW_ROUTES,
 ]
