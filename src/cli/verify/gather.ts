@@ -89,9 +89,10 @@ async function scanRecords(client: RedisClient, prefix: string, only: string | u
   }
   for await (const { node, keys } of scanKeys(client, prefix)) {
     const wanted = keys.filter(({ queue }) => (only === undefined ? isQueueName(queue) : queue === only))
-    for (const { queue, kind } of wanted) if (kind === 'job') tallyOf(queue).jobCount++
-    await addStats(node, wanted, tallyOf)
-    await addResults(node, wanted, tallyOf)
+    const fresh = wanted.filter(({ queue, key }) => tallyOf(queue).isNew(key))
+    for (const { queue, kind } of fresh) if (kind === 'job') tallyOf(queue).jobCount++
+    await addStats(node, fresh, tallyOf)
+    await addResults(node, fresh, tallyOf)
   }
   return tallies
 }
@@ -99,8 +100,7 @@ async function scanRecords(client: RedisClient, prefix: string, only: string | u
 type TallyOf = (queue: string) => Tally
 
 async function addStats(node: Client, keys: readonly NamedKey[], tallyOf: TallyOf): Promise<void> {
-  const stats = keys.filter(({ kind }) => kind === 'stats' || kind === 'statsHour')
-  const wanted = stats.filter(({ queue, key }) => tallyOf(queue).isNew(key))
+  const wanted = keys.filter(({ kind }) => kind === 'stats' || kind === 'statsHour')
   const replies = await askAll(node, wanted, (pipeline, key) => pipeline.hgetall(key))
   for (const [index, { queue, kind, name }] of wanted.entries()) {
     const fields = replies[index]

@@ -28,7 +28,7 @@ export class Tally {
   jobCount = 0
   readonly #seen = new Set<string>()
 
-  /** False for a key that the scan brought before. Only for kinds whose keys are few. */
+  /** False for a key that the scan brought before, as SCAN may while Redis resizes its table. Holds about 100 bytes a key. */
   isNew(key: string): boolean {
     if (this.#seen.has(key)) return false
     this.#seen.add(key)
