@@ -24,6 +24,7 @@ export function page(visit: Visit, { title, current, source, isLive, main }: Pag
 <meta name="color-scheme" content="light dark">
 <title>${title} · Drover</title>
 <link rel="icon" type="image/svg+xml" href="${base}/assets/drover.svg">
+<link rel="stylesheet" href="${base}/assets/uplot.css">
 <link rel="stylesheet" href="${base}/assets/page.css">
 <link rel="stylesheet" href="${base}/assets/frame.css">
 <link rel="stylesheet" href="${base}/assets/tables.css">

@@ -2,7 +2,7 @@
 // all below BOARD_PATH (visit.ts); everything else is a 404 for those who are signed in.
 import type { Role } from '../ledger/index.js'
 import { livePageOf, pageOf } from './page-of.js'
-import { asset } from './pages/asset.js'
+import { asset, packageAsset } from './pages/asset.js'
 import { auditView } from './pages/audit.js'
 import { showLive } from './pages/livez.js'
 import { overviewView } from './pages/overview.js'
@@ -26,6 +26,17 @@ export interface Route {
   readonly changes: 'nothing' | 'session' | 'jobs'
 }
 
+const ASSETS: readonly (readonly [name: string, page: Page])[] = [
+  ['page.css', asset('page.css', 'text/css')],
+  ['frame.css', asset('frame.css', 'text/css')],
+  ['tables.css', asset('tables.css', 'text/css')],
+  ['live.js', asset('live.js', 'text/javascript')],
+  ['chart.js', asset('chart.js', 'text/javascript')],
+  ['uplot.js', packageAsset('uplot', 'dist/uPlot.esm.js', 'text/javascript')],
+  ['uplot.css', packageAsset('uplot', 'dist/uPlot.min.css', 'text/css')],
+  ['drover.svg', asset('drover.svg', 'image/svg+xml')],
+]
+
 export const ROUTES: readonly Route[] = [
   { method: 'GET', path: '/', page: livePageOf(overviewView), role: 'viewer', changes: 'nothing' },
   { method: 'GET', path: '/overview.json', page: showOverviewJson, role: 'viewer', changes: 'nothing' },
@@ -35,19 +46,7 @@ export const ROUTES: readonly Route[] = [
   { method: 'POST', path: '/sign-out', page: takeSignOut, role: 'none', changes: 'session' },
   { method: 'GET', path: '/livez', page: showLive, role: 'none', changes: 'nothing' },
   { method: 'GET', path: '/readyz', page: showReady, role: 'none', changes: 'nothing' },
-  ...[
-    ['page.css', 'text/css'] as const,
-    ['frame.css', 'text/css'] as const,
-    ['tables.css', 'text/css'] as const,
-    ['live.js', 'text/javascript'] as const,
-    ['drover.svg', 'image/svg+xml'] as const,
-  ].map(
-    ([name, contentType]): Route => ({
-      method: 'GET',
-      path: `/assets/${name}`,
-      page: asset(name, contentType),
-      role: 'none',
-      changes: 'nothing',
-    }),
+  ...ASSETS.map(
+    ([name, page]): Route => ({ method: 'GET', path: `/assets/${name}`, page, role: 'none', changes: 'nothing' }),
   ),
 ]

@@ -1,4 +1,4 @@
-// What our pages do beyond being read: they stay current without a reload, and take keys. The server sends
+// What our pages do beyond being read: they stay current without a reload, take keys and draw charts. The server sends
 // what `main` shows as server-sent events whenever it changes. Without this script the pages are as good, and are reloaded.
 
 const main = document.getElementById('main')
@@ -18,6 +18,7 @@ if (main.dataset.live !== undefined) {
 }
 setInterval(showTimes, 1_000)
 document.addEventListener('keydown', takeKey)
+drawCharts()
 
 function follow() {
   events?.close()
@@ -56,6 +57,7 @@ function show({ status: answered, html }) {
     main.prepend(notice)
   } else {
     changeChildren(main, fresh.content)
+    drawCharts()
     showTimes()
   }
   say(answered === 503 ? 'Redis down' : 'Live', answered === 503 ? 'off' : 'on')
@@ -83,8 +85,8 @@ function change(old, fresh) {
     if (!fresh.hasAttribute(name) && name !== 'data-typed' && !(isOpened && name === 'open')) old.removeAttribute(name)
   }
   for (const { name, value } of fresh.attributes) if (old.getAttribute(name) !== value) old.setAttribute(name, value)
-  // What somebody is typing is theirs.
-  if (!isTyped) changeChildren(old, fresh)
+  // What somebody is typing is theirs, and a chart is drawn by itself.
+  if (!isTyped && old.dataset.chart === undefined) changeChildren(old, fresh)
 }
 
 function changeChildren(old, fresh) {
@@ -149,4 +151,8 @@ function focusSearch(event) {
   event.preventDefault()
   if (field !== null) field.focus()
   else document.querySelector('a[data-search-page]')?.click()
+}
+
+function drawCharts() {
+  if (document.querySelector('[data-chart]') !== null) import('./chart.js').then(({ drawAll }) => drawAll())
 }

@@ -20,6 +20,9 @@ describe('the routes', () => {
       'GET /assets/frame.css',
       'GET /assets/tables.css',
       'GET /assets/live.js',
+      'GET /assets/chart.js',
+      'GET /assets/uplot.js',
+      'GET /assets/uplot.css',
       'GET /assets/drover.svg',
     ])
   })
