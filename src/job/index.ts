@@ -36,6 +36,7 @@ export {
   type UniqueOptions,
 } from './enqueue-rules.js'
 export * from './errors.js'
+export * from './failed-job-errors.js'
 export * from './handler-errors.js'
 export * from './http-errors.js'
 export { type InputVersions, type Upcaster, type VersionOptions, versionOf } from './input-version.js'

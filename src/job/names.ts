@@ -21,6 +21,12 @@ const RESERVED_QUEUE_NAMES: readonly string[] = [
   'batches',
   'cache',
   'caches',
+  'error',
+  'errors',
+  'replay',
+  'replays',
+  'discard',
+  'discards',
 ]
 
 export const JOB_NAME_RULE = '1 to 128 characters of A-Z a-z 0-9 _ . -, the first a letter or digit'

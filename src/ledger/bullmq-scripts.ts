@@ -42,6 +42,8 @@ const commitLua = read('./commit.lua')
 const checkEffectsLua = read('./check-effects.lua')
 const countBatchLua = read('./batches/count-batch.lua')
 const fireScheduleLua = read('./schedules/fire-schedule.lua')
+const keepAttemptLua = read('./errors/keep-attempt.lua')
+const recordErrorLua = read('./errors/record-error.lua')
 const countRetriedLua = read('./count-retried.lua')
 
 /**
@@ -98,6 +100,8 @@ function commitScript(finishing: string, addStagedJob: string, publish: string):
     ADD_STAGED_JOB: addStagedJob,
     COUNT_BATCH: countBatchLua,
     CHECK_EFFECTS: checkEffectsLua,
+    KEEP_ATTEMPT: keepAttemptLua,
+    RECORD_ERROR: recordErrorLua,
     PUBLISH: publish,
   })
   return { name: COMMIT_COMMAND, definition: { lua } }
@@ -107,6 +111,7 @@ function retryScript(script: 'moveToDelayed' | 'retryJob', name: string, definit
   const { fieldsArg, jobKey, skipArg } = EXPECTED[script]
   const lua = fillTemplate(countRetriedLua, {
     BULLMQ_SCRIPT: definition.lua,
+    KEEP_ATTEMPT: keepAttemptLua,
     FIELDS: String(fieldsArg),
     JOB: String(jobKey),
     SKIP: String(skipArg),

@@ -19,7 +19,8 @@
     15     number of user counters C, followed by C pairs: name, whole number to add
     then   staged writes, each: number of words, command, key, further words; or ENQUEUE and a
            staged job (add-staged-job.lua); or BATCH and the key of the job's batch (count-batch.lua); or CACHE,
-           the record of the job's cached result, and for how many ms it serves, 0: not
+           the record of the job's cached result, and for how many ms it serves, 0: not; or ERROR
+           and the words of record-error.lua
   Returns  for each job BullMQ's reply: 0, or the next job; -1 job missing, -2 lock missing, -3 not active, -4 pending
            children, -6 lock of another run, -9 failed children: then none of our writes were made. Or an error:
            DROVER_COUNTER <n> <reason>   user counter n cannot be added to; nothing was written
@@ -82,6 +83,13 @@ local function effectFunctions()
   --@COUNT_BATCH@
   --@CHECK_EFFECTS@
   return checkEffects, addStagedJob, countInBatch
+end
+
+-- Made only for jobs that failed.
+local function errorFunction()
+  --@KEEP_ATTEMPT@
+  --@RECORD_ERROR@
+  return recordError
 end
 
 local keys = {
@@ -147,6 +155,9 @@ local function commit(jobKey, W, last)
           redis.call('PEXPIRE', ARGV[at + 2], ARGV[at + 3])
         end
       end
+    elseif ARGV[at + 1] == 'ERROR' then
+      -- pcall: should a stranger have put another type at these keys, the job's own writes still go in.
+      pcall(errorFunction(), jobKey, id, at + 2, ARGV[W + 2])
     else
       redis.call(unpack(ARGV, at + 1, stop))
     end

@@ -14,13 +14,20 @@ local function move(KEYS, ARGV)
   --@BULLMQ_SCRIPT@
 end
 
+--@KEEP_ATTEMPT@
+
 local fields = ARGV[--@FIELDS@]
 local outcome = move(KEYS, ARGV)
 if (type(outcome) == 'number' and outcome < 0) or not fields or #fields == 0 then
   return outcome
 end
 local base = string.match(ARGV[1], '^({[^}]*}:)')
-local job = redis.call('HGET', KEYS[--@JOB@], 'name')
+local jobKey = KEYS[--@JOB@]
+local job, attempt = unpack(redis.call('HMGET', jobKey, 'name', 'drover:attempt'))
+if attempt then
+  redis.call('HDEL', jobKey, 'drover:attempt')
+  keepAttempt(jobKey, attempt)
+end
 if base and job then
   local isSnooze = ARGV[--@SKIP@] == '1'
   redis.pcall('HINCRBY', base .. 'totals', job .. (isSnooze and ':snoozed' or ':retried'), '1')

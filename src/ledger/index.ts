@@ -54,6 +54,38 @@ export {
   readCounterSeries,
 } from './counters.js'
 export { Effects, MAX_EFFECT_CHARACTERS, MAX_EFFECT_WORDS, MAX_EFFECTS, type StagedWrite } from './effects.js'
+export { type CommonField, commonFields } from './errors/common-fields.js'
+export { type DiscardRecord, discardFailed, listDiscards, type UndoOutcome, undoDiscard } from './errors/discards.js'
+export {
+  type ErrorGroup,
+  type ErrorGroupFilter,
+  type ErrorGroupPage,
+  type ErrorPoint,
+  isErrorPlace,
+  listErrorGroups,
+  readErrorGroup,
+} from './errors/error-groups.js'
+export { attachErrorScripts, type ErrorRoom } from './errors/error-scripts.js'
+export { type FailedJobDetails, newestOfGroup, parseAttempts, readFailedJob, readInputs } from './errors/failed-jobs.js'
+export { type CheckedTarget, checkTarget, countTarget, type FailedTarget, showTarget } from './errors/failed-target.js'
+export type { FailedAttempt } from './errors/failure-words.js'
+export { fingerprintOf, isGroupId } from './errors/fingerprint.js'
+export {
+  type CheckedReplay,
+  checkReplay,
+  planReplay,
+  type ReplayOptions,
+  type ReplayPlan,
+  runReplay,
+  startReplay,
+} from './errors/replay.js'
+export {
+  listReplays,
+  type ReplayRecord,
+  type ReplayState,
+  readReplay,
+  stopReplay,
+} from './errors/replay-record.js'
 export {
   BEAT_MS,
   BEAT_TTL_MS,
@@ -78,7 +110,8 @@ export { backlogOf, type QueueNow, readQueueNow } from './health/queue-now.js'
 export { drainSeconds, workersOf } from './health/queue-rules.js'
 export { judgeHealth, problemsOf, QUEUE_RULES, WORKER_RULES } from './health/rules.js'
 export { judgeServer } from './health/server-rules.js'
-export { LedgerBackend, ledgerBackendFactory } from './ledger-backend.js'
+export { LedgerBackend } from './ledger-backend.js'
+export { ledgerBackendFactory } from './ledger-backend-factory.js'
 export { noteRelease, type Release, readReleases } from './releases.js'
 export { ResultWaiter, type ResultWaiterOptions, type WaitOptions } from './result-waiter.js'
 export {

@@ -1,23 +1,17 @@
 // BullMQ's Redis backend with the ledger in it: each move to completed or failed carries what the attempt left to commit.
 // The scripts are wrapped in bullmq-scripts.ts; what is committed is built in commit.ts.
 import { setTimeout as sleep } from 'node:timers/promises'
-import {
-  type BackendFactory,
-  type MinimalJob,
-  QueueKeys,
-  RedisConnection,
-  RedisQueueBackend,
-  raw2NextJobData,
-  type WorkerOptions,
-} from 'bullmq'
-import { Cluster, type Redis } from 'ioredis'
-import { serializeError } from '../job/index.js'
-import { type KeysOfQueue, outliveFailover, queueKeys, queuesKey } from '../redis/index.js'
+import { type MinimalJob, RedisQueueBackend, raw2NextJobData, type WorkerOptions } from 'bullmq'
+import type { Cluster, Redis } from 'ioredis'
+import { type StoredError, serializeError } from '../job/index.js'
+import { type KeysOfQueue, queuesKey } from '../redis/index.js'
 import { commitWords, type Outcome } from './commit.js'
 import { batchLimit, CommitBatch } from './commit-batch.js'
 import { rejectionOf } from './commit-rejection.js'
 import type { StagedWrite } from './effects.js'
 import { pushEndingWrites, type StoredLife } from './ending-writes.js'
+import { AttemptNotes } from './errors/attempt-notes.js'
+import { pushErrorWrite } from './errors/failure-words.js'
 import { errorOfReason } from './failed-reason.js'
 import { createNextJobReader, type NextJob } from './next-job.js'
 import { writeOfJob } from './staged-job.js'
@@ -53,6 +47,8 @@ export interface LedgerBackendOptions {
   readonly keepResultMs?: ((job: string) => number | undefined) | undefined
   /** Where staged outcomes are; backends that follow each other on one queue share them. Default: a place of its own. */
   readonly outcomes?: WeakMap<MinimalJob, Outcome> | undefined
+  /** Which release of the application the worker is of; empty when it was not told. */
+  readonly release?: string | undefined
   /** Told when a finish was answered, either way, or given up: from then on the job's lock is not needed any more. */
   readonly onSettled?: ((job: MinimalJob, isRefused: boolean) => void) | undefined
 }
@@ -72,6 +68,8 @@ export class LedgerBackend extends RedisQueueBackend {
   readonly #trims: boolean
   /** Queues that staged jobs went to. */
   readonly #listed = new Set<string>()
+  /** Failed attempts that others follow, until their jobs are put back. */
+  readonly #notes = new AttemptNotes()
   /** While true it hands out no job: a read under way may still end with word of one. */
   isQuiet = false
   #finishes = 0
@@ -92,6 +90,11 @@ export class LedgerBackend extends RedisQueueBackend {
   /** Says what the next move of this job to completed or failed commits. */
   stage(job: MinimalJob, outcome: Outcome): void {
     this.#outcomes.set(job, outcome)
+  }
+
+  /** Says why the attempt of this job failed that another one follows: the move to it keeps that with the job. */
+  noteFailedAttempt(job: MinimalJob, error: StoredError): void {
+    this.#notes.add(job, error, this.#options.release)
   }
 
   // BullMQ's is 10 s. A blocking read whose connection fell silent is noticed when it is due, and the socket gives up later.
@@ -132,6 +135,14 @@ export class LedgerBackend extends RedisQueueBackend {
   /** How many requests for a job were answered so far, whatever the answer. */
   get fetches(): number {
     return this.#fetches
+  }
+
+  override async moveToDelayed(
+    ...[id, timestamp, delay, token, options = {}]: Parameters<RedisQueueBackend['moveToDelayed']>
+  ): ReturnType<RedisQueueBackend['moveToDelayed']> {
+    const moved = await super.moveToDelayed(id, timestamp, delay, token, this.#notes.into(id, options))
+    this.#notes.delete(id)
+    return moved
   }
 
   override async moveToCompleted<T, R, N extends string>(
@@ -245,12 +256,15 @@ export class LedgerBackend extends RedisQueueBackend {
       const kept = life.keepResult === undefined ? outcome : { ...outcome, keepResultMs: life.keepResult }
       for (const word of commitWords(finishing, kept, finishedOn, this.#jobsOf(outcome))) words.push(word)
       pushEndingWrites(words, this.#keys, job.name, life, kept)
+      pushErrorWrite(words, finishing, kept, finishedOn, this.#options.release)
       const reply = await this.#batch.commit(bullmqArgs[JOB_KEY], words).catch((error: unknown) => {
         const rejection = rejectionOf(error, outcome, this.#keys)
         if (!rejection) throw error
         // Should this have been the last attempt, BullMQ fails the job next: with this for its record.
         const { keepResultMs, runMs } = outcome
-        this.stage(job, { status: 'failed', error: serializeError(rejection), keepResultMs, runMs })
+        const stored = serializeError(rejection)
+        this.stage(job, { status: 'failed', error: stored, keepResultMs, runMs })
+        this.noteFailedAttempt(job, stored)
         throw rejection
       })
       isRefused = typeof reply === 'number' && reply < 0
@@ -268,29 +282,4 @@ export class LedgerBackend extends RedisQueueBackend {
       this.#options.onSettled?.(job, isRefused)
     }
   }
-}
-
-/** A BullMQ backend factory for one worker: commands go over `client`, blocking reads over a copy of it. */
-export function ledgerBackendFactory(
-  client: Redis | Cluster,
-  prefix: string,
-  { keepResultMs, onSettled }: Pick<LedgerBackendOptions, 'keepResultMs' | 'onSettled'> = {},
-): BackendFactory<LedgerBackend> {
-  const outcomes = new WeakMap<MinimalJob, Outcome>()
-  return (queue, options) => {
-    const keys = queueKeys(prefix, queue)
-    const blockingClient = copyOf(client)
-    const connection = new RedisConnection(client, { shared: true })
-    const blocking = new RedisConnection(blockingClient, { blocking: true })
-    const bullKeys = new QueueKeys(keys.bull)
-    const toKey = (type: string) => bullKeys.toKey(queue, type)
-    const own = { client, keys, prefix, queue, blockingClient, keepResultMs, onSettled, outcomes }
-    return new LedgerBackend(own, connection, queue, bullKeys.getKeys(queue), toKey, options, blocking)
-  }
-}
-
-function copyOf(client: Redis | Cluster): Redis | Cluster {
-  const copy = client instanceof Cluster ? client.duplicate() : client.duplicate()
-  outliveFailover(copy)
-  return copy
 }

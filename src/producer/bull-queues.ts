@@ -6,6 +6,7 @@ import {
   attachAddRules,
   attachBatchScripts,
   attachCancelScript,
+  attachErrorScripts,
   BULLMQ_VERSION,
   newStoredJob,
   type RuledJob,
@@ -40,6 +41,7 @@ export class BullQueues {
     attachAddRules(client)
     attachBatchScripts(client)
     attachCancelScript(client)
+    attachErrorScripts(client)
     // Both skips: else a Redis that is down at the first use would make this connection fail for good.
     this.#connection = new RedisConnection(client, {
       shared: true,

@@ -34,6 +34,7 @@ import { checkKey, type JobParts, type JobRules, newRuledJob, planRules, refusal
 import { type BatchEnqueue, ProducerBatches } from './producer-batches.js'
 import { ProducerCache } from './producer-cache.js'
 import { ProducerCounters } from './producer-counters.js'
+import { ProducerErrors } from './producer-errors.js'
 import { ProducerFlows } from './producer-flows.js'
 import { ProducerJobs } from './producer-jobs.js'
 import { ProducerResults } from './producer-results.js'
@@ -71,6 +72,8 @@ export interface Producer extends AsyncDisposable {
   readonly counters: ProducerCounters
   /** Jobs by their tags, and the cancel of one or of all that match. */
   readonly jobs: ProducerJobs
+  /** Jobs that failed for good, by their errors: run again in stages, discarded, brought back. */
+  readonly errors: ProducerErrors
   /** Jobs that count as a whole, and what follows them. */
   readonly batches: ProducerBatches
   /** Jobs that wait for others. */
@@ -135,6 +138,7 @@ class OpenProducer implements Producer {
   readonly results: ProducerResults
   readonly counters: ProducerCounters
   readonly jobs: ProducerJobs
+  readonly errors: ProducerErrors
   readonly batches: ProducerBatches
   readonly flows: ProducerFlows
   readonly schedules: ProducerSchedules
@@ -156,6 +160,7 @@ class OpenProducer implements Producer {
     this.results = new ProducerResults({ gate: this.#gate, prefix, settings })
     this.counters = new ProducerCounters(this.#gate, prefix)
     this.jobs = new ProducerJobs(this.#gate, prefix, this.#queues)
+    this.errors = new ProducerErrors(this.#gate, prefix, this.#queues)
     this.batches = new ProducerBatches(this.#gate, prefix, this.#queues, this as unknown as BatchEnqueue)
     this.flows = new ProducerFlows(this.#gate, prefix, this.#queues)
     this.schedules = new ProducerSchedules(this.#gate, prefix, this.#queues)

@@ -9,6 +9,13 @@ export { checkKey } from './job-rules.js'
 export type { Batch, BatchFollower, OpenBatchOptions, ProducerBatches } from './producer-batches.js'
 export type { CachedInput, CachedJob, CacheStats, ProducerCache } from './producer-cache.js'
 export type { ProducerCounters, ReadCounterOptions } from './producer-counters.js'
+export type {
+  DiscardErrorsOptions,
+  ErrorGroupDetails,
+  ListErrorsOptions,
+  ProducerErrors,
+  RetryErrorsOptions,
+} from './producer-errors.js'
 export type { FlowHandle, FlowJob, ProducerFlows, StartFlowOptions } from './producer-flows.js'
 export type {
   CancelFilter,

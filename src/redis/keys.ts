@@ -53,6 +53,20 @@ export interface KeysOfQueue {
   tagged(tag: string): string
   /** Sorted set of the tags of the queue, by their last use. TTL 30 d. */
   readonly tags: string
+  /** Sorted set of the ids of the error groups, by when each was last seen, ms since 1970. TTL 30 d. */
+  readonly errors: string
+  /** Hash: one error group. TTL 30 d after its last failure. */
+  error(group: string): string
+  /** Sorted set of the ids of the group's failed jobs, by when they failed, ms since 1970. TTL as the group's. */
+  errorJobs(group: string): string
+  /** Sorted set of the ids of the newest replays, by their start, ms since 1970. TTL 30 d. */
+  readonly replays: string
+  /** Hash: what a replay was asked for, and how far it is. TTL 7 d. */
+  replay(id: string): string
+  /** Sorted set of the ids of discards that can be undone, by the end of that time, ms since 1970. TTL as the last of them. */
+  readonly discards: string
+  /** Hash: what a discard was asked for, and how much it took. TTL: until it cannot be undone any more. */
+  discard(id: string): string
 }
 
 /** The keys of one queue with their fixed parts built once: keep it, and each key costs one concatenation. */
@@ -69,6 +83,9 @@ export function queueKeys(prefix: string, queue: string): KeysOfQueue {
   const keyBase = `${base}key:`
   const cacheBase = `${base}cache:`
   const tagBase = `${base}tag:`
+  const errorBase = `${base}error:`
+  const replayBase = `${base}replay:`
+  const discardBase = `${base}discard:`
   return {
     tag,
     bull: tag,
@@ -90,6 +107,13 @@ export function queueKeys(prefix: string, queue: string): KeysOfQueue {
     caches: `${base}caches`,
     tagged: (tag) => tagBase + tag,
     tags: `${base}tags`,
+    errors: `${base}errors`,
+    error: (group) => errorBase + group,
+    errorJobs: (group) => `${errorBase}${group}:jobs`,
+    replays: `${base}replays`,
+    replay: (id) => replayBase + id,
+    discards: `${base}discards`,
+    discard: (id) => discardBase + id,
   }
 }
 

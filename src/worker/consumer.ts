@@ -62,6 +62,7 @@ export class Consumer {
     const options = { ...bullOptions(settings, hooks), connection: client, prefix }
     const factory = ledgerBackendFactory(client, settings.prefix, {
       keepResultMs: hooks.keepResultMs,
+      release: settings.release,
       onSettled: (job, isRefused) => {
         locks.remove(job)
         if (isRefused) hooks.onRefused(job as Job)

@@ -259,6 +259,7 @@ export class QueueWorker {
     const fields = { ...this.#fields(job), attempts: job.opts.attempts, err: error }
     if (decision.kind === 'retry') {
       this.#logger.warn({ ...fields, retryInMs: decision.delayMs }, 'attempt failed')
+      this.#backend.noteFailedAttempt(job, error)
       throw new AttemptFailed(error, decision.delayMs)
     }
     this.#logger.error(fields, 'job failed')

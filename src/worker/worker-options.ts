@@ -57,6 +57,11 @@ export interface WorkerOptions {
   /** Failed jobs BullMQ keeps per queue for a manual retry, the newest. Default 10,000. */
   readonly keepFailed?: number
   /**
+   * Which release of your application this worker is of, as error groups name it: 1 to 64 letters, digits, `_`, `.`, `+` or
+   * `-`. Default: DROVER_RELEASE, else none.
+   */
+  readonly release?: string
+  /**
    * What Redis must keep: `standard`, an append-only file; `strict`, one that is on disk before each answer
    * (`appendfsync always`). Default: DROVER_DURABILITY, else `standard`.
    */
@@ -79,6 +84,7 @@ export interface QueueSettings {
   readonly stalledIntervalMs: number
   readonly keepCompleted: number
   readonly keepFailed: number
+  readonly release: string | undefined
   readonly middleware: readonly RunMiddleware[] | undefined
 }
 
@@ -91,6 +97,8 @@ export interface CheckedWorkerOptions {
   readonly schedules: ReadonlyMap<string, readonly Schedule[]> | undefined
   readonly queues: readonly QueueSettings[]
 }
+
+const RELEASE = /^[\w.+-]{1,64}$/
 
 const OPTION_NAMES = [
   'redis',
@@ -105,6 +113,7 @@ const OPTION_NAMES = [
   'maxBlocked',
   'keepCompleted',
   'keepFailed',
+  'release',
   'durability',
   'allowVolatile',
   'middleware',
@@ -127,6 +136,7 @@ export function checkWorkerOptions(options: WorkerOptions): CheckedWorkerOptions
     }),
     keepCompleted: whole('keepCompleted', options.keepCompleted ?? 100, 0, 1_000_000),
     keepFailed: whole('keepFailed', options.keepFailed ?? 10_000, 1, 10_000_000),
+    release: checkRelease(options.release ?? (process.env.DROVER_RELEASE || undefined)),
     middleware: checkMiddleware(options.middleware),
   }
   const byQueue = sortHandlers(options.handlers)
@@ -228,4 +238,9 @@ function whole(option: string, value: unknown, minimum: number, maximum: number)
   if (Number.isSafeInteger(value) && (value as number) >= minimum && (value as number) <= maximum)
     return value as number
   throw new InvalidOptionError(option, `a whole number from ${minimum} to ${maximum}`, value)
+}
+
+function checkRelease(release: unknown): string | undefined {
+  if (release === undefined || (typeof release === 'string' && RELEASE.test(release))) return release
+  throw new InvalidOptionError('release', '1 to 64 letters, digits, _, ., + or -', release)
 }

@@ -118,6 +118,12 @@ async function readResults(url: string): Promise<void> {
   const late = await producer.enqueue(resize, {}, { delay: '1h' })
   const unwanted = await producer.enqueue(resize, {}, { delay: '1h' })
   expect(await producer.jobs.cancel(unwanted)).toBe('cancelled')
+  const [group] = (await producer.errors.list()).groups
+  expect((await producer.errors.get('media', group?.id ?? '')).samples).toHaveLength(1)
+  const discard = await producer.errors.discard('media', { group: group?.id })
+  expect(await producer.errors.undo('media', discard.id)).toMatchObject({ restored: 1 })
+  const replay = await producer.errors.retry('media', { ids: [unwanted.id] }, { wait: '1s' })
+  expect(await producer.errors.stop('media', replay.id)).toMatchObject({ state: 'waited', retried: 1 })
   await expect(producer.results.wait(late, { timeout: 50 })).rejects.toMatchObject({ code: 'RESULT_WAIT_TIMEOUT' })
   expect(await producer.results.exists(job)).toBe(true)
   expect(await producer.results.delete(job)).toBe(true)
@@ -264,10 +270,11 @@ describe('every command in the text of a script', () => {
   })
 
   it('of ours is allowed to the worker, and to the producer those that it sends', () => {
-    const all = ownCommands()
+    // Cancels, discards and the like are sent by producers alone.
+    const all = ownCommands(/^(?!.*(cancel|discard|restore|retry-failed|count-members))/)
     expect(all.length).toBeGreaterThan(10)
     expect(all.filter((command) => !documentedUser('worker').commands.includes(command))).toEqual([])
-    const sent = ownCommands(/add-job|incr-counter|schedules|cancel|ledger.commit|batches|add-staged/)
+    const sent = ownCommands(/add-job|incr-counter|schedules|cancel|ledger.commit|batches|add-staged|errors/)
     expect(sent.filter((command) => !documentedUser('producer').commands.includes(command))).toEqual([])
   })
 })

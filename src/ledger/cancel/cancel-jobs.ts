@@ -9,6 +9,7 @@ import { fillTemplate } from '../adding-scripts.js'
 import { COMMIT_COMMAND, createScriptWrapper } from '../bullmq-scripts.js'
 import { commitWords, type FailedOutcome } from '../commit.js'
 import { pushEndingWrites } from '../ending-writes.js'
+import { pushErrorWrite } from '../errors/failure-words.js'
 import { CANCELLED_REASON, errorOfReason } from '../failed-reason.js'
 import { readCancellable, type StoredJob } from './read-cancellable.js'
 
@@ -122,5 +123,6 @@ function wordsOf(
   }
   const words: unknown[] = [...bullmqArgs.slice(BULLMQ_KEYS), ...commitWords(finishing, outcome, finishedAt)]
   pushEndingWrites(words, keys, name, options, outcome)
+  pushErrorWrite(words, finishing, outcome, finishedAt)
   return words
 }

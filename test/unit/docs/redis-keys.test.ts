@@ -22,6 +22,10 @@ const PLACEHOLDERS: Readonly<Record<string, string>> = {
   key: '<job>:<key>',
   cache: '<job>:<hash>',
   tagged: '<tag>',
+  error: '<id>',
+  errorJobs: '<id>',
+  replay: '<id>',
+  discard: '<id>',
 }
 
 describe('the table of keys', () => {
