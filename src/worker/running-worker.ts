@@ -89,7 +89,8 @@ export class RunningWorker implements Worker, SteeredWorker {
       return new QueueWorker(settings, { client, locks: locks.forQueue(index), logger, pingRedis })
     })
     this.#tickers = this.#workers.map((worker) => new ScheduleTicker(() => worker.scheduleRoom, worker.queue, logger))
-    this.#member = new FleetMember({ client, prefix: options.prefix, worker: this, logger })
+    const { prefix, release } = options
+    this.#member = new FleetMember({ client, prefix, worker: this, logger, release })
     this.closed = new Promise((resolve) => {
       this.#resolveClosed = resolve
     })

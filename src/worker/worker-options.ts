@@ -57,7 +57,7 @@ export interface WorkerOptions {
   /** Failed jobs BullMQ keeps per queue for a manual retry, the newest. Default 10,000. */
   readonly keepFailed?: number
   /**
-   * Which release of your application this worker is of, as error groups name it: 1 to 64 letters, digits, `_`, `.`, `+` or
+   * Which release of your application this worker is of, as heartbeats and error groups name it: 1 to 64 letters, digits, `_`, `.`, `+` or
    * `-`. Default: DROVER_RELEASE, else none.
    */
   readonly release?: string
@@ -90,6 +90,7 @@ export interface QueueSettings {
 
 export interface CheckedWorkerOptions {
   readonly prefix: string
+  readonly release: string | undefined
   readonly shutdownMs: number
   readonly maxBlockedMs: number | undefined
   readonly demand: DurabilityDemand
@@ -161,6 +162,7 @@ export function checkWorkerOptions(options: WorkerOptions): CheckedWorkerOptions
   const maxBlockedMs = options.maxBlocked === undefined ? undefined : checkMaxBlocked(options.maxBlocked)
   return {
     prefix,
+    release: shared.release,
     shutdownMs,
     maxBlockedMs,
     demand: readDurability(options),
