@@ -171,6 +171,23 @@ describe('the token of the settings', () => {
     expect((await api.ask('/v1/queues', { token: made })).status).toBe(200)
   })
 
+  it('costs Redis nothing when it is wrong again and again, and right ones from the address still work', async () => {
+    const api = await apis.start()
+    const made = await apis.token({ scopes: ['read'] })
+    expect((await api.ask('/v1/queues', { token: made })).status).toBe(200)
+    const reads = async () =>
+      Number(/cmdstat_hget:calls=(\d+)/.exec(await apis.redis().cli('INFO', 'commandstats'))?.[1] ?? 0)
+    const before = await reads()
+    for (let guess = 0; guess < 30; guess++) {
+      const token = `drover_${guess.toString(16).padStart(12, '0')}_${'x'.repeat(43)}`
+      expect((await api.ask('/v1/queues', { token })).status).toBe(guess < 10 ? 401 : 429)
+    }
+    expect((await reads()) - before).toBeLessThanOrEqual(10)
+    expect((await api.ask('/v1/queues', { token: made })).status).toBe(200)
+    const newer = await apis.token({ scopes: ['read'] })
+    await expect.poll(async () => (await api.ask('/v1/queues', { token: newer })).status, { timeout: 60_000 }).toBe(200)
+  })
+
   it('is none when none is set', async () => {
     const api = await apis.start()
     expect((await api.ask('/v1/queues', { token: 'undefined' })).status).toBe(401)

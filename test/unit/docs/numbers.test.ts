@@ -50,6 +50,7 @@ const NUMBERS: readonly [document: string, words: string, source: string, code: 
   ['docs/enqueue.md', '`chunkSize` (500)', 'src/producer/bulk-options.ts', 'DEFAULT_CHUNK_SIZE = 500'],
   ['docs/enqueue.md', 'first 1,000 inputs', 'src/producer/bulk-options.ts', 'MAX_FAILURES = 1_000'],
   ['docs/enqueue.md', 'newest 10,000 jobs of a tag', 'src/ledger/tags.ts', 'MAX_JOBS_OF_TAG = 10_000'],
+  ['docs/http-api.md', '100 reads a second', 'src/ledger/access/access-list.ts', 'MAX_LOOK_UPS = 100'],
   ['docs/http-api.md', 'Up to 1,000 `jobs`', 'src/producer/http/batch-routes.ts', 'MAX_MEMBERS = 1_000'],
   ['docs/enqueue.md', '1 to 1024 characters', 'src/job/enqueue-rules.ts', 'MAX_TEXT = 1_024'],
   ['docs/enqueue.md', 'at least a minute to be read', 'src/ledger/add-job.lua', 'leftMs < 60000'],
