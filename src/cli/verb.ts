@@ -42,11 +42,15 @@ export const VERBS: Readonly<Record<string, VerbEntry>> = {
     load: async () => (await import('./verbs/serve.js')).serve,
   },
   workers: {
-    summary: 'list workers, make them quiet, close them, change how many jobs they run',
+    summary: 'list workers, make them quiet, drain or close them, change how many jobs they run',
     load: async () => (await import('./verbs/workers.js')).workers,
   },
+  queues: {
+    summary: 'list queues with counts and rates; pause and resume them, or one job name',
+    load: async () => (await import('./verbs/queues.js')).queues,
+  },
   jobs: {
-    summary: 'cancel a job, also one that runs',
+    summary: 'cancel a job, also one that runs, or all that match',
     load: async () => (await import('./verbs/jobs.js')).jobs,
   },
   schedules: {

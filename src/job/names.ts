@@ -19,6 +19,7 @@ const RESERVED_QUEUE_NAMES: readonly string[] = [
   'schedules',
   'batch',
   'batches',
+  'held',
   'cache',
   'caches',
   'error',

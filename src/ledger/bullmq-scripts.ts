@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import type { Cluster, Redis } from 'ioredis'
 import { UnsupportedBullmqError } from '../job/index.js'
 import { AddingScripts, fillTemplate } from './adding-scripts.js'
+import { heldFunctionsLua, takeScript, withHeldField } from './held/held-names.js'
 
 /** The BullMQ release the kernel was written against; package.json pins the same one. */
 export const BULLMQ_VERSION = '6.7.0'
@@ -26,6 +27,7 @@ const EXPECTED = {
   moveToDelayed: { keys: 11, args: 9, jobKey: 5, fieldsArg: 7, skipArg: 6 },
   // It always counts an attempt: the argument beyond its last is nil.
   retryJob: { keys: 11, args: 6, jobKey: 4, fieldsArg: 6, skipArg: 7 },
+  moveToActive: { keys: 11, args: 3 },
 } as const
 
 /** The line of BullMQ's moveToFinished where its functions end and its body begins. */
@@ -81,6 +83,7 @@ export function createScriptWrapper(
       const addStagedJob = adding.embed()
       return [commitScript(definition.lua, addStagedJob, publish), fireScript(addStagedJob)]
     }
+    if (script === 'moveToActive') return [{ name, definition: { ...definition, lua: takeScript(definition.lua) } }]
     if (script === 'moveToDelayed' || script === 'retryJob') return [retryScript(script, name, definition)]
     adding.set(script, definition.lua)
     return [{ name, definition }]
@@ -95,7 +98,8 @@ function fireScript(addStagedJob: string): NamedScript {
 function commitScript(finishing: string, addStagedJob: string, publish: string): NamedScript {
   const { functions, body } = splitScript(finishing)
   const lua = fillTemplate(commitLua, {
-    BULLMQ_FUNCTIONS: functions,
+    BULLMQ_FUNCTIONS: withHeldField('moveToFinished', functions),
+    HELD_FUNCTIONS: heldFunctionsLua,
     BULLMQ_BODY: body,
     ADD_STAGED_JOB: addStagedJob,
     COUNT_BATCH: countBatchLua,

@@ -26,6 +26,8 @@
            DROVER_COUNTER <n> <reason>   user counter n cannot be added to; nothing was written
            DROVER_EFFECT <n> <reason>    staged write n would fail; nothing was written
 ]]
+-- Names that are paused, as the functions of BullMQ read them.
+local held
 --@BULLMQ_FUNCTIONS@
 local function finish(KEYS, ARGV)
   --@BULLMQ_BODY@
@@ -77,6 +79,12 @@ local function addToCounters(first, count, stats)
   end
 end
 
+-- True when the next job is of a paused name and was put aside: its worker asks again.
+local function isPutAside(reply)
+  --@HELD_FUNCTIONS@
+  return putAside(held, base, bull, reply)
+end
+
 -- Made only for the few jobs that stage something, as making functions takes time.
 local function effectFunctions()
   --@ADD_STAGED_JOB@
@@ -123,6 +131,10 @@ local function commit(jobKey, W, last)
   })
   if type(outcome) == 'number' and outcome < 0 then
     return outcome
+  end
+
+  if held and isPutAside(outcome) then
+    outcome = 0
   end
 
   local record = ARGV[W + 10]

@@ -23,6 +23,15 @@ export interface RunningJob {
   readonly startedAt: number
 }
 
+/** One queue of a worker. */
+export interface WorkerLoad {
+  readonly queue: string
+  readonly concurrency: number
+  readonly running: number
+  /** Newest version of the inputs it knows, by the names of the jobs it has a handler for; a worker before 0.1 tells none. */
+  readonly handles?: Readonly<Record<string, number>>
+}
+
 /** One worker as its last heartbeat tells. */
 export interface WorkerBeat {
   readonly id: string
@@ -41,7 +50,7 @@ export interface WorkerBeat {
   readonly rssBytes: number
   /** Longest wait of its event loop since the heartbeat before, milliseconds. */
   readonly loopLagMs: number
-  readonly queues: readonly { readonly queue: string; readonly concurrency: number; readonly running: number }[]
+  readonly queues: readonly WorkerLoad[]
   readonly jobs: readonly RunningJob[]
 }
 

@@ -98,6 +98,7 @@ export {
   readWorkers,
   removeBeat,
   type WorkerBeat,
+  type WorkerLoad,
   type WorkerOrders,
   type WorkerState,
   writeBeat,
@@ -110,8 +111,10 @@ export { backlogOf, type QueueNow, readQueueNow } from './health/queue-now.js'
 export { drainSeconds, workersOf } from './health/queue-rules.js'
 export { judgeHealth, problemsOf, QUEUE_RULES, WORKER_RULES } from './health/rules.js'
 export { judgeServer } from './health/server-rules.js'
+export { type HeldName, holdName, MAX_HELD_NAMES, readHeldNames, releaseName } from './held/held-names.js'
 export { LedgerBackend } from './ledger-backend.js'
 export { ledgerBackendFactory } from './ledger-backend-factory.js'
+export { type QueueView, RATE_MINUTES, readQueueView } from './queue-view.js'
 export { noteRelease, type Release, readReleases } from './releases.js'
 export { ResultWaiter, type ResultWaiterOptions, type WaitOptions } from './result-waiter.js'
 export {

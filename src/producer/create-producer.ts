@@ -37,6 +37,7 @@ import { ProducerCounters } from './producer-counters.js'
 import { ProducerErrors } from './producer-errors.js'
 import { ProducerFlows } from './producer-flows.js'
 import { ProducerJobs } from './producer-jobs.js'
+import { ProducerQueues } from './producer-queues.js'
 import { ProducerResults } from './producer-results.js'
 import { ProducerSchedules } from './producer-schedules.js'
 import { RedisGate } from './redis-gate.js'
@@ -74,6 +75,8 @@ export interface Producer extends AsyncDisposable {
   readonly jobs: ProducerJobs
   /** Jobs that failed for good, by their errors: run again in stages, discarded, brought back. */
   readonly errors: ProducerErrors
+  /** Queues as they stand, and pausing them or one job name in them. */
+  readonly queues: ProducerQueues
   /** Jobs that count as a whole, and what follows them. */
   readonly batches: ProducerBatches
   /** Jobs that wait for others. */
@@ -139,6 +142,7 @@ class OpenProducer implements Producer {
   readonly counters: ProducerCounters
   readonly jobs: ProducerJobs
   readonly errors: ProducerErrors
+  readonly queues: ProducerQueues
   readonly batches: ProducerBatches
   readonly flows: ProducerFlows
   readonly schedules: ProducerSchedules
@@ -161,6 +165,7 @@ class OpenProducer implements Producer {
     this.counters = new ProducerCounters(this.#gate, prefix)
     this.jobs = new ProducerJobs(this.#gate, prefix, this.#queues)
     this.errors = new ProducerErrors(this.#gate, prefix, this.#queues)
+    this.queues = new ProducerQueues(this.#gate, prefix, this.#queues)
     this.batches = new ProducerBatches(this.#gate, prefix, this.#queues, this as unknown as BatchEnqueue)
     this.flows = new ProducerFlows(this.#gate, prefix, this.#queues)
     this.schedules = new ProducerSchedules(this.#gate, prefix, this.#queues)

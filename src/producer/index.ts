@@ -25,5 +25,6 @@ export type {
   JobsByTagOptions,
   ProducerJobs,
 } from './producer-jobs.js'
+export type { PauseOptions, ProducerQueues } from './producer-queues.js'
 export type { JobOutcome, ProducerResults, WaitForResultOptions } from './producer-results.js'
 export type { ProducerSchedules } from './producer-schedules.js'

@@ -38,6 +38,8 @@ export interface KeysOfQueue {
   batch(id: string): string
   /** Sorted set of the ids of the newest batches, by the time they were opened. No TTL. */
   readonly batches: string
+  /** Sorted set of the ids of jobs put aside since their name was paused, by their place among them. No TTL. */
+  held(job: string): string
   /** Pub/sub channel that fires when the job's result is committed. */
   done(id: string): string
   /**
@@ -79,6 +81,7 @@ export function queueKeys(prefix: string, queue: string): KeysOfQueue {
   const statsHourBase = `${statsBase}h:`
   const scheduleBase = `${base}schedule:`
   const batchBase = `${base}batch:`
+  const heldBase = `${base}held:`
   const doneBase = `${base}done:`
   const keyBase = `${base}key:`
   const cacheBase = `${base}cache:`
@@ -101,6 +104,7 @@ export function queueKeys(prefix: string, queue: string): KeysOfQueue {
     schedule: (name) => scheduleBase + name,
     batch: (id) => batchBase + id,
     batches: `${base}batches`,
+    held: (job) => heldBase + job,
     done: (id) => doneBase + id,
     key: (name) => keyBase + name,
     cache: (name) => cacheBase + name,

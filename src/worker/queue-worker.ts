@@ -25,6 +25,8 @@ const DEFAULT_KEEP_RESULT_MS = 86_400_000
 
 export class QueueWorker {
   readonly queue: string
+  /** Newest version of the inputs of each job name that it has a handler for. */
+  readonly handles: Readonly<Record<string, number>>
   readonly #handlers: ReadonlyMap<string, Handler>
   readonly #room: AttemptRoom
   readonly #logger: Logger
@@ -47,6 +49,8 @@ export class QueueWorker {
     const { client, locks, logger } = room
     this.queue = settings.queue
     this.#handlers = settings.handlers
+    const versions = [...settings.handlers].map(([job, { contract }]) => [job, contract.version] as const)
+    this.handles = Object.fromEntries(versions)
     this.#locks = locks
     this.#logger = logger
     const keys = queueKeys(settings.prefix, settings.queue)

@@ -127,7 +127,7 @@ export class RunningWorker implements Worker, SteeredWorker {
   }
 
   get loads(): SteeredWorker['loads'] {
-    return this.#workers.map(({ queue, concurrency, running }) => ({ queue, concurrency, running }))
+    return this.#workers.map(({ queue, concurrency, running, handles }) => ({ queue, concurrency, running, handles }))
   }
 
   get runningJobs(): SteeredWorker['runningJobs'] {

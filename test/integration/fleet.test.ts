@@ -14,6 +14,7 @@ import {
 } from '../../src/ledger/index.js'
 import { MAX_RELEASES, noteRelease } from '../../src/ledger/releases.js'
 import { workerKey, workersKey } from '../../src/redis/index.js'
+import { startFaultProxy } from '../../src/testing/index.js'
 import { FleetMember, type SteeredWorker } from '../../src/worker/fleet/fleet-member.js'
 import { startTestRedis, type TestRedis } from '../support/redis.js'
 import { rows } from '../unit/docs/documents.js'
@@ -39,8 +40,8 @@ afterAll(async () => {
 const PATIENCE = { timeout: 60_000 }
 
 /** A worker of one queue that only remembers what it was told. */
-function startMember(release?: string) {
-  const load = { queue: 'media', concurrency: 4, running: 1 }
+function startMember(release?: string, client = redis) {
+  const load = { queue: 'media', concurrency: 4, running: 1, handles: { resize: 1 } }
   const told: string[] = []
   let state: WorkerState = 'run'
   const turn = (to: WorkerState) => () => {
@@ -66,7 +67,7 @@ function startMember(release?: string) {
     },
   }
   const logger = pino({ level: 'silent' })
-  const member = new FleetMember({ client: redis, prefix: 'drover', worker, logger, release })
+  const member = new FleetMember({ client, prefix: 'drover', worker, logger, release })
   members.push(member)
   member.start()
   return { member, told }
@@ -80,7 +81,7 @@ describe('a worker of a fleet', () => {
     await vi.waitFor(async () => expect(await workers()).toHaveLength(1), PATIENCE)
     const [beat] = await workers()
     expect(beat).toMatchObject({ id: member.id, pid: process.pid, version, state: 'run', handled: 7 })
-    expect(beat?.queues).toEqual([{ queue: 'media', concurrency: 4, running: 1 }])
+    expect(beat?.queues).toEqual([{ queue: 'media', concurrency: 4, running: 1, handles: { resize: 1 } }])
     expect(beat?.jobs.map(({ id }) => id)).toEqual(['old', 'young'])
     expect(beat?.rssBytes).toBeGreaterThan(1_000_000)
     const documented = rows('docs/redis-keys.md', 'heartbeat').flatMap(([cell = '']) => cell.match(/[\w]+/g) ?? [])
@@ -129,6 +130,23 @@ describe('the releases of workers', () => {
     expect(releases).toHaveLength(MAX_RELEASES)
     expect(releases[0]).toEqual({ name: 'r2', firstSeenAt: 1_002 })
   })
+})
+
+it('a heartbeat comes again when Redis was away, without a backlog of those that could not be sent', async () => {
+  const proxy = await startFaultProxy({ target: server.url })
+  const client = new Redis(proxy.url, { maxRetriesPerRequest: 1, retryStrategy: () => 50 })
+  client.on('error', () => undefined)
+  const { member } = startMember(undefined, client)
+  await vi.waitFor(async () => expect(await workers()).toHaveLength(1), PATIENCE)
+  proxy.set('cut')
+  await vi.waitFor(() => expect(client.status).not.toBe('ready'), PATIENCE)
+  await redis.flushdb()
+  expect(await workers()).toEqual([])
+  proxy.set('pass')
+  await vi.waitFor(async () => expect(await workers()).toMatchObject([{ id: member.id }]), PATIENCE)
+  await members.splice(0)[0]?.close()
+  client.disconnect()
+  await proxy.close()
 })
 
 describe('the list of workers', () => {

@@ -33,7 +33,17 @@ async function enqueue(api: TestApi): Promise<string> {
 async function requestOf({ method, path, body }: Route, api: TestApi) {
   const id = path.includes(':id') ? await enqueue(api) : ''
   const query = path === '/queues/:queue/jobs' ? '?state=delayed' : ''
-  const words = { queue: 'greetings', id, name: 'seen', tag: 'vip', job: 'greet', schedule: 'daily', batch: 'held' }
+  const words = {
+    queue: 'greetings',
+    id,
+    name: 'seen',
+    tag: 'vip',
+    job: 'greet',
+    schedule: 'daily',
+    batch: 'held',
+    worker: 'all',
+    action: 'quiet',
+  }
   const place = `/v1${path.replace(/:(\w+)/g, (_, word: keyof typeof words) => words[word])}${query}`
   const { type, body: text } = BODIES[body ?? ''] ?? {}
   return {
@@ -83,7 +93,7 @@ describe('each route', () => {
       expect(route.reach === 'queue' ? [403] : [404, 422, 207]).toContain(stranger.status)
       if (stranger.status === 207) expect(stranger.text).toContain('UNKNOWN_JOB')
       const elsewhere = await api.ask(place, { ...sent, token: await apis.token({ queues: ['mail'] }) })
-      expect(route.path === '/queues' ? [200] : [404, 422, 207]).toContain(elsewhere.status)
+      expect(/^\/(queues|workers.*)$/.test(route.path) ? [200] : [404, 422, 207]).toContain(elsewhere.status)
     },
   )
 })

@@ -54,9 +54,27 @@ it('a worker is listed, told to be quiet, to run more and to resume, and exits w
   const ended = await run('result', 'naps', 'nap', '--wait', '--json')
   expect(ended.stdout).toContain('CANCELLED')
 
+  const drained = await run('workers', 'drain', id, '--wait', '1m')
+  expect(drained).toMatchObject({ code: 0, stdout: `told ${id}: drain\ndrained\n` })
   expect((await run('workers', 'close', id)).code).toBe(0)
   expect((await worker.finished).code).toBe(0)
   expect(await listed()).toEqual([])
+})
+
+it('drover queues lists, pauses and resumes queues and job names', async () => {
+  expect(await run('queues', 'pause', 'naps', '--job', 'sleep')).toMatchObject({
+    code: 0,
+    stdout: 'paused job sleep of queue naps\n',
+  })
+  expect(await run('queues', 'pause', 'naps')).toMatchObject({ code: 0, stdout: 'paused queue naps\n' })
+  const [view] = JSON.parse((await run('queues', 'list', 'naps', '--json')).stdout) as object[]
+  expect(view).toMatchObject({ queue: 'naps', isPaused: true, pausedJobs: [{ job: 'sleep', jobs: 0 }], active: 0 })
+  expect((await run('queues')).stdout).toMatch(/^QUEUE .*\n(.*\n)*naps .* all\n/)
+  expect((await run('queues', 'resume', 'naps')).code).toBe(0)
+  expect((await run('queues')).stdout).toMatch(/^naps .* sleep \(0\)$/m)
+  expect(JSON.parse((await run('queues', 'resume', 'naps', '--job', 'sleep', '--json')).stdout)).toEqual({
+    ...{ queue: 'naps', job: 'sleep', resumed: true },
+  })
 })
 
 it('drover jobs cancel --queue counts those that match, and cancels them when it is told to', async () => {
@@ -76,6 +94,11 @@ it.each([
   [['workers', 'quiet', 'all'], 2, 'no worker is there'],
   [['workers', 'concurrency', 'all', 'greetings', '0'], 2, 'from 1 to 10000'],
   [['workers', 'concurrency', 'all', 'greetings', '-3'], 2, ''],
+  [['workers', 'quiet', 'all', '--wait', '5s'], 2, '--wait is for drain'],
+  [['queues', 'puase', 'naps'], 2, 'did you mean pause?'],
+  [['queues', 'pause'], 2, 'expected: queues pause <queue>'],
+  [['queues', 'pause', 'naps', '--job', 'a|b'], 2, 'job'],
+  [['queues', 'list', '--job', 'sleep'], 2, '--job is for pause and resume'],
   [['jobs', 'cancle', 'greetings', 'nap'], 2, 'did you mean cancel?'],
   [['jobs', 'cancel', 'greetings'], 2, 'expected: jobs cancel <queue> <id>'],
   [['jobs', 'cancel', '--queue', 'greetings'], 2, '--yes cancels all jobs that match'],

@@ -1,4 +1,5 @@
 // `drover workers`: the workers that are there, and what a person tells one or all of them to do.
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Command } from 'commander'
 import { suggest, UsageError } from '../../job/index.js'
 import {
@@ -11,13 +12,17 @@ import {
 } from '../../ledger/index.js'
 import { checkQueueName, type RedisClient } from '../../redis/index.js'
 import { EXIT_CODES } from '../exit-codes.js'
+import { readWaitMs } from '../option-values.js'
 import { formatTable, type Output } from '../output.js'
 import { withRedis } from '../redis-connection.js'
 import { addSettings, REDIS_OPTIONS, readSettings } from '../setting-options.js'
+import { interruptible } from '../shutdown-signals.js'
 import type { Verb, VerbCall } from '../verb.js'
 
-const STATES = { quiet: 'quiet', resume: 'run', close: 'close' } as const
-const ACTIONS = ['list', 'quiet', 'resume', 'close', 'concurrency'] as const
+const STATES = { quiet: 'quiet', drain: 'quiet', resume: 'run', close: 'close' } as const
+const ACTIONS = ['list', 'quiet', 'drain', 'resume', 'close', 'concurrency'] as const
+const DRAIN_WAIT = '1h'
+const DRAIN_POLL_MS = 500
 type Action = (typeof ACTIONS)[number]
 
 interface Order {
@@ -35,27 +40,35 @@ export const workers: Verb = {
       .argument('[worker]', 'the id of a worker, or all')
       .argument('[queue]', 'concurrency: the queue')
       .argument('[jobs]', 'concurrency: how many jobs of it to run at once')
+    command.option('--wait <timeout>', `drain: the most time to wait for running jobs (default: ${DRAIN_WAIT})`)
     addSettings(command, REDIS_OPTIONS)
     command.addHelpText(
       'after',
       `
 A worker says each 5 s that it is there, and follows what it is told within a second or two. quiet: it takes no more jobs and
-finishes those that run. close: as SIGTERM does. A worker that starts later is not told.
+finishes those that run. drain: the same, and waits until none runs; exit code 4 when some still do after --wait. close: as SIGTERM does. A worker that starts later is not told.
 
 Examples:
   $ drover workers
   $ drover workers quiet all
+  $ drover workers drain web1-4242-9f86d081 --wait 5m
   $ drover workers concurrency web1-4242-9f86d081 media 20`,
     )
   },
 
   async run({ args, options, out }: VerbCall): Promise<number> {
     const order = readOrder(args)
+    if (options.wait !== undefined && order.action !== 'drain') throw new UsageError('--wait is for drain')
+    const waitMs = readWaitMs(options.wait ?? DRAIN_WAIT) ?? 0
     const settings = await readSettings(options)
     return withRedis(settings, async (client) => {
       const found = await readWorkers(client, settings.prefix)
       if (order.action === 'list') showList(out, found)
-      else await tell(client, settings.prefix, chosen(found, order), order, out)
+      else {
+        const told = chosen(found, order)
+        await tell(client, settings.prefix, told, order, out)
+        if (order.action === 'drain') return drain(client, settings.prefix, told, waitMs, out)
+      }
       return EXIT_CODES.ok.code
     })
   },
@@ -113,7 +126,39 @@ async function tell(
     else await orderState(client, prefix, id, STATES[action as keyof typeof STATES] satisfies WorkerState)
     if (!out.json) out.print(`told ${id}: ${action}${action === 'concurrency' ? ` ${queue} ${jobs}` : ''}`)
   }
-  if (out.json) out.printJson({ action, told: told.map(({ id }) => id) })
+  if (out.json && action !== 'drain') out.printJson({ action, told: told.map(({ id }) => id) })
+}
+
+/** Waits until the workers are quiet and run nothing, or are gone. */
+async function drain(
+  client: RedisClient,
+  prefix: string,
+  told: readonly WorkerBeat[],
+  waitMs: number,
+  out: Output,
+): Promise<number> {
+  const ids = told.map(({ id }) => id)
+  const deadline = performance.now() + waitMs
+  const isBusy = ({ id, state, queues }: WorkerBeat) =>
+    ids.includes(id) && (state === 'run' || queues.some(({ running }) => running > 0))
+  return interruptible(
+    () => 'the workers stay quiet',
+    async (signal) => {
+      for (;;) {
+        const busy = (await readWorkers(client, prefix)).filter(isBusy)
+        const isLate = performance.now() >= deadline
+        if (busy.length > 0 && !isLate) {
+          await sleep(DRAIN_POLL_MS, undefined, { signal }).catch(() => undefined)
+          if (signal.aborted) throw signal.reason
+          continue
+        }
+        const running = busy.flatMap(({ queues }) => queues).reduce((sum, load) => sum + load.running, 0)
+        if (out.json) out.printJson({ action: 'drain', told: ids, running })
+        else out.print(busy.length === 0 ? 'drained' : `${busy.length} workers still run ${running} jobs`)
+        return busy.length === 0 ? EXIT_CODES.ok.code : EXIT_CODES.timeout.code
+      }
+    },
+  )
 }
 
 function showList(out: Output, found: readonly WorkerBeat[]): void {

@@ -112,6 +112,9 @@ local function judge(jobKey, id, attemptsMade)
     return nil, 'marked'
   end
   local place = placeOf(id, tonumber(fields[4] or ''))
+  if place then
+    place.name = fields[1]
+  end
   return place, not place and 'unknown' or nil
 end
 
@@ -175,6 +178,7 @@ for j, place in ipairs(taken) do
   else
     if place.set then
       redis.call('ZREM', place.set, place.id)
+      redis.call('ZREM', base .. 'held:' .. place.name, place.id)
     end
     -- It was no attempt.
     if redis.call('EXISTS', jobKey) == 1 then

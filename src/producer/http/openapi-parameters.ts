@@ -21,6 +21,7 @@ export const PARAMETERS: Readonly<Record<ParameterName, object>> = {
   limit: query('limit', 'Items of a page.', { type: 'integer', minimum: 1, maximum: MAX_PAGE, default: DEFAULT_PAGE }),
   cursor: query('cursor', 'The `next` of the page before.', { type: 'string' }),
   state: query('state', 'Which jobs.', { enum: LIST_STATES }, true),
+  pausedJob: query('job', 'Only jobs of this name. Default: the whole queue.', { type: 'string' }),
   since: query('since', 'Start: ISO 8601 with its zone, or how long ago, as in 2h.', { type: 'string', default: '1h' }),
   by: query('by', 'Step of the series.', { enum: ['minute', 'hour'], default: 'minute' }),
   Prefer: header(
@@ -46,6 +47,8 @@ const PATH_PARTS: Readonly<Record<string, string>> = {
   schedule: 'Name of the schedule.',
   batch: 'Id of the batch.',
   tag: 'The tag, percent-encoded.',
+  worker: 'Id of the worker, or `all`.',
+  action: '`quiet`, `resume`, `close` or `concurrency`.',
 }
 
 /** Those between the slashes of a path such as `/queues/:queue`. */

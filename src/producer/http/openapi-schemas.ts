@@ -1,6 +1,6 @@
 // The JSON Schemas of what the API takes and answers, apart from the jobs' own. Tests hold every answer to them.
 
-import { CANCEL_STATES } from '../../ledger/index.js'
+import { CANCEL_STATES, MAX_CONCURRENCY } from '../../ledger/index.js'
 import type { JsonSchema } from './contract-schema.js'
 import { GROUP_SCHEMAS } from './group-schemas.js'
 import { LIST_STATES } from './job-list.js'
@@ -90,6 +90,29 @@ export const SCHEMAS: Readonly<Record<string, JsonSchema>> = {
     },
     ['job', 'tag', 'states', 'dryRun'],
   ),
+  /** For the action `concurrency` alone. */
+  WorkerOrder: object({ queue: text, jobs: { type: 'integer', minimum: 1, maximum: MAX_CONCURRENCY } }),
+  Workers: object({ workers: list(ref('Worker')) }),
+  Worker: object({
+    id: text,
+    host: text,
+    pid: whole,
+    version: text,
+    startedAt: time,
+    seenAt: time,
+    state: { enum: ['run', 'quiet', 'close'] },
+    handled: count,
+    rssBytes: count,
+    loopLagMs: count,
+    queues: list(
+      object(
+        { queue: text, concurrency: count, running: count, handles: { type: 'object', additionalProperties: count } },
+        ['handles'],
+      ),
+    ),
+    jobs: list(object({ queue: text, id: text, job: text, attempt: count, startedAt: time })),
+  }),
+  ToldWorkers: object({ action: text, told: list(text) }),
   CancelCounts: object({ matched: count, cancelled: count, cancelling: count, ended: count, refused: count }),
   /** The job when it was there already, or how it ended when that was waited for. */
   EnqueueAnswer: { oneOf: [ref('EnqueuedJob'), ref('Result')] },
@@ -107,6 +130,7 @@ export const SCHEMAS: Readonly<Record<string, JsonSchema>> = {
   Queue: object({
     name: text,
     isPaused: { type: 'boolean' },
+    pausedJobs: list(object({ job: text, jobs: count })),
     counts: object(Object.fromEntries(LIST_STATES.map((state) => [state, count]))),
   }),
   QueuePage: object({ queues: list(ref('Queue')), next: orNull(text) }),

@@ -52,7 +52,7 @@ function operationOf({ operationId, summary, scope, path, parameters, body, answ
     parameters: [...pathParameters(path), ...parameters.map((name) => PARAMETERS[name])],
     ...(body === undefined
       ? {}
-      : { requestBody: { required: true, content: { [requestType]: { schema: ref(body) } } } }),
+      : { requestBody: { required: body !== 'WorkerOrder', content: { [requestType]: { schema: ref(body) } } } }),
     responses: {
       ...Object.fromEntries(Object.entries(answers).map(([status, name]) => [status, answerOf(name)])),
       default: {

@@ -1,7 +1,7 @@
 // What a request asks for besides its body: query parameters, `Prefer: wait`, `Idempotency-Key`, and where a page of a
 // list begins. Unknown parameters are refused: one that is misspelt would be left out silently.
 import type { Request } from 'express'
-import { InvalidOptionError, suggest, UnknownOptionError } from '../../job/index.js'
+import { InvalidOptionError, type JsonValue, suggest, UnknownOptionError } from '../../job/index.js'
 import { refuse } from './problem.js'
 
 export const DEFAULT_PAGE = 50
@@ -24,6 +24,17 @@ export function readQuery(request: Request, known: readonly string[]): Readonly<
     values[name] = value
   }
   return values
+}
+
+/** The fields of a body. @throws InvalidOptionError for what is no object, UnknownOptionError */
+export function readFields(body: JsonValue, known: readonly string[]): Readonly<Record<string, JsonValue | undefined>> {
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) {
+    throw new InvalidOptionError('body', `an object with some of ${known.join(', ')}`, body)
+  }
+  for (const name of Object.keys(body)) {
+    if (!known.includes(name)) throw new UnknownOptionError(name, suggest(name, known), 'the body')
+  }
+  return body as Readonly<Record<string, JsonValue | undefined>>
 }
 
 /** How many items a page has. @throws InvalidOptionError */

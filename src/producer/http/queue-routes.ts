@@ -1,10 +1,11 @@
 // Routes about a whole queue: its counts, its jobs page by page, pausing it.
-import { InvalidOptionError, type JsonValue, suggest, UnknownOptionError } from '../../job/index.js'
+import { InvalidOptionError } from '../../job/index.js'
+import { readHeldNames } from '../../ledger/index.js'
 import type { BullQueue } from '../bull-queues.js'
 import type { CancelFilter } from '../producer-jobs.js'
 import { accessOf, answerJson, answerNothing, type Call } from './call.js'
 import { isListState, LIST_STATES, listJobs } from './job-list.js'
-import { pageOfNames, readLimit, readQuery } from './query.js'
+import { pageOfNames, readFields, readLimit, readQuery } from './query.js'
 import { openQueue, queueNames, type Room } from './room.js'
 
 /** Most jobs that one request cancels: it is answered within seconds, and is sent again for the rest. */
@@ -31,11 +32,17 @@ export async function getJobs(call: Call, room: Room): Promise<void> {
 }
 
 export async function pause(call: Call, room: Room): Promise<void> {
-  await setPaused(call, room, true)
+  const { job } = readQuery(call.request, ['job'])
+  const { name } = await queueOf(call, room)
+  await room.producer.queues.pause(name, { job })
+  answerNothing(call)
 }
 
 export async function resume(call: Call, room: Room): Promise<void> {
-  await setPaused(call, room, false)
+  const { job } = readQuery(call.request, ['job'])
+  const { name } = await queueOf(call, room)
+  await room.producer.queues.resume(name, { job })
+  answerNothing(call)
 }
 
 export async function cancelMany(call: Call, room: Room): Promise<void> {
@@ -50,31 +57,18 @@ export async function cancelMany(call: Call, room: Room): Promise<void> {
   )
 }
 
-/** The body's fields. @throws InvalidOptionError for what is no object, UnknownOptionError */
-function readFields(body: JsonValue, known: readonly string[]): Readonly<Record<string, JsonValue | undefined>> {
-  if (typeof body !== 'object' || body === null || Array.isArray(body)) {
-    throw new InvalidOptionError('body', `an object with some of ${known.join(', ')}`, body)
-  }
-  for (const name of Object.keys(body)) {
-    if (!known.includes(name)) throw new UnknownOptionError(name, suggest(name, known), 'the body')
-  }
-  return body as Readonly<Record<string, JsonValue | undefined>>
-}
-
 export async function queueOf(call: Call, room: Room): Promise<BullQueue> {
   return openQueue(room, accessOf(call), (call.request.params as { queue: string }).queue)
 }
 
-async function setPaused(call: Call, room: Room, paused: boolean): Promise<void> {
-  const { backend } = await queueOf(call, room)
-  await room.gate.run(paused ? 'the pause of a queue' : 'the resume of a queue', () => backend.pause(paused))
-  answerNothing(call)
-}
-
 async function describeQueue({ gate }: Room, { name, backend, client, keys }: BullQueue): Promise<object> {
-  const [counts, paused] = await gate.run('the read of a queue', () =>
-    Promise.all([backend.getCounts([...LIST_STATES]), client.hexists(`${keys.bullBase}meta`, 'paused')]),
+  const [counts, paused, pausedJobs] = await gate.run('the read of a queue', () =>
+    Promise.all([
+      backend.getCounts([...LIST_STATES]),
+      client.hexists(`${keys.bullBase}meta`, 'paused'),
+      readHeldNames(client, keys),
+    ]),
   )
   const named = LIST_STATES.map((state, at) => [state, Number(counts[at] ?? 0)])
-  return { name, isPaused: paused === 1, counts: Object.fromEntries(named) }
+  return { name, isPaused: paused === 1, pausedJobs, counts: Object.fromEntries(named) }
 }

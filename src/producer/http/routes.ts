@@ -12,6 +12,7 @@ import { cancelMany, getJobs, getQueue, listQueues, pause, resume } from './queu
 import { type Route, route } from './route.js'
 import { SCHEDULE_ROUTES } from './schedule-routes.js'
 import { getTagged, getTags } from './tag-routes.js'
+import { listWorkers, tellWorker } from './worker-routes.js'
 
 const JOB = '/queues/:queue/jobs/:id'
 const COUNTER = '/queues/:queue/counters/:name'
@@ -39,20 +40,40 @@ export const ROUTES: readonly Route[] = [
   ),
   route(['get', '/queues/:queue', 'read', 'queue', 'getQueue', 'Counts of one queue'], { 200: 'Queue' }, getQueue),
   route(
-    ['post', '/queues/:queue/pause', 'operate', 'queue', 'pauseQueue', 'Let workers take no further job of the queue'],
+    [
+      'post',
+      '/queues/:queue/pause',
+      'operate',
+      'queue',
+      'pauseQueue',
+      'Let workers take no further job of the queue, or of one name',
+    ],
     { 204: 'Nothing' },
     pause,
+    { parameters: ['pausedJob'] },
   ),
   route(
     ['post', '/queues/:queue/resume', 'operate', 'queue', 'resumeQueue', 'Let workers take its jobs again'],
     { 204: 'Nothing' },
     resume,
+    { parameters: ['pausedJob'] },
   ),
   route(
     ['post', '/queues/:queue/cancel', 'operate', 'queue', 'cancelJobs', 'Cancel all its jobs that match'],
     { 200: 'CancelCounts' },
     cancelMany,
     { body: 'CancelRequest' },
+  ),
+  route(
+    ['get', '/workers', 'read', 'queue', 'listWorkers', 'Workers, what they handle and what they run'],
+    { 200: 'Workers' },
+    listWorkers,
+  ),
+  route(
+    ['post', '/workers/:worker/:action', 'operate', 'queue', 'tellWorker', 'Tell a worker, or all, what to do'],
+    { 200: 'ToldWorkers' },
+    tellWorker,
+    { body: 'WorkerOrder' },
   ),
   route(
     ['get', '/queues/:queue/events', 'read', 'queue', 'streamQueueEvents', 'Events of a queue as they come'],

@@ -11,6 +11,7 @@ import {
   type RunningJob,
   readOrders,
   removeBeat,
+  type WorkerLoad,
   type WorkerState,
   writeBeat,
 } from '../../ledger/index.js'
@@ -26,7 +27,7 @@ const { version } = JSON.parse(readFileSync(new URL('../../../package.json', imp
 export interface SteeredWorker {
   readonly state: WorkerState
   readonly handled: number
-  readonly loads: readonly { readonly queue: string; readonly concurrency: number; readonly running: number }[]
+  readonly loads: readonly WorkerLoad[]
   readonly runningJobs: readonly RunningJob[]
   quiet(): void
   resume(): void
@@ -143,6 +144,8 @@ export class FleetMember {
 
   #describe(): string {
     const { state, loads } = this.#options.worker
-    return `${state} ${loads.map(({ concurrency }) => concurrency).join(' ')}`
+    // Who drains a worker waits for its last job.
+    const isDrained = state === 'quiet' && loads.every(({ running }) => running === 0)
+    return `${state} ${isDrained} ${loads.map(({ concurrency }) => concurrency).join(' ')}`
   }
 }

@@ -26,6 +26,7 @@ const PLACEHOLDERS: Readonly<Record<string, string>> = {
   errorJobs: '<id>',
   replay: '<id>',
   discard: '<id>',
+  held: '<job>',
 }
 
 describe('the table of keys', () => {
