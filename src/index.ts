@@ -3,6 +3,8 @@
 export {
   type AnyJobContract,
   type BackoffOptions,
+  BatchAnswerError,
+  BatchCallError,
   BulkItemError,
   type CacheOptions,
   CancelledError,
@@ -87,6 +89,7 @@ export {
   SnoozeLimitError,
   type StandardSchemaV1,
   StartByPassedError,
+  StepRejectedError,
   type StoredError,
   snooze,
   type ThrottleOptions,

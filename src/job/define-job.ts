@@ -24,7 +24,7 @@ export interface JobOptions<
   readonly name: Name
   /**
    * 1 to 64 characters of A-Z a-z 0-9 _ . -, the first a letter or digit; not `result`, `counter`, `counters`,
-   * `totals`, `stats`, `done`, `key`, `tag`, `tags` and the like, which are keys of Drover (src/job/names.ts). Jobs of one queue share its concurrency.
+   * `totals`, `stats`, `done`, `key`, `once`, `tag`, `tags` and the like, which are keys of Drover (src/job/names.ts). Jobs of one queue share its concurrency.
    */
   readonly queue: string
   /** Any Standard Schema. Enqueue refuses what fails it; the handler gets what it makes of the stored input. */

@@ -2,6 +2,7 @@
 
 export * from './attempt-errors.js'
 export type { Backoff, BackoffOptions } from './backoff.js'
+export * from './batch-call-errors.js'
 export { type CacheOptions, type CacheRule, cacheText } from './cache-rule.js'
 export { canonicalJson } from './canonical-json.js'
 export { checkWhole, isIsoTime, readTimeMs, refuseUnknown } from './check-options.js'
@@ -65,5 +66,6 @@ export {
   type StandardResult,
   type StandardSchemaV1,
 } from './schema.js'
+export * from './step-errors.js'
 export { type StoredError, type StoredErrorLimits, serializeError } from './stored-error.js'
 export { suggest } from './suggest.js'

@@ -13,6 +13,7 @@ const RESERVED_QUEUE_NAMES: readonly string[] = [
   'stats',
   'done',
   'key',
+  'once',
   'tag',
   'tags',
   'schedule',

@@ -51,6 +51,8 @@ export interface KeysOfQueue {
   cache(name: string): string
   /** Hash: job name -> generation of its cached results; a record of another one serves nobody. No TTL. */
   readonly caches: string
+  /** Hash: who runs the function of a `ctx.once`, and what it came to. TTL: its `keep`, by default 24 h. */
+  once(key: string): string
   /** Sorted set of the ids of the newest jobs with a tag, by the time of their enqueue. TTL 30 d. */
   tagged(tag: string): string
   /** Sorted set of the tags of the queue, by their last use. TTL 30 d. */
@@ -84,6 +86,7 @@ export function queueKeys(prefix: string, queue: string): KeysOfQueue {
   const heldBase = `${base}held:`
   const doneBase = `${base}done:`
   const keyBase = `${base}key:`
+  const onceBase = `${base}once:`
   const cacheBase = `${base}cache:`
   const tagBase = `${base}tag:`
   const errorBase = `${base}error:`
@@ -107,6 +110,7 @@ export function queueKeys(prefix: string, queue: string): KeysOfQueue {
     held: (job) => heldBase + job,
     done: (id) => doneBase + id,
     key: (name) => keyBase + name,
+    once: (key) => onceBase + key,
     cache: (name) => cacheBase + name,
     caches: `${base}caches`,
     tagged: (tag) => tagBase + tag,

@@ -5,6 +5,7 @@ import type { Needs, ReadResult } from './dependencies.js'
 import type { QueueChildren } from './isolated/queue-children.js'
 import type { LeftBehind } from './left-behind.js'
 import type { RunMiddleware } from './run-middleware.js'
+import type { KeptStore } from './steps/kept-store.js'
 
 /** What an attempt needs of its job, which is BullMQ's or a copy of its record in an isolated handler's process. */
 export interface StartedJob {
@@ -40,6 +41,8 @@ export interface AttemptRoom {
   readonly children?: QueueChildren | undefined
   readonly leftBehind?: LeftBehind | undefined
   readonly middleware?: readonly RunMiddleware[] | undefined
+  /** What a run keeps between its attempts, by the job's id and the token of its lock. */
+  readonly openKept?: ((id: string, token: string) => KeptStore) | undefined
   /** Not there in an isolated handler, which has no Redis. */
   readonly readResult?: ReadResult | undefined
 }

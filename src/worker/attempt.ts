@@ -2,34 +2,34 @@
 // checked, and what was staged is handed over. All of it happens in the worker, or in the thread or process of an isolated
 // handler (isolated/), which hands its outcome to the worker's attempt. What becomes of an error is in retry-policy.ts.
 import {
-  EffectRejectedError,
   encodeResult,
   InvalidOptionError,
   JobDeadlineError,
   JobTimeoutError,
   parseInput,
+  StepRejectedError,
   snooze,
   versionOf,
 } from '../job/index.js'
-import { type CompletedOutcome, Effects } from '../ledger/index.js'
-import { checkCounterName } from '../redis/index.js'
-import type { AttemptRoom, StartedJob, StartedOptions } from './attempt-room.js'
-import type { JobContext, JobLogger, StagedCounter } from './context.js'
+import { type CompletedOutcome, Effects, type StagedWrite } from '../ledger/index.js'
+import type { AttemptRoom, StartedJob } from './attempt-room.js'
+import type { JobContext, JobLogger } from './context.js'
 import { checkDeadline, untilDeadline } from './deadline.js'
 import { readDependency } from './dependencies.js'
 import type { Handler } from './handle.js'
 import type { QueueChildren } from './isolated/queue-children.js'
+import { runOfAttempt } from './isolated/run-of-attempt.js'
 import { createJobLogger } from './job-logger.js'
 import { checkRetryUntil } from './retry-until.js'
 import { joinOutcomes, type RunMiddleware, runAttemptThrough } from './run-middleware.js'
-import { addToCounters } from './staged-counters.js'
+import { StagedCounters } from './staged-counters.js'
 import { StagedJobs } from './staged-jobs.js'
 import { checkStartBy } from './start-by.js'
+import { KeptContext } from './steps/kept-context.js'
+import { isThenable } from './thenable.js'
 
 /** The longest a timer of Node can wait; it fires at once when given more. */
 const MAX_TIMER_MS = 2 ** 31 - 1
-
-export type { AttemptRoom, StartedJob, StartedOptions }
 
 export class Attempt implements JobContext {
   readonly id: string
@@ -44,9 +44,10 @@ export class Attempt implements JobContext {
   #controller: AbortController | undefined
   #rejectStep: ((reason: Error) => void) | undefined
   #timer: NodeJS.Timeout | undefined
-  #counters: Map<string, number> | undefined
+  #counters: StagedCounters | undefined
   #effects: Effects | undefined
   #jobs: StagedJobs | undefined
+  #kept: KeptContext | undefined
   #log: JobLogger | undefined
   #rejection: Error | undefined
   /** How long an isolated handler's thread or process took to start, which is no time of the handler. */
@@ -97,12 +98,25 @@ export class Attempt implements JobContext {
     return (percent, text) => this.#showProgress(percent, text)
   }
   get counter(): JobContext['counter'] {
-    return (name) => this.#openCounter(name)
+    const counters = this.#openCounters()
+    return (name) => counters.open(name)
   }
   get enqueue(): JobContext['enqueue'] {
     this.#jobs ??= new StagedJobs(this.#room)
     if (this.#ended) this.#jobs.seal()
     return this.#jobs.stage.bind(this.#jobs)
+  }
+  get step(): JobContext['step'] {
+    return this.#keeping.step
+  }
+  get checkpoint(): JobContext['checkpoint'] {
+    return this.#keeping.checkpoint
+  }
+  get checkpointed(): JobContext['checkpointed'] {
+    return this.#keeping.checkpointed
+  }
+  get once(): JobContext['once'] {
+    return this.#keeping.once
   }
   get snooze(): JobContext['snooze'] {
     return (duration, reason) =>
@@ -119,6 +133,12 @@ export class Attempt implements JobContext {
   }
   get runMs(): number {
     return performance.now() - this.startedAt
+  }
+  get room(): AttemptRoom {
+    return this.#room
+  }
+  get hasEnded(): boolean {
+    return this.#ended
   }
 
   /** Ends the attempt from outside: the handler's signal aborts, and `run` rejects at once, with the reason if it waited. */
@@ -149,6 +169,7 @@ export class Attempt implements JobContext {
       return this.#complete(valueJson)
     } finally {
       this.#ended = true
+      this.#counters?.seal()
       this.#effects?.seal()
       this.#jobs?.seal()
     }
@@ -160,12 +181,30 @@ export class Attempt implements JobContext {
     return {
       status: 'completed',
       valueJson,
-      counters: this.#counters,
-      effects: this.#effects?.close(),
+      counters: this.#counters?.close(),
+      effects: this.#stagedWrites(),
       jobs: this.#jobs?.close(),
       keepResultMs: this.#handler.contract.keepResultMs,
       runMs: this.runMs,
     }
+  }
+
+  #stagedWrites(): readonly StagedWrite[] | undefined {
+    const writes = this.#effects?.close()
+    return this.#kept === undefined ? writes : this.#kept.withRemoval(writes, this.#room.keys.bullBase + this.id)
+  }
+
+  get #keeping(): KeptContext {
+    if (this.#kept) return this.#kept
+    const store = this.#room.openKept?.(this.id, this.token)
+    if (store === undefined) throw new StepRejectedError('a step', 'nothing can be kept here')
+    this.#kept = new KeptContext(this, store)
+    return this.#kept
+  }
+
+  /** The attempt fails with this, whatever its handler does. */
+  refuse(error: Error): void {
+    this.#rejection ??= error
   }
 
   async #runThrough(middleware: readonly RunMiddleware[]): Promise<CompletedOutcome> {
@@ -192,21 +231,12 @@ export class Attempt implements JobContext {
   }
 
   #startIsolated(children: QueueChildren, data: unknown): Promise<CompletedOutcome> {
-    const { id, name, attemptsMade, attemptsStarted, timestamp, opts } = this.#bullJob
-    const { attempts, delay, version } = opts
-    return children.run(this.#handler, {
-      job: { id: String(id), name, data, attemptsMade, attemptsStarted, timestamp, opts: { attempts, delay, version } },
-      signal: this.signal,
-      onStarted: () => {
-        this.#startMs = performance.now() - this.startedAt
-        this.#watchTimeout()
-      },
-      onLog: ({ level, fields, text }) => {
-        if (fields === undefined) this.log[level](text ?? '')
-        else this.log[level](fields, text)
-      },
-      onProgress: (value) => this.#bullJob.updateProgress(value),
-    })
+    const onStarted = () => {
+      this.#startMs = performance.now() - this.startedAt
+      this.#watchTimeout()
+    }
+    const store = this.#room.openKept?.(this.id, this.token)
+    return children.run(this.#handler, runOfAttempt(this, this.#bullJob, data, { onStarted, store }))
   }
 
   // A handler that ignores its signal is left behind: its attempt is over, and what it still returns goes nowhere.
@@ -240,26 +270,18 @@ export class Attempt implements JobContext {
     else this.#timer = setTimeout(() => this.#watchTimeout(), Math.min(leftMs, leftOfJobMs, MAX_TIMER_MS))
   }
 
+  #openCounters(): StagedCounters {
+    this.#counters ??= new StagedCounters(this.#room.keys)
+    if (this.#ended) this.#counters.seal()
+    return this.#counters
+  }
+
   async #showProgress(percent: number, text: string | undefined): Promise<void> {
     if (typeof percent !== 'number' || !(percent >= 0 && percent <= 100)) {
       throw new InvalidOptionError('progress', 'a number from 0 to 100', percent)
     }
     if (this.#ended) return
     await this.#bullJob.updateProgress(text === undefined ? percent : { percent, text })
-  }
-
-  // As with effects: a count that could not be taken is not lost in a handler's catch, the attempt fails with it.
-  #openCounter(name: string): StagedCounter {
-    this.#orFail(() => checkCounterName(name))
-    return { add: (delta = 1) => this.#orFail(() => this.#addToCounter(name, delta)) }
-  }
-
-  #addToCounter(name: string, delta: number): void {
-    if (this.#ended) {
-      const reason = 'the attempt has ended; count before the handler returns'
-      throw new EffectRejectedError('INCRBY', this.#room.keys.counter(name), reason)
-    }
-    this.#counters = addToCounters(this.#counters ?? new Map(), name, delta)
   }
 
   #orFail<Value>(stage: () => Value): Value {
@@ -275,8 +297,4 @@ export class Attempt implements JobContext {
   describe(): { queue: string; job: string; id: string; attempt: number } {
     return { queue: this.queue, job: this.job, id: this.id, attempt: this.attempt }
   }
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
 }

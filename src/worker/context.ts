@@ -1,7 +1,8 @@
 // What a handler is given beside its input. Implemented by attempt.ts.
-import type { AnyJobContract, Duration, InputOf, ResultOf } from '../job/index.js'
+import type { AnyJobContract, Duration, InputOf, JsonValue, ResultOf } from '../job/index.js'
 import type { Effects } from '../ledger/index.js'
 import type { FollowUp, FollowUpOptions } from './staged-jobs.js'
+import type { OnceOptions } from './steps/steps.js'
 
 /** A line for the worker's log and for the job's own log: fields, then text, or text alone, as pino takes them. */
 export interface JobLog {
@@ -57,6 +58,24 @@ export interface JobContext {
    * days. @throws SnoozeError; InvalidOptionError
    */
   snooze(duration: Duration, reason?: string): never
+  /**
+   * Runs the function, and keeps what it comes to with the job, so that no later attempt runs it again: they get the kept
+   * result. A run that is killed between the function's end and the answer of Redis runs it again. The result is JSON that
+   * reads back as it is, or undefined; at most 262,144 bytes, 1,048,576 for all steps and the checkpoint, 1,000 steps.
+   * A function that throws keeps nothing. Each name once in a run; 1 to 128 characters.
+   * @throws StepRejectedError, InvalidOptionError, what the function throws, and the signal's reason once it has aborted
+   */
+  step<Value>(name: string, run: () => Value | Promise<Value>): Promise<Value>
+  /** Keeps how far a loop is, in place of the last such state. Limits and errors as for `step`. */
+  checkpoint(state: JsonValue): Promise<void>
+  /** The last state that `checkpoint` kept, in this run or an earlier one; undefined when there is none. */
+  checkpointed<State = JsonValue>(): Promise<State | undefined>
+  /**
+   * Of all jobs of the queue that ask for this key, one runs the function to its end, and its result is kept for `keep`, for
+   * all. While one runs it, others wait, as long as their attempt may run; when it fails or its run is over, one of them
+   * takes over. Limits and errors as for `step`.
+   */
+  once<Value>(key: string, run: () => Value | Promise<Value>, options?: OnceOptions): Promise<Value>
   /** Shows how far the job is, 0 to 100, with a text if wanted. Written at once, not with the commit. */
   progress(percent: number, text?: string): Promise<void>
   /** A user counter of this queue; what is added commits with the result. At most 1,000 counters per job. */

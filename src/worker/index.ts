@@ -1,5 +1,13 @@
 // The door of the worker side, `drover/worker`: bind handlers to contracts, and run them.
 export { PermanentError, RetryInError, retryIn, SnoozeError, snooze } from '../job/index.js'
+export {
+  type BatchAnswers,
+  type BatchContext,
+  type BatchFunction,
+  type BatchItem,
+  type BatchOptions,
+  handleBatch,
+} from './batch/handle-batch.js'
 export type { JobContext, JobLog, JobLogger, StagedCounter } from './context.js'
 export { createWorker } from './create-worker.js'
 export { type CommandOptions, handleCommand } from './foreign-command.js'
@@ -9,4 +17,5 @@ export type { RetryDelay } from './retry-delay.js'
 export type { RunCall, RunMiddleware } from './run-middleware.js'
 export type { CloseOutcome, Worker } from './running-worker.js'
 export type { FollowUp, FollowUpOptions } from './staged-jobs.js'
+export type { OnceOptions } from './steps/steps.js'
 export type { WorkerOptions } from './worker-options.js'

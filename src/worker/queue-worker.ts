@@ -4,8 +4,9 @@ import type { Logger } from 'pino'
 import { NoHandlerError, ShutdownError, serializeError, versionOf } from '../job/index.js'
 import { type LedgerBackend, type RunningJob, readResult, type ScheduleRoom } from '../ledger/index.js'
 import { queueKeys } from '../redis/index.js'
-import { Attempt, type AttemptRoom } from './attempt.js'
+import { Attempt } from './attempt.js'
 import { AttemptFailed, JobFailed } from './attempt-failures.js'
+import type { AttemptRoom } from './attempt-room.js'
 import { Consumer, type QueueRoom } from './consumer.js'
 import type { Handler } from './handle.js'
 import { openChildren, type QueueChildren } from './isolated/queue-children.js'
@@ -16,6 +17,7 @@ import { NewerInputs } from './newer-inputs.js'
 import { askRetryDelay } from './retry-delay.js'
 import { type AskDelay, type Decision, decide } from './retry-policy.js'
 import { Snoozes } from './snoozes.js'
+import { createKeptStores } from './steps/kept-store.js'
 import { PutOff, Turns, WaitingTurn } from './turns.js'
 import type { QueueSettings } from './worker-options.js'
 
@@ -65,6 +67,7 @@ export class QueueWorker {
       children: this.#children,
       middleware: settings.middleware,
       leftBehind: this.#leftBehind,
+      openKept: createKeptStores(client, keys),
       readResult: (queue, id) => readResult(client, queueKeys(settings.prefix, queue), id),
     }
     this.#scheduling = { client, keys, prefix: settings.prefix, queue: settings.queue }

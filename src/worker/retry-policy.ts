@@ -49,6 +49,11 @@ export const MAX_IDLE_STARTS = 10_000
 /** Where no contract is at hand (a job without a handler here), retries follow these. */
 const DEFAULT_BACKOFF: Backoff = { type: 'exponential', delayMs: 1_000, jitter: 0.5, maxDelayMs: 3_600_000 }
 
+/** True for an error that no further attempt can help. */
+export function isPermanent(thrown: unknown): boolean {
+  return PERMANENT.some((kind) => thrown instanceof kind)
+}
+
 /** What of BullMQ's job the decision needs; without the last three there is no limit by them. */
 type Attempted = Pick<Job, 'attemptsMade' | 'opts'> & Partial<Pick<Job, 'attemptsStarted' | 'timestamp'>>
 
@@ -69,8 +74,7 @@ export function decide(
   if (abortReason instanceof ShutdownError) return { kind: 'hand-back' }
   if (abortReason instanceof LockLostError) return { kind: 'abandon' }
   if (thrown instanceof SnoozeError && abortReason === undefined) return decideSnooze(thrown, job)
-  const permanent = PERMANENT.some((kind) => thrown instanceof kind)
-  if (permanent || job.attemptsMade + 1 >= (job.opts.attempts ?? 0)) return { kind: 'fail' }
+  if (isPermanent(thrown) || job.attemptsMade + 1 >= (job.opts.attempts ?? 0)) return { kind: 'fail' }
   const delayMs = retryDelayMs(thrown, job.attemptsMade + 1, contract, askDelay)
   return startsTooLate(job, delayMs, contract) ? { kind: 'fail' } : { kind: 'retry', delayMs }
 }

@@ -77,6 +77,16 @@ describe.each(KINDS)('a handler in a %s of its own', (kind) => {
     ])
   })
 
+  it('keeps steps, a checkpoint and what runs once, and may be snoozed', async () => {
+    const job = await enqueue(`${kind}_keeps`)
+    const value = { first: { token: 1 }, n: 3, shared: 1 }
+    expect(await shop.end(job)).toMatchObject({ status: 'completed', value, attempts: 3 })
+    const fields = await shop.redis.hkeys(`${shop.keys(kind).bullBase}${job.id}`)
+    expect(fields.filter((field) => /step|checkpoint/.test(field))).toEqual([])
+    const totals = await shop.redis.hmget(shop.keys(kind).totals, `${job.name}:retried`, `${job.name}:snoozed`)
+    expect(totals).toEqual(['2', '1'])
+  })
+
   it('enqueues further jobs with its commit', async () => {
     const record = await run(`${kind}_follow`)
     if (record.status !== 'completed') throw new Error(record.error.message)

@@ -90,6 +90,19 @@ const acts = {
     if (ctx.attempt === 1) process.exit(1)
     return ctx.attempt
   },
+  async keeps(_input, ctx) {
+    const first = await ctx.step('first', () => ({ token: ctx.fence.token }))
+    const { n } = (await ctx.checkpointed()) ?? { n: 0 }
+    await ctx.checkpoint({ n: n + 1 })
+    const shared = await ctx.once(`shared:${ctx.queue}`, () => ctx.fence.token)
+    if (ctx.fence.token === 1) process.exit(1)
+    if (ctx.fence.token === 2) ctx.snooze(100)
+    if (ctx.fence.token === 3) {
+      await ctx.step('first', () => 'again').catch(() => undefined)
+      return 'its attempt fails all the same'
+    }
+    return { first, n, shared }
+  },
   async floodLog(_input, ctx) {
     for (let i = 0; i < 20_000; i++) ctx.log.info({ i }, 'flood')
     for (let i = 0; i < 20_000; i++) void ctx.progress(i % 100)
@@ -105,7 +118,7 @@ function contractOf(kind, name) {
     name: `${kind}_${name}`,
     queue: kind,
     input: z.object({ n: z.number().default(7) }),
-    attempts: name === 'once' ? 2 : 1,
+    attempts: { once: 2, keeps: 3 }[name] ?? 1,
     backoff: { delay: 0 },
     timeout: slow ? 300 : '1m',
   })
@@ -134,6 +147,8 @@ export const thread_retryIn = of('thread', 'retryIn')
 export const thread_text = of('thread', 'text')
 export const thread_counter = of('thread', 'counter')
 export const thread_once = of('thread', 'once')
+export const thread_keeps = of('thread', 'keeps')
+export const process_keeps = of('process', 'keeps')
 export const thread_floodLog = of('thread', 'floodLog')
 export const process_stage = of('process', 'stage')
 export const process_loop = of('process', 'loop')

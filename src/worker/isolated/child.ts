@@ -6,6 +6,7 @@ import type { Isolation } from '../isolation.js'
 import { type Channel, openChannel } from './channel.js'
 import { ANSWER_EVERY, type LogLine, readLogLine } from './child-log.js'
 import { packError, unpackError } from './error-data.js'
+import type { KeptAsk } from './kept-asks.js'
 import { type FromChild, isMessage, type JobRecord, type Setup } from './messages.js'
 
 /** How long the job file may take to load; longer, and it counts as hung. */
@@ -22,6 +23,8 @@ export interface IsolatedRun {
   readonly onStarted: () => void
   readonly onLog: (line: LogLine) => void
   readonly onProgress: (value: number | object) => Promise<unknown>
+  /** What it keeps between its attempts; the answer is data. */
+  readonly onAsk: (ask: KeptAsk) => Promise<unknown>
 }
 
 export interface ChildEnds {
@@ -143,6 +146,9 @@ export class IsolatedChild {
       case 'progress':
         void this.#progress(message.run, message.value)
         return
+      case 'ask':
+        void this.#answer(message.run, message.number, message.ask)
+        return
       case 'log':
         this.#log(message.run, message.line, message.answer)
         return
@@ -168,6 +174,17 @@ export class IsolatedChild {
       this.#channel.post({ drover: 'progressed' })
     } catch (error) {
       this.#channel.post({ drover: 'progressed', error: packError(error) })
+    }
+  }
+
+  async #answer(run: number, number: number, ask: KeptAsk): Promise<void> {
+    const current = this.#current
+    // Of an attempt that is over: nothing of it may be kept, and nobody waits for the answer.
+    if (run !== this.#runs || current === undefined) return
+    try {
+      this.#channel.post({ drover: 'answered', number, value: await current.run.onAsk(ask) })
+    } catch (error) {
+      this.#channel.post({ drover: 'answered', number, error: packError(error) })
     }
   }
 

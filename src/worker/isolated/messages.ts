@@ -2,7 +2,8 @@
 // passes both a thread's port and a process's channel. `drover` parts these messages from a handler's own.
 import type { StoredError } from '../../job/index.js'
 import type { CompletedOutcome } from '../../ledger/index.js'
-import type { StartedOptions } from '../attempt.js'
+import type { StartedOptions } from '../attempt-room.js'
+import type { KeptAsk } from './kept-asks.js'
 
 /** What an attempt is told about its job. */
 export interface JobRecord {
@@ -43,6 +44,7 @@ export type ToChild =
   | { readonly drover: 'abort'; readonly run: number; readonly reason: ErrorData }
   | { readonly drover: 'progressed'; readonly error?: ErrorData }
   | { readonly drover: 'logged'; readonly lines: number }
+  | { readonly drover: 'answered'; readonly number: number; readonly value?: unknown; readonly error?: ErrorData }
   | { readonly drover: 'end' }
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
@@ -54,6 +56,7 @@ export type FromChild =
   | { readonly drover: 'completed'; readonly run: number; readonly outcome: OutcomeData }
   | { readonly drover: 'failed'; readonly run: number; readonly error: ErrorData }
   | { readonly drover: 'progress'; readonly run: number; readonly value: number | object }
+  | { readonly drover: 'ask'; readonly run: number; readonly number: number; readonly ask: KeptAsk }
   | { readonly drover: 'log'; readonly run: number; readonly line: string; readonly answer: boolean }
 
 export function isMessage<Message extends FromChild | ToChild>(value: unknown): value is Message {

@@ -3,11 +3,13 @@
 import { importFile } from '../../config/index.js'
 import { JobFileError } from '../../job/index.js'
 import { queueKeys } from '../../redis/index.js'
-import { Attempt, type AttemptRoom } from '../attempt.js'
+import { Attempt } from '../attempt.js'
+import type { AttemptRoom } from '../attempt-room.js'
 import { type Handler, isHandler } from '../handle.js'
 import { createChildLog } from './child-log.js'
 import { createChildProgress } from './child-progress.js'
 import { packError, unpackError } from './error-data.js'
+import { Asking, createAskingStore } from './kept-asks.js'
 import { type FromChild, isMessage, type JobRecord, type Setup, type ToChild } from './messages.js'
 
 /** The way to the worker. */
@@ -37,6 +39,7 @@ class Serving {
   readonly #room: AttemptRoom
   readonly #log
   readonly #progress
+  readonly #asking
   #exports: Readonly<Record<string, unknown>> = {}
   #run = 0
   #attempt: Attempt | undefined
@@ -48,6 +51,7 @@ class Serving {
       link.post({ drover: 'log', run: this.#run, line, answer })
     })
     this.#progress = createChildProgress((value) => link.post({ drover: 'progress', run: this.#run, value }))
+    this.#asking = new Asking((number, ask) => link.post({ drover: 'ask', run: this.#run, number, ask }))
     this.#room = {
       keys: queueKeys(setup.prefix, setup.queue),
       queue: setup.queue,
@@ -55,6 +59,7 @@ class Serving {
       logger: this.#log.logger,
       // The worker keeps each line that it is sent with the job.
       addLog: async () => undefined,
+      openKept: () => createAskingStore((ask) => this.#asking.ask(ask)),
     }
     void this.#load()
   }
@@ -70,6 +75,11 @@ class Serving {
       case 'progressed':
         this.#progress.answered(message.error === undefined ? undefined : unpackError(message.error))
         return
+      case 'answered': {
+        const error = message.error === undefined ? undefined : unpackError(message.error)
+        this.#asking.answered(message.number, message.value, error)
+        return
+      }
       case 'logged':
         this.#log.answered(message.lines)
         return

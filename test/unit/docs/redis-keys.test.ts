@@ -20,6 +20,7 @@ const PLACEHOLDERS: Readonly<Record<string, string>> = {
   stats: '<minute>',
   statsHour: '<hour>',
   key: '<job>:<key>',
+  once: '<key>',
   cache: '<job>:<hash>',
   tagged: '<tag>',
   error: '<id>',

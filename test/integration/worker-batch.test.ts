@@ -1,0 +1,164 @@
+// Handlers that take many jobs in one call: each job has its answer, its attempts and its commit, and none fails for another.
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { z } from 'zod'
+import { defineJob, PermanentError } from '../../src/job/index.js'
+import { type BatchFunction, handleBatch, snooze } from '../../src/worker/index.js'
+import { createGate, openWorkshop, type Workshop } from '../support/worker.js'
+
+let shop: Workshop
+beforeAll(async () => {
+  shop = await openWorkshop()
+})
+afterAll(() => shop.close())
+
+const input = z.object({ n: z.number() })
+const define = (queue: string, options: object = {}) => {
+  return defineJob({ name: 'job', queue, input, backoff: { delay: 0 }, ...options })
+}
+type Contract = ReturnType<typeof define>
+const enqueue = async (contract: Contract, count: number) => {
+  const { ids } = await shop.producer.enqueueBulk(
+    contract,
+    Array.from({ length: count }, (_, n) => ({ n })),
+  )
+  return ids.map((id) => ({ queue: contract.queue, id }))
+}
+const endsOf = (jobs: { queue: string; id: string }[]) => Promise.all(jobs.map((job) => shop.end(job)))
+const totalsOf = (queue: string) => shop.redis.hgetall(shop.keys(queue).totals)
+
+it('jobs share calls up to the size, and each commits what it answered, counted and staged by itself', async () => {
+  const contract = define('shares', { attempts: 1, output: z.object({ double: z.number() }) })
+  const sizes: number[] = []
+  const run: BatchFunction<Contract> = async (items) => {
+    sizes.push(items.length)
+    return items.map(({ input: { n }, ctx }) => {
+      ctx.counter('sum').add(n)
+      ctx.effects.rpush('shares', `${ctx.id}`)
+      if (n === 3) return new TypeError('not three')
+      if (n === 4) return { dubble: 8 }
+      return { double: 2 * n }
+    })
+  }
+  const jobs = await enqueue(contract, 25)
+  await shop.work([handleBatch(contract, { size: 10, wait: '300ms' }, run)], { concurrency: 20 })
+  const records = await endsOf(jobs)
+  expect(records.map((record) => (record.status === 'completed' ? record.value : record.error.name))).toEqual(
+    jobs.map((_, n) => ({ 3: 'TypeError', 4: 'InvalidResultError' })[n] ?? { double: 2 * n }),
+  )
+  expect(Math.max(...sizes)).toBe(10)
+  expect(sizes.reduce((sum, size) => sum + size, 0)).toBe(25)
+  // 0 to 24 without 3 and 4.
+  expect(await shop.producer.counters.get('shares', 'sum')).toBe(293)
+  expect(await shop.redis.llen('shares')).toBe(23)
+  expect(await totalsOf('shares')).toEqual({ 'job:completed': '23', 'job:failed': '2' })
+})
+
+it('a job that makes every call throw fails alone: its neighbours lose one attempt at most', async () => {
+  const contract = define('poison', { attempts: 2 })
+  const jobs = await enqueue(contract, 24)
+  const sizes: [attempt: number, size: number][] = []
+  const handler = handleBatch(contract, { size: 8, wait: '50ms' }, async (items) => {
+    sizes.push([items[0]?.ctx.attempt ?? 0, items.length])
+    if (items.some(({ input: { n } }) => n === 11)) throw new PermanentError('poison')
+    return items.map(() => 'good')
+  })
+  await shop.work([handler], { concurrency: 24 })
+  const records = await endsOf(jobs)
+  for (const [n, record] of records.entries()) {
+    if (n === 11) expect(record).toMatchObject({ status: 'failed', attempts: 2, error: { message: 'poison' } })
+    else expect(record).toMatchObject({ status: 'completed', value: 'good' })
+  }
+  // Of a call of several nobody is to blame; alone it is the job's own error.
+  expect(sizes.filter(([attempt, size]) => attempt > 1 && size > 1)).toEqual([])
+  expect(sizes.filter(([attempt]) => attempt === 1).length).toBeLessThanOrEqual(6)
+})
+
+it('answers that do not fit fail an attempt of each job', async () => {
+  const answers: Record<string, (count: number) => unknown> = {
+    none: () => undefined,
+    object: () => ({ length: 2, 0: 1, 1: 2 }),
+    short: (count) => Array(count - 1).fill(1),
+    long: (count) => Array(count + 1).fill(1),
+    holes: (count) => Array(count),
+    text: () => 'ab',
+  }
+  const handlers = Object.entries(answers).map(([name, answer]) => {
+    const contract = defineJob({ name, queue: 'answers', input, attempts: 1 })
+    return handleBatch(contract, { size: 2, wait: '1s' }, (items) => answer(items.length) as never)
+  })
+  await shop.work(handlers, { concurrency: 12 })
+  const jobs = await Promise.all(
+    handlers.flatMap(({ contract }) => [1, 2].map((n) => shop.producer.enqueue(contract, { n }))),
+  )
+  for (const record of await endsOf(jobs))
+    expect(record).toMatchObject({ status: 'failed', error: { code: 'BATCH_ANSWER' } })
+})
+
+it('a job may be snoozed by its answer while its neighbours complete', async () => {
+  const contract = define('snoozed', { attempts: 1 })
+  const handler = handleBatch(contract, { size: 4, wait: 50 }, (items) => {
+    return items.map(({ input: { n }, ctx }) => (n === 1 && ctx.fence.token === 1 ? snooze(100) : ctx.fence.token))
+  })
+  await shop.work([handler])
+  const records = await endsOf(await enqueue(contract, 4))
+  expect(records).toMatchObject([1, 2, 1, 1].map((value) => ({ status: 'completed', value, attempts: 1 })))
+  expect(await totalsOf('snoozed')).toEqual({ 'job:completed': '4', 'job:snoozed': '1' })
+})
+
+it('a job that is cancelled leaves its call, which goes on for the others', async () => {
+  const contract = define('leaves', { attempts: 1 })
+  const running = createGate()
+  const left = createGate()
+  let isAborted: boolean | undefined
+  const handler = handleBatch(contract, { size: 3, wait: '10s' }, async (items, { signal }) => {
+    const second = items.find(({ input: { n } }) => n === 1)
+    second?.ctx.signal.addEventListener('abort', () => left.open())
+    running.open()
+    await left.promise
+    isAborted = signal.aborted
+    return items.map(() => 'done')
+  })
+  await shop.work([handler])
+  const jobs = await enqueue(contract, 3)
+  await running.promise
+  await shop.producer.jobs.cancel(jobs[1] as (typeof jobs)[0])
+  expect((await endsOf(jobs)).map(({ status }) => status)).toEqual(['completed', 'failed', 'completed'])
+  expect(isAborted).toBe(false)
+})
+
+it('a call whose jobs are all over their time is told by its signal, and none of its answers counts', async () => {
+  const contract = define('late', { attempts: 1, timeout: 300 })
+  const told = createGate<unknown>()
+  const handler = handleBatch(contract, { size: 3, wait: 50 }, async (items, { signal }) => {
+    await new Promise((resolve) => signal.addEventListener('abort', resolve))
+    told.open((signal.reason as { code: string }).code)
+    return items.map(() => 'late')
+  })
+  await shop.work([handler])
+  for (const record of await endsOf(await enqueue(contract, 3))) {
+    expect(record).toMatchObject({ status: 'failed', error: { code: 'JOB_TIMEOUT' } })
+  }
+  expect(await told.promise).toBe('JOB_TIMEOUT')
+})
+
+it('a shutdown hands back what is gathered and what runs, at no attempt', async () => {
+  const contract = define('down', { attempts: 1 })
+  const running = createGate()
+  let isHeld = true
+  const handler = () => {
+    return handleBatch(contract, { size: 4, wait: isHeld ? '30s' : 10 }, async (items, { signal }) => {
+      running.open()
+      if (isHeld) await new Promise((resolve) => signal.addEventListener('abort', resolve))
+      return items.map(({ ctx }) => ctx.attempt)
+    })
+  }
+  const first = await shop.work([handler()])
+  const jobs = await enqueue(contract, 6)
+  await running.promise
+  await expect.poll(() => first.running, { timeout: 20_000 }).toBe(6)
+  expect(await first.close()).toEqual({ handedBack: 6, abandoned: 0 })
+  isHeld = false
+  await shop.work([handler()])
+  for (const record of await endsOf(jobs)) expect(record).toMatchObject({ status: 'completed', value: 1, attempts: 1 })
+  expect(await totalsOf('down')).toEqual({ 'job:completed': '6' })
+})

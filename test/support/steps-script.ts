@@ -1,0 +1,37 @@
+// A worker process whose job is many steps, for tests that kill it between them. argv: Redis URL, a file that it appends a
+// line to for each thing that it does: an oracle outside of Redis.
+import { appendFileSync } from 'node:fs'
+import { pino } from 'pino'
+import { z } from 'zod'
+import { defineJob } from '../../src/job/index.js'
+import { createWorker, handle } from '../../src/worker/index.js'
+
+const [redis = '', file = ''] = process.argv.slice(2)
+const note = (...words: (string | number)[]) => appendFileSync(file, `${words.join(' ')}\n`)
+
+const contract = defineJob({ name: 'steps', queue: 'steps', input: z.object({ steps: z.number() }), attempts: 1 })
+
+await createWorker({
+  redis,
+  handlers: [
+    handle(contract, async ({ steps }, ctx) => {
+      for (let step = 0; step < steps; step++) {
+        const value = await ctx.step(`step ${step}`, () => {
+          note('run', ctx.id, step)
+          return `${ctx.id} ${step}`
+        })
+        note('kept', value)
+        await ctx.checkpoint({ step })
+        // What it was given is on the disk before the next one starts: a kill may come here, and anywhere else.
+        const state = await ctx.checkpointed<{ step: number }>()
+        if (state?.step !== step) note('wrong', ctx.id, step)
+      }
+      ctx.counter('jobs').add()
+      return steps
+    }),
+  ],
+  concurrency: 4,
+  lockDuration: '1s',
+  stalledInterval: 100,
+  logger: pino({ level: 'silent' }),
+})
