@@ -89,6 +89,20 @@ export const SETTINGS_TABLE: readonly SettingRow[] = [
     meaning: 'attempts after which a worker process is replaced',
   },
   {
+    name: 'healthPort',
+    flag: '--health-port <number>',
+    env: ['DROVER_HEALTH_PORT'],
+    default: 'none',
+    meaning: 'port on which a worker answers /livez, /readyz and /metrics; 0 takes any free one',
+  },
+  {
+    name: 'healthHost',
+    flag: '--health-host <address>',
+    env: ['DROVER_HEALTH_HOST'],
+    default: '127.0.0.1',
+    meaning: 'address of that port; 0.0.0.0 for probes and scrapes from other machines',
+  },
+  {
     name: 'host',
     flag: '--host <address>',
     env: ['DROVER_HOST'],

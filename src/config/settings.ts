@@ -18,6 +18,8 @@ export interface DroverConfig {
   readonly processes?: number | 'auto' | undefined
   readonly maxMemory?: number | string | undefined
   readonly maxJobs?: number | undefined
+  readonly healthPort?: number | undefined
+  readonly healthHost?: string | undefined
   readonly host?: string | undefined
   readonly port?: number | undefined
   readonly basePath?: string | undefined
@@ -46,6 +48,9 @@ export interface Settings {
   readonly processes: number
   readonly maxMemoryBytes: number | undefined
   readonly maxJobs: number | undefined
+  /** Undefined: a worker answers no health checks. */
+  readonly healthPort: number | undefined
+  readonly healthHost: string
   readonly host: string
   readonly port: number
   /** `/`, or a path without a slash at its end. */

@@ -114,6 +114,14 @@ export { judgeServer } from './health/server-rules.js'
 export { type HeldName, holdName, MAX_HELD_NAMES, readHeldNames, releaseName } from './held/held-names.js'
 export { LedgerBackend } from './ledger-backend.js'
 export { ledgerBackendFactory } from './ledger-backend-factory.js'
+export {
+  formatMetrics,
+  type Labels,
+  METRICS_TYPE,
+  type MetricFamily,
+  type TimeHistogram,
+} from './metrics/exposition.js'
+export { fleetMetrics, type QueueDepth, queueMetrics, totalsMetrics } from './metrics/queue-metrics.js'
 export { type QueueView, RATE_MINUTES, readQueueView } from './queue-view.js'
 export { noteRelease, type Release, readReleases } from './releases.js'
 export { ResultWaiter, type ResultWaiterOptions, type WaitOptions } from './result-waiter.js'

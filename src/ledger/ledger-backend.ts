@@ -49,8 +49,11 @@ export interface LedgerBackendOptions {
   readonly outcomes?: WeakMap<MinimalJob, Outcome> | undefined
   /** Which release of the application the worker is of; empty when it was not told. */
   readonly release?: string | undefined
-  /** Told when a finish was answered, either way, or given up: from then on the job's lock is not needed any more. */
-  readonly onSettled?: ((job: MinimalJob, isRefused: boolean) => void) | undefined
+  /**
+   * Told when a finish was answered, either way, or given up: from then on the job's lock is not needed any more.
+   * `committed` is what the answer says was committed.
+   */
+  readonly onSettled?: ((job: MinimalJob, isRefused: boolean, committed: Outcome | undefined) => void) | undefined
 }
 
 /**
@@ -251,6 +254,7 @@ export class LedgerBackend extends RedisQueueBackend {
     }
     const life = job.opts as StoredLife
     let isRefused = false
+    let committed: Outcome | undefined
     try {
       const words = bullmqArgs.slice(BULLMQ_KEYS)
       const kept = life.keepResult === undefined ? outcome : { ...outcome, keepResultMs: life.keepResult }
@@ -276,10 +280,11 @@ export class LedgerBackend extends RedisQueueBackend {
           state: 'active',
         })
       }
+      committed = outcome
       return { result: this.#readNextJob(reply), finishedOn }
     } finally {
       this.#fetches++
-      this.#options.onSettled?.(job, isRefused)
+      this.#options.onSettled?.(job, isRefused, committed)
     }
   }
 }

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type WorkerOptions as BullOptions, Worker as BullWorker, type Job, type MinimalJob } from 'bullmq'
 import type { Logger } from 'pino'
 import { EffectRejectedError, serializeError } from '../job/index.js'
-import { type LedgerBackend, ledgerBackendFactory } from '../ledger/index.js'
+import { type LedgerBackend, ledgerBackendFactory, type Outcome } from '../ledger/index.js'
 import { queueKeys, type RedisClient } from '../redis/index.js'
 import { AttemptFailed, JobFailed } from './attempt-failures.js'
 import { FetchWatch, SILENT_MS } from './fetch-watch.js'
@@ -34,6 +34,8 @@ export interface ConsumerHooks {
   readonly process: (job: Job, token: string) => Promise<null>
   readonly retryDelayMs: (error: unknown, job: MinimalJob) => number
   readonly keepResultMs: (job: string) => number | undefined
+  /** Told of a finish that was answered, and what it committed. */
+  readonly onCommitted: (job: MinimalJob, outcome: Outcome) => void
   /** Told of a finish that was refused, since the run had lost its job. */
   readonly onRefused: (job: Job) => void
   /** The fields of a log line about a job. */
@@ -63,8 +65,9 @@ export class Consumer {
     const factory = ledgerBackendFactory(client, settings.prefix, {
       keepResultMs: hooks.keepResultMs,
       release: settings.release,
-      onSettled: (job, isRefused) => {
+      onSettled: (job, isRefused, committed) => {
         locks.remove(job)
+        if (committed) hooks.onCommitted(job, committed)
         if (isRefused) hooks.onRefused(job as Job)
       },
     })
@@ -92,6 +95,11 @@ export class Consumer {
   /** How often the queue was found unread although Redis was there, and its BullMQ worker was built anew. */
   get rebuilds(): number {
     return this.#rebuilds
+  }
+
+  /** True when building it anew has not helped. */
+  get isStuck(): boolean {
+    return this.#watch.isStuck
   }
 
   /** Resolves when its connections are there and BullMQ is one the ledger knows; else rejects. */

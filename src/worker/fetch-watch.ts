@@ -5,6 +5,8 @@
 export const SILENT_MS = 15_000
 
 const TICK_MS = 1_000
+/** So often it must have been told of without a fetch in between, for the worker to say that it is stuck. */
+const STUCK_STRIKES = 3
 
 export interface FetchWatchOptions {
   /** How many fetches were answered so far, whatever the answer. */
@@ -24,6 +26,7 @@ export class FetchWatch {
   readonly #silentTicks: number
   #fetches = -1
   #silent = 0
+  #strikes = 0
   #isClosed = false
 
   constructor(options: FetchWatchOptions) {
@@ -35,6 +38,11 @@ export class FetchWatch {
     this.#timer = setInterval(() => void this.#look(), this.#options.tickMs ?? TICK_MS)
   }
 
+  /** It was told of so often in a row, and nothing was heard of a fetch in between. */
+  get isStuck(): boolean {
+    return this.#strikes >= STUCK_STRIKES
+  }
+
   close(): void {
     this.#isClosed = true
     clearInterval(this.#timer)
@@ -43,12 +51,16 @@ export class FetchWatch {
   // Ticks are counted, not time: a blocked event loop is one tick, and no silence of Redis.
   async #look(): Promise<void> {
     const fetches = this.#options.fetches()
+    // A consumer that was built anew counts from zero, which is not to be heard of.
+    if (fetches > this.#fetches) this.#strikes = 0
     const isQuiet = fetches === this.#fetches && !this.#options.isFull()
     this.#fetches = fetches
     this.#silent = isQuiet ? this.#silent + 1 : 0
     if (this.#silent < this.#silentTicks) return
     this.#silent = 0
     const isThere = await this.#options.pingRedis()
-    if (isThere && !this.#isClosed && this.#options.fetches() === fetches) this.#options.onStuck()
+    if (!isThere || this.#isClosed || this.#options.fetches() !== fetches) return
+    this.#strikes++
+    this.#options.onStuck()
   }
 }

@@ -9,6 +9,8 @@ import { AttemptFailed, JobFailed } from './attempt-failures.js'
 import type { AttemptRoom } from './attempt-room.js'
 import { Consumer, type QueueRoom } from './consumer.js'
 import type { Handler } from './handle.js'
+import { JobTallies } from './health/job-tally.js'
+import type { QueueHealth } from './health/worker-health.js'
 import { openChildren, type QueueChildren } from './isolated/queue-children.js'
 import { LeftBehind } from './left-behind.js'
 import type { QueueLocks } from './lock-keeper.js'
@@ -42,6 +44,7 @@ export class QueueWorker {
   readonly #consumer: Consumer
   readonly #children: QueueChildren | undefined
   readonly #leftBehind: LeftBehind
+  readonly #tallies: JobTallies
   #running = 0
   #handled = 0
   #handedBack = 0
@@ -53,6 +56,7 @@ export class QueueWorker {
     this.#handlers = settings.handlers
     const versions = [...settings.handlers].map(([job, { contract }]) => [job, contract.version] as const)
     this.handles = Object.fromEntries(versions)
+    this.#tallies = new JobTallies(settings.handlers.keys())
     this.#locks = locks
     this.#logger = logger
     const keys = queueKeys(settings.prefix, settings.queue)
@@ -80,6 +84,7 @@ export class QueueWorker {
       process: (job, token) => this.#process(job, token),
       retryDelayMs: (error, job) => this.#retryDelayMs(error, job),
       keepResultMs: (job) => this.#handlers.get(job)?.contract.keepResultMs,
+      onCommitted: (job, outcome) => this.#tallies.ended(job, outcome),
       onRefused: (job) => this.#turns.cameBack(job, true),
       describe: (job) => this.#fields(job),
     })
@@ -108,6 +113,11 @@ export class QueueWorker {
   /** How often its consumer was built anew, as it did not read the queue although Redis was there. */
   get rebuilds(): number {
     return this.#consumer.rebuilds
+  }
+
+  get health(): QueueHealth {
+    const { queue, concurrency, running, rebuilds } = this
+    return { queue, concurrency, running, rebuilds, isStuck: this.#consumer.isStuck, jobs: this.#tallies.read() }
   }
 
   /** Jobs whose handler is running now. */
@@ -267,6 +277,7 @@ export class QueueWorker {
     if (decision.kind === 'retry') {
       this.#logger.warn({ ...fields, retryInMs: decision.delayMs }, 'attempt failed')
       this.#backend.noteFailedAttempt(job, error)
+      this.#tallies.retried(job.name)
       throw new AttemptFailed(error, decision.delayMs)
     }
     this.#logger.error(fields, 'job failed')

@@ -5,7 +5,9 @@ import { InvalidOptionError, RedisUnavailableError, serializeError } from '../jo
 import { rollUpStats, type WorkerState } from '../ledger/index.js'
 import { queueKeys, type RedisClient } from '../redis/index.js'
 import type { QueueRoom } from './consumer.js'
-import { FleetMember, type SteeredWorker } from './fleet/fleet-member.js'
+import { FleetMember, type SteeredWorker, version } from './fleet/fleet-member.js'
+import { answersPing, readDepths } from './health/ask-redis.js'
+import type { HealthQuestion, WorkerHealth } from './health/worker-health.js'
 import type { LockKeeper } from './lock-keeper.js'
 import { QueueWorker } from './queue-worker.js'
 import { ScheduleTicker } from './schedule-ticker.js'
@@ -43,6 +45,8 @@ export interface Worker {
   readonly rebuilds: number
   /** Attempts that ended since its start, however they ended. */
   readonly handled: number
+  /** How it is doing: what its health answers and metrics are made of. Never rejects; what Redis does not tell is missing. */
+  health(question?: HealthQuestion): Promise<WorkerHealth>
   /** Takes no more jobs until `resume`; the running ones go on. On a worker that closes it does nothing. */
   quiet(): void
   /** Takes jobs again. */
@@ -132,6 +136,31 @@ export class RunningWorker implements Worker, SteeredWorker {
 
   get runningJobs(): SteeredWorker['runningJobs'] {
     return this.#workers.flatMap((worker) => worker.runningJobs)
+  }
+
+  async health({ redis = false, depths = false }: HealthQuestion = {}): Promise<WorkerHealth> {
+    const { id, state, handled, leftBehind } = this
+    const { user, system } = process.cpuUsage()
+    const { prefix } = this.#options
+    const [isRedisThere, read] = await Promise.all([
+      redis ? answersPing(this.#client) : undefined,
+      depths ? readDepths(this.#client, prefix, this.queues) : undefined,
+    ])
+    return {
+      id,
+      pid: process.pid,
+      version,
+      state,
+      isRedisThere,
+      handled,
+      leftBehind,
+      loopLagMs: this.#member.loopLagMs,
+      rssBytes: process.memoryUsage.rss(),
+      cpuMs: (user + system) / 1_000,
+      startedAt: this.#member.startedAt,
+      queues: this.#workers.map((worker) => worker.health),
+      depths: read,
+    }
   }
 
   quiet(): void {

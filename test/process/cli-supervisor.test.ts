@@ -15,6 +15,7 @@ import {
   write,
 } from '../support/drover-cli.js'
 import { CONTRACTS, HANDLERS } from '../support/greeting-jobs.js'
+import { parseMetrics, sampleValue } from '../support/metrics-text.js'
 import { startTestRedis, type TestRedis } from '../support/redis.js'
 
 let redis: TestRedis
@@ -65,12 +66,24 @@ function producerOf(prefix: string) {
 
 it('two processes work; one that is killed is started again; SIGHUP replaces each by one with the new code; bad code changes nothing', async () => {
   const producer = producerOf('two')
-  const supervisor = start('two', '--processes', '2')
+  const supervisor = start('two', '--processes', '2', '--health-port', '0')
+  const [, port = ''] = await supervisor.until(/"port":(\d+),"msg":"health checks/)
+  const statusOf = async (path: string) => (await fetch(`http://127.0.0.1:${port}${path}`)).status
   const first = await untilLines(supervisor, 'worker ready', 2)
   expect(first.map((line) => line.process).sort()).toEqual([1, 2])
+  await until('both are ready', async () => (await statusOf('/readyz')) === 200)
   expect(await producer.greet()).toBe('Hello, Ada!')
+  const samples = parseMetrics(await (await fetch(`http://127.0.0.1:${port}/metrics`)).text())
+  const seen = samples.filter(({ name }) => name === 'drover_worker_info').map(({ labels }) => labels)
+  const pidOf = (line: LogLine) => ({ process: String(line.process), pid: String(line.pid) })
+  expect(seen).toMatchObject(first.map(pidOf).sort((a, b) => Number(a.process) - Number(b.process)))
+  const completed = samples.filter(({ name }) => name === 'drover_worker_jobs_completed_total')
+  expect(completed.map(({ value }) => value)).toEqual([1])
+  expect(sampleValue(samples, 'drover_queue_jobs', { queue: 'greetings', state: 'waiting' })).toBe(0)
 
   process.kill(first[0]?.pid ?? 0, 'SIGKILL')
+  await until('it is missed', async () => (await statusOf('/readyz')) === 503)
+  expect(await statusOf('/livez')).toBe(200)
   await untilLines(supervisor, 'process ready', 3)
   const [crash] = linesOf(supervisor, 'process ended by itself, it is started again')
   expect(crash).toMatchObject({ process: first[0]?.process, signal: 'SIGKILL', ends: 1, againInMs: 500 })

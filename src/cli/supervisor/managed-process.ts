@@ -2,11 +2,14 @@
 // supervisor.ts.
 import { type ChildProcess, fork } from 'node:child_process'
 import { createInterface } from 'node:readline'
-import type { ToSupervisor } from './messages.js'
+import type { HealthQuestion, WorkerHealth } from '../../worker/index.js'
+import type { ToProcess, ToSupervisor } from './messages.js'
 
 /** A process that is not ready by then is ended: its job files hang while they load, say. */
 const START_TIMEOUT_MS = 180_000
 const LAST_LINES_MS = 1_000
+/** Longer than a process itself waits for Redis. */
+const HEALTH_MS = 2_000
 
 export interface ManagedProcessOptions {
   /** Of the place that it fills, from 1. */
@@ -42,6 +45,9 @@ export class ManagedProcess {
   #signals: readonly NodeJS.Signals[] = []
   #hasEnded = false
   #isClosing = false
+  #questions = 0
+  readonly #asked = new Map<number, (health: WorkerHealth) => void>()
+  #silentSince: number | undefined
 
   constructor({ number, file, words, killAfterMs, onLine, onMessage }: ManagedProcessOptions) {
     this.number = number
@@ -69,6 +75,7 @@ export class ManagedProcess {
           resolve(true)
         }
         if (message.kind === 'leaving') this.hasLeft = true
+        if (message.kind === 'health') this.#asked.get(message.id)?.(message.health)
         onMessage(message)
       })
       void this.ended.then(() => {
@@ -85,6 +92,30 @@ export class ManagedProcess {
 
   get isReady(): boolean {
     return this.#readyAt !== undefined && !this.#hasEnded && !this.#isClosing
+  }
+
+  /** For how long it has left questions unanswered. */
+  get silentMs(): number {
+    return this.#silentSince === undefined ? 0 : performance.now() - this.#silentSince
+  }
+
+  /** How it is doing; undefined when it does not say in time, or is not ready. */
+  async health(question: HealthQuestion): Promise<WorkerHealth | undefined> {
+    if (this.#readyAt === undefined || this.#hasEnded || !this.#child.connected) return undefined
+    const id = this.#questions++
+    const askedAt = performance.now()
+    const health = await new Promise<WorkerHealth | undefined>((resolve) => {
+      const timer = setTimeout(() => resolve(undefined), HEALTH_MS)
+      this.#asked.set(id, (answer) => {
+        clearTimeout(timer)
+        resolve(answer)
+      })
+      this.#child.send({ kind: 'health', id, question } satisfies ToProcess, () => undefined)
+    })
+    this.#asked.delete(id)
+    if (health === undefined) this.#silentSince ??= askedAt
+    else this.#silentSince = undefined
+    return health
   }
 
   /** Passes a signal on that the process acts on; others would stop or end it. */

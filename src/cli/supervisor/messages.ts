@@ -1,4 +1,5 @@
 // What a worker process and its supervisor tell each other over the IPC channel that ends when either does.
+import type { HealthQuestion, WorkerHealth } from '../../worker/index.js'
 
 export type ToSupervisor =
   /** It takes jobs. `signals` are those, apart from the ones that end it, that it acts on. */
@@ -7,6 +8,14 @@ export type ToSupervisor =
   | { readonly kind: 'recycle'; readonly why: 'memory' | 'jobs'; readonly rssBytes: number; readonly handled: number }
   /** It was told from outside to close, and is not to be replaced. */
   | { readonly kind: 'leaving' }
+  /** The answer to the question of this number. */
+  | { readonly kind: 'health'; readonly id: number; readonly health: WorkerHealth }
+
+export interface ToProcess {
+  readonly kind: 'health'
+  readonly id: number
+  readonly question: HealthQuestion
+}
 
 /** Signals that a worker may act on without ending; which ones it does, it says itself. */
 export const STEERING_SIGNALS = ['SIGTSTP', 'SIGTTIN', 'SIGTTOU', 'SIGCONT', 'SIGUSR2'] as const

@@ -6,6 +6,7 @@ import { exitCodeOfSignal } from '../exit-codes.js'
 import { createLogger, standardOutput } from '../log.js'
 import type { Output } from '../output.js'
 import { type ShutdownSignal, untilShutdownSignal } from '../shutdown-signals.js'
+import { openHealth } from '../worker-health.js'
 import { ManagedProcess } from './managed-process.js'
 import { STEERING_SIGNALS } from './messages.js'
 import { Supervisor } from './supervisor.js'
@@ -41,6 +42,7 @@ export async function superviseWorkers(settings: Settings, words: readonly strin
         },
       }),
   })
+  const health = await openHealth(settings, logger, (question) => supervisor.health(question))
   logger.info({ processes, concurrency, maxMemoryBytes, maxJobs }, 'supervisor started')
   const end = (signal: ShutdownSignal) => {
     logger.info({ signal, waitUpToMs: shutdownTimeoutMs }, 'supervisor closing')
@@ -53,6 +55,7 @@ export async function superviseWorkers(settings: Settings, words: readonly strin
   }
   void untilShutdownSignal(secondSignal, ENDING).then(end)
   const code = await supervisor.run()
+  await health?.close()
   logger.info({ code }, 'supervisor closed')
   return code
 }

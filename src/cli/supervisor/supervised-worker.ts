@@ -3,7 +3,7 @@ import type { Settings } from '../../config/index.js'
 import { UsageError } from '../../job/index.js'
 import type { Worker } from '../../worker/index.js'
 import { readWhole } from '../option-values.js'
-import { STEERING_SIGNALS, tellSupervisor } from './messages.js'
+import { STEERING_SIGNALS, type ToProcess, tellSupervisor } from './messages.js'
 import { watchLimits } from './worker-limits.js'
 
 /** The number of this process; undefined when it has no supervisor. @throws UsageError, InvalidOptionError */
@@ -18,6 +18,10 @@ export function readProcessNumber(value: unknown): number | undefined {
 /** To be called once the worker takes jobs, and its signals have their listeners. */
 export function joinSupervisor(worker: Worker, settings: Settings): void {
   watchLimits(worker, settings)
+  process.on('message', ({ kind, id, question }: ToProcess) => {
+    if (kind !== 'health') return
+    void worker.health(question).then((health) => tellSupervisor({ kind: 'health', id, health }))
+  })
   const signals = STEERING_SIGNALS.filter((signal) => process.listenerCount(signal) > 0)
   void tellSupervisor({ kind: 'ready', signals })
 }

@@ -2,6 +2,7 @@
 // or for a limit, the new one first), and ends them in order. What a process is, is managed-process.ts; when it is
 // started again, restart-policy.ts; signals and settings are verbs/worker.ts.
 import type { Logger } from 'pino'
+import type { HealthQuestion, ProcessHealth } from '../../worker/index.js'
 import { EXIT_CODES } from '../exit-codes.js'
 import type { Ending, ManagedProcess, ManagedProcessOptions } from './managed-process.js'
 import type { ToSupervisor } from './messages.js'
@@ -75,6 +76,19 @@ export class Supervisor {
     this.#watch(scout, first)
     for (const place of others) this.#start(place)
     return this.#done
+  }
+
+  /** How each place is doing; the depths of the queues, which all share, are asked of one process. */
+  health({ depths = false, ...question }: HealthQuestion): Promise<ProcessHealth[]> {
+    const places = this.#places.filter(({ isGone }) => !isGone)
+    const teller = depths ? places.find(({ current }) => current?.isReady) : undefined
+    return Promise.all(
+      places.map(async (place) => {
+        const { number, current } = place
+        const health = await current?.health({ ...question, depths: place === teller })
+        return { process: number, health, silentMs: current?.silentMs ?? 0 }
+      }),
+    )
   }
 
   /** Replaces every process, one at a time, the next once the last is done. The new ones load the code and settings that are there now. */

@@ -1,7 +1,7 @@
 // `drover worker`: runs the handlers of the job files until a signal ends it. The worker itself is src/worker.
 import { type Command, Option } from 'commander'
 import { describeRedis } from '../../redis/index.js'
-import { createWorker } from '../../worker/index.js'
+import { createWorker, type HealthQuestion, type Worker } from '../../worker/index.js'
 import { followParent } from '../dev/follow-parent.js'
 import { EXIT_CODES } from '../exit-codes.js'
 import { loadHandlers, loadSchedules } from '../job-modules.js'
@@ -12,6 +12,7 @@ import { untilShutdownSignal } from '../shutdown-signals.js'
 import { needsSupervisor, superviseWorkers } from '../supervisor/supervise-workers.js'
 import { joinSupervisor, leaveSupervisor, readProcessNumber } from '../supervisor/supervised-worker.js'
 import type { Verb, VerbCall } from '../verb.js'
+import { openHealth } from '../worker-health.js'
 
 export const worker: Verb = {
   define(command: Command): void {
@@ -26,6 +27,8 @@ export const worker: Verb = {
       'processes',
       'maxMemory',
       'maxJobs',
+      'healthPort',
+      'healthHost',
       'durability',
       'allowVolatile',
       'logLevel',
@@ -61,7 +64,13 @@ With several processes or a limit, SIGHUP replaces the processes one by one, wit
     const schedules = await loadSchedules(settings.jobs, process.cwd())
     const redis = redisOf(settings)
     const { prefix, queues, concurrency, shutdownTimeoutMs } = settings
-    const running = await createWorker({
+    let running: Worker | undefined
+    const readHealth = async (question: HealthQuestion) => {
+      return [{ process: 1, health: await running?.health(question), silentMs: 0 }]
+    }
+    // A supervisor answers for its processes.
+    const health = number === undefined ? await openHealth(settings, logger, readHealth) : undefined
+    running = await createWorker({
       redis,
       prefix,
       handlers,
@@ -86,6 +95,7 @@ With several processes or a limit, SIGHUP replaces the processes one by one, wit
       logger.info({ signal, running: running.running, waitUpToMs: shutdownTimeoutMs }, 'worker closing')
     }
     const outcome = await running.close()
+    await health?.close()
     logger.info(outcome, 'worker closed')
     return EXIT_CODES.ok.code
   },

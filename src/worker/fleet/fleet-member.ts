@@ -19,7 +19,8 @@ import type { RedisClient } from '../../redis/index.js'
 import { throttledLog } from '../log-throttle.js'
 
 const ORDERS_MS = 1_000
-const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as {
+/** Of Drover. */
+export const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as {
   readonly version: string
 }
 
@@ -47,7 +48,7 @@ export interface FleetMemberOptions {
 export class FleetMember {
   readonly id = `${hostname().slice(0, 64)}-${process.pid}-${randomBytes(4).toString('hex')}`
   readonly #options: FleetMemberOptions
-  readonly #startedAt = Date.now()
+  readonly startedAt = Date.now()
   readonly #onError: (error: unknown) => void
   /** What the last heartbeat said that somebody may wait for. */
   #told = ''
@@ -57,6 +58,7 @@ export class FleetMember {
   #dueAt = 0
   #lastBeatAt = Number.NEGATIVE_INFINITY
   #loopLagMs = 0
+  #lastLagMs = 0
   #busy: Promise<void> = Promise.resolve()
   #isBusy = false
 
@@ -67,6 +69,11 @@ export class FleetMember {
     this.#onError = (error) => {
       if (!this.#isClosed && options.client.status === 'ready') logFailed(error)
     }
+  }
+
+  /** Longest wait of the event loop since the heartbeat before the last. */
+  get loopLagMs(): number {
+    return Math.round(Math.max(this.#loopLagMs, this.#lastLagMs))
   }
 
   /** Says at once that the worker is there, and then each 5 s. */
@@ -120,6 +127,7 @@ export class FleetMember {
     this.#lastBeatAt = performance.now()
     this.#told = this.#describe()
     const loopLagMs = Math.round(this.#loopLagMs)
+    this.#lastLagMs = this.#loopLagMs
     this.#loopLagMs = 0
     const jobs = [...worker.runningJobs].sort((a, b) => a.startedAt - b.startedAt).slice(0, MAX_BEAT_JOBS)
     await writeBeat(client, prefix, {
@@ -128,7 +136,7 @@ export class FleetMember {
       pid: process.pid,
       version,
       release: this.#options.release ?? '',
-      startedAt: this.#startedAt,
+      startedAt: this.startedAt,
       seenAt: Date.now(),
       state: worker.state,
       handled: worker.handled,

@@ -1,0 +1,69 @@
+// Metrics that are true for all of a prefix, whoever tells them: how its queues stand, what its jobs came to since the
+// start, and its workers. worker/health has those of one worker.
+import type { WorkerBeat, WorkerState } from '../fleet.js'
+import type { QueueNow } from '../health/queue-now.js'
+import type { JobTotals } from '../totals.js'
+import type { Labels, MetricFamily } from './exposition.js'
+
+/** What of a queue's present state is told; a part of QueueNow. */
+export type QueueDepth = Pick<
+  QueueNow,
+  'isPaused' | 'waiting' | 'prioritized' | 'delayed' | 'active' | 'waitingChildren' | 'failed' | 'oldestSince'
+> & { readonly queue: string }
+
+type Samples = (readonly [labels: Labels, value: number])[]
+
+export function queueMetrics(queues: readonly QueueDepth[], nowMs: number): MetricFamily[] {
+  const jobs: Samples = []
+  const oldest: Samples = []
+  const paused: Samples = []
+  for (const { queue, oldestSince, isPaused, waitingChildren, ...counts } of queues) {
+    const { waiting, prioritized, delayed, active, failed } = counts
+    const states = { waiting, prioritized, delayed, active, 'waiting-children': waitingChildren, failed }
+    for (const [state, count] of Object.entries(states)) jobs.push([{ queue, state }, count])
+    oldest.push([{ queue }, oldestSince === null ? 0 : Math.max(0, nowMs - oldestSince) / 1_000])
+    paused.push([{ queue }, isPaused ? 1 : 0])
+  }
+  return [
+    gauge('drover_queue_jobs', 'Jobs of the queue by state; of the failed ones those that are kept.', jobs),
+    gauge('drover_queue_oldest_waiting_seconds', 'Age of the oldest job that could run; 0 when none waits.', oldest),
+    gauge('drover_queue_paused', '1 while the queue is paused.', paused),
+  ]
+}
+
+/** By queue, then by job name. */
+export function totalsMetrics(totals: ReadonlyMap<string, ReadonlyMap<string, JobTotals>>): MetricFamily[] {
+  const samples = (part: keyof JobTotals): Samples => {
+    return [...totals].flatMap(([queue, jobs]) => [...jobs].map(([job, each]) => [{ queue, job }, each[part]] as const))
+  }
+  return [
+    counter('drover_jobs_completed_total', 'Jobs that completed, each counted once.', samples('completed')),
+    counter('drover_jobs_failed_total', 'Jobs that failed for good.', samples('failed')),
+    counter('drover_attempts_retried_total', 'Attempts that failed and were followed by another.', samples('retried')),
+  ]
+}
+
+const STATES: readonly WorkerState[] = ['run', 'quiet', 'close']
+
+export function fleetMetrics(workers: readonly WorkerBeat[]): MetricFamily[] {
+  const states = STATES.map((state) => [{ state }, workers.filter((worker) => worker.state === state).length] as const)
+  const slots = new Map<string, { concurrency: number; running: number }>()
+  for (const { queue, concurrency, running } of workers.flatMap(({ queues }) => queues)) {
+    const sum = slots.get(queue) ?? { concurrency: 0, running: 0 }
+    slots.set(queue, { concurrency: sum.concurrency + concurrency, running: sum.running + running })
+  }
+  const byQueue = (part: 'concurrency' | 'running'): Samples => [...slots].map(([queue, sum]) => [{ queue }, sum[part]])
+  return [
+    gauge('drover_workers', 'Workers whose heartbeat is there, by state.', states),
+    gauge('drover_queue_concurrency', 'Jobs of the queue that all its workers run at once.', byQueue('concurrency')),
+    gauge('drover_queue_running_jobs', 'Handlers that run, as the heartbeats tell.', byQueue('running')),
+  ]
+}
+
+function gauge(name: string, help: string, samples: Samples): MetricFamily {
+  return { name, help, type: 'gauge', samples }
+}
+
+function counter(name: string, help: string, samples: Samples): MetricFamily {
+  return { name, help, type: 'counter', samples }
+}
