@@ -34,12 +34,15 @@ export function queueMetrics(queues: readonly QueueDepth[], nowMs: number): Metr
 /** By queue, then by job name. */
 export function totalsMetrics(totals: ReadonlyMap<string, ReadonlyMap<string, JobTotals>>): MetricFamily[] {
   const samples = (part: keyof JobTotals): Samples => {
-    return [...totals].flatMap(([queue, jobs]) => [...jobs].map(([job, each]) => [{ queue, job }, each[part]] as const))
+    return [...totals].flatMap(([queue, jobs]) =>
+      [...jobs].map(([job, each]) => [{ queue, job }, each[part] ?? 0] as const),
+    )
   }
   return [
     counter('drover_jobs_completed_total', 'Jobs that completed, each counted once.', samples('completed')),
     counter('drover_jobs_failed_total', 'Jobs that failed for good.', samples('failed')),
     counter('drover_attempts_retried_total', 'Attempts that failed and were followed by another.', samples('retried')),
+    counter('drover_attempts_snoozed_total', 'Attempts that ended with a snooze.', samples('snoozed')),
   ]
 }
 

@@ -146,7 +146,7 @@ export class FleetMember {
       jobs,
     })
     if (this.#isReleaseNoted) return
-    await noteRelease(client, prefix, this.#options.release ?? version, this.#startedAt)
+    await noteRelease(client, prefix, this.#options.release ?? version, this.startedAt)
     this.#isReleaseNoted = true
   }
 

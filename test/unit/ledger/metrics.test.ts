@@ -57,6 +57,6 @@ it('a queue is told by its states, and the age of its oldest job is never negati
 it('totals of jobs with hostile names are told as they are', () => {
   const jobs = new Map(HOSTILE.map((job) => [job, { completed: 1, failed: 2, retried: 3 }]))
   const samples = parseMetrics(formatMetrics(totalsMetrics(new Map([['q', jobs]]))))
-  expect(samples).toHaveLength(3 * HOSTILE.length)
+  expect(samples).toHaveLength(4 * HOSTILE.length)
   expect(sampleValue(samples, 'drover_jobs_failed_total', { job: '"} 1\nevil_total 5' })).toBe(2)
 })
