@@ -5,7 +5,7 @@ import { InvalidOptionError, RedisUnavailableError, serializeError } from '../jo
 import { rollUpStats, type WorkerState } from '../ledger/index.js'
 import { queueKeys, type RedisClient } from '../redis/index.js'
 import type { QueueRoom } from './consumer.js'
-import { FleetMember, type SteeredWorker, version } from './fleet/fleet-member.js'
+import { FleetMember, type SteeredWorker } from './fleet/fleet-member.js'
 import { answersPing, readDepths } from './health/ask-redis.js'
 import type { HealthQuestion, WorkerHealth } from './health/worker-health.js'
 import type { LockKeeper } from './lock-keeper.js'
@@ -149,7 +149,7 @@ export class RunningWorker implements Worker, SteeredWorker {
     return {
       id,
       pid: process.pid,
-      version,
+      version: this.#member.version,
       state,
       isRedisThere,
       handled,

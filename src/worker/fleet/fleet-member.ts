@@ -19,8 +19,7 @@ import type { RedisClient } from '../../redis/index.js'
 import { throttledLog } from '../log-throttle.js'
 
 const ORDERS_MS = 1_000
-/** Of Drover. */
-export const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as {
+const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as {
   readonly version: string
 }
 
@@ -49,6 +48,8 @@ export class FleetMember {
   readonly id = `${hostname().slice(0, 64)}-${process.pid}-${randomBytes(4).toString('hex')}`
   readonly #options: FleetMemberOptions
   readonly startedAt = Date.now()
+  /** Of Drover. */
+  readonly version = version
   readonly #onError: (error: unknown) => void
   /** What the last heartbeat said that somebody may wait for. */
   #told = ''
