@@ -6,4 +6,12 @@ export type { Authorize, Authorized } from './access/sign-in.js'
 export { createDashboard, type Dashboard, type Listening } from './create-dashboard.js'
 export type { ResultRow } from './latest-results.js'
 export type { DashboardOptions } from './options.js'
-export type { CounterRow, JobRow, LeftOut, Overview, QueueRow } from './overview-data.js'
+export type {
+  JobRow,
+  LastHourRow,
+  LeftOut,
+  Overview,
+  QueueRow,
+  ScheduleRow,
+  ServerRow,
+} from './overview-data.js'

@@ -28,6 +28,8 @@ export function page(visit: Visit, { title, current, source, isLive, main }: Pag
 <link rel="stylesheet" href="${base}/assets/page.css">
 <link rel="stylesheet" href="${base}/assets/frame.css">
 <link rel="stylesheet" href="${base}/assets/tables.css">
+<link rel="stylesheet" href="${base}/assets/overview.css">
+<link rel="stylesheet" href="${base}/assets/verdict.css">
 <script type="module" src="${base}/assets/live.js"></script>
 </head>
 <body>

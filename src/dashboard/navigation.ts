@@ -13,6 +13,8 @@ export interface NavigationEntry {
 
 export const NAVIGATION: readonly NavigationEntry[] = [
   { name: 'overview', title: 'Overview', path: '/', key: 'o' },
+  { name: 'counters', title: 'Counters', path: '/counters', key: 'c' },
+  { name: 'workers', title: 'Workers', path: '/workers', key: 'w' },
   { name: 'queues', title: 'Queues', path: BOARD_PATH, key: 'q' },
   { name: 'audit', title: 'Audit', path: '/audit', key: 'a' },
 ]

@@ -1,9 +1,13 @@
 // The overview, read once for all who look at it: at most once a second, however many tabs are open. While Redis is down
 // the last one stays, with what is wrong.
-import type { RedisClient, RedisSettings } from '../redis/index.js'
+import type { StatsOfStep } from '../ledger/index.js'
+import { queueKeys, type RedisClient, type RedisSettings } from '../redis/index.js'
 import { untilConnected } from './connection.js'
 import { LastHour } from './last-hour.js'
 import { LatestResults } from './latest-results.js'
+import { type History, HistorySource, type RangeName } from './overview/history.js'
+import { Rates } from './overview/rates.js'
+import { SlowFactsSource } from './overview/slow-facts.js'
 import { type Overview, readOverview } from './overview-data.js'
 import { type Problem, redisProblem } from './problems.js'
 
@@ -21,6 +25,9 @@ export class OverviewSource {
   readonly #redis: RedisSettings
   readonly #lastHour = new LastHour()
   readonly #latestResults = new LatestResults()
+  readonly #rates = new Rates()
+  readonly #slowFacts: SlowFactsSource
+  readonly #history: HistorySource
   #reading: Promise<OverviewState> | undefined
   #state: OverviewState = { overview: undefined, problem: undefined }
   #freshUntil = 0
@@ -29,6 +36,8 @@ export class OverviewSource {
     this.#client = client
     this.#prefix = prefix
     this.#redis = redis
+    this.#slowFacts = new SlowFactsSource(client, prefix, redis)
+    this.#history = new HistorySource(client, prefix)
   }
 
   /** Rejects only for what is our own fault; a Redis that does not answer is part of the state. */
@@ -38,6 +47,24 @@ export class OverviewSource {
       this.#reading = undefined
     })
     return this.#reading
+  }
+
+  /**
+   * The series behind the charts, over these queues of the overview read last.
+   * @throws what Redis rejects a read with
+   */
+  async history(range: RangeName, queues: readonly string[], nowMs: number): Promise<History> {
+    return this.#history.read(range, queues, (queue) => this.#lastHour.minutesOf(queue), nowMs)
+  }
+
+  /**
+   * The minutes of the last hour of a queue, read when the overview has not just done so.
+   * @throws what Redis rejects a read with
+   */
+  async minutesOf(queue: string, nowMs: number): Promise<readonly StatsOfStep[]> {
+    const isFresh = performance.now() < this.#freshUntil && this.#lastHour.minutesOf(queue).length > 0
+    if (!isFresh) await this.#lastHour.read(this.#client, queueKeys(this.#prefix, queue), queue, nowMs)
+    return this.#lastHour.minutesOf(queue)
   }
 
   async #readNow(): Promise<OverviewState> {
@@ -50,7 +77,10 @@ export class OverviewSource {
         nowMs: Date.now(),
         lastHour: this.#lastHour,
         latestResults: this.#latestResults,
+        rates: this.#rates,
+        slowFacts: this.#slowFacts,
       })
+      this.#history.keepOnly(overview.queues.map(({ queue }) => queue))
       this.#state = { overview, problem: undefined }
     } catch (error) {
       const problem = redisProblem(error)

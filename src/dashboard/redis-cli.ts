@@ -4,7 +4,12 @@ import { DEFAULT_REDIS, type RedisSettings } from '../redis/index.js'
 
 /** `redis-cli GET '<key>'`, with where the server is when that is not redis-cli's own default. */
 export function redisCliGet(settings: RedisSettings, key: string): string {
-  return ['redis-cli', ...connectionFlags(settings), 'GET', quote(key)].join(' ')
+  return redisCli(settings, 'GET', key)
+}
+
+/** Any command of redis-cli, likewise. */
+export function redisCli(settings: RedisSettings, ...words: readonly string[]): string {
+  return ['redis-cli', ...connectionFlags(settings), ...words.map(quote)].join(' ')
 }
 
 function connectionFlags(settings: RedisSettings): string[] {

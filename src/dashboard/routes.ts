@@ -4,12 +4,16 @@ import type { Role } from '../ledger/index.js'
 import { livePageOf, pageOf } from './page-of.js'
 import { asset, packageAsset } from './pages/asset.js'
 import { auditView } from './pages/audit.js'
+import { counterView, showCounterCsv, showCounterJson } from './pages/counter.js'
+import { countersView, showCountersCsv, showCountersJson } from './pages/counters.js'
 import { showLive } from './pages/livez.js'
 import { overviewView } from './pages/overview.js'
 import { showOverviewJson } from './pages/overview-json.js'
 import { showReady } from './pages/readyz.js'
 import { showSignIn, takeSignIn } from './pages/sign-in.js'
 import { takeSignOut } from './pages/sign-out.js'
+import { tellConcurrency, tellState } from './pages/worker-orders.js'
+import { workersView, workerView } from './pages/workers.js'
 import type { Page } from './shared.js'
 
 export interface Route {
@@ -30,6 +34,8 @@ const ASSETS: readonly (readonly [name: string, page: Page])[] = [
   ['page.css', asset('page.css', 'text/css')],
   ['frame.css', asset('frame.css', 'text/css')],
   ['tables.css', asset('tables.css', 'text/css')],
+  ['overview.css', asset('overview.css', 'text/css')],
+  ['verdict.css', asset('verdict.css', 'text/css')],
   ['live.js', asset('live.js', 'text/javascript')],
   ['chart.js', asset('chart.js', 'text/javascript')],
   ['uplot.js', packageAsset('uplot', 'dist/uPlot.esm.js', 'text/javascript')],
@@ -40,6 +46,48 @@ const ASSETS: readonly (readonly [name: string, page: Page])[] = [
 export const ROUTES: readonly Route[] = [
   { method: 'GET', path: '/', page: livePageOf(overviewView), role: 'viewer', changes: 'nothing' },
   { method: 'GET', path: '/overview.json', page: showOverviewJson, role: 'viewer', changes: 'nothing' },
+  { method: 'GET', path: '/counters', page: livePageOf(countersView), role: 'viewer', changes: 'nothing' },
+  { method: 'GET', path: '/counters.json', page: showCountersJson, role: 'viewer', changes: 'nothing' },
+  { method: 'GET', path: '/counters.csv', page: showCountersCsv, role: 'viewer', changes: 'nothing' },
+  { method: 'GET', path: '/counters/:queue/:counter', page: pageOf(counterView), role: 'viewer', changes: 'nothing' },
+  {
+    method: 'GET',
+    path: '/counters/:queue/:counter/series.json',
+    page: showCounterJson,
+    role: 'viewer',
+    changes: 'nothing',
+  },
+  {
+    method: 'GET',
+    path: '/counters/:queue/:counter/series.csv',
+    page: showCounterCsv,
+    role: 'viewer',
+    changes: 'nothing',
+  },
+  { method: 'GET', path: '/workers', page: livePageOf(workersView), role: 'viewer', changes: 'nothing' },
+  { method: 'GET', path: '/workers/:worker', page: livePageOf(workerView), role: 'viewer', changes: 'nothing' },
+  {
+    method: 'POST',
+    path: '/workers/:worker/quiet',
+    page: tellState('quiet', 'quiet'),
+    role: 'operator',
+    changes: 'jobs',
+  },
+  {
+    method: 'POST',
+    path: '/workers/:worker/resume',
+    page: tellState('resume', 'run'),
+    role: 'operator',
+    changes: 'jobs',
+  },
+  {
+    method: 'POST',
+    path: '/workers/:worker/stop',
+    page: tellState('stop', 'close'),
+    role: 'operator',
+    changes: 'jobs',
+  },
+  { method: 'POST', path: '/workers/:worker/concurrency', page: tellConcurrency, role: 'operator', changes: 'jobs' },
   { method: 'GET', path: '/audit', page: pageOf(auditView), role: 'viewer', changes: 'nothing' },
   { method: 'GET', path: '/sign-in', page: showSignIn, role: 'none', changes: 'nothing' },
   { method: 'POST', path: '/sign-in', page: takeSignIn, role: 'none', changes: 'session' },

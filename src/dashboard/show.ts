@@ -30,10 +30,38 @@ export function showDuration(ms: number | null): string {
   return ms === null ? NOTHING : formatDuration(ms < 10 ? Math.round(ms * 10) / 10 : Math.round(ms))
 }
 
-/** How long ago, with the exact time in UTC on hover. */
+/** `12.4/s`, or a dash when nobody knows. */
+export function showRate(perSecond: number | null): string {
+  if (perSecond === null) return NOTHING
+  if (perSecond === 0) return '0/s'
+  if (perSecond < 0.1) return `${Math.round(perSecond * 600) / 10}/min`
+  return `${perSecond < 100 ? Math.round(perSecond * 10) / 10 : NUMBER.format(Math.round(perSecond))}/s`
+}
+
+/** `48.2 MB`, or a dash when nobody knows; of 1,000 bytes a KB, as disks and networks count. */
+export function showBytes(bytes: number | null): string {
+  if (bytes === null) return NOTHING
+  const step = Math.min(BYTE_UNITS.length - 1, Math.floor(Math.log10(Math.max(bytes, 1)) / 3))
+  const value = bytes / 1_000 ** step
+  return `${step === 0 || value >= 100 ? Math.round(value) : Math.round(value * 10) / 10} ${BYTE_UNITS[step]}`
+}
+
+const BYTE_UNITS = ['B', 'KB', 'MB', 'GB', 'TB']
+
+/** How long ago, or in how long, with the exact time in UTC on hover. */
 export function showAgo(atMs: number, nowMs: number): Html {
+  return relative(atMs, '', ago(nowMs - atMs))
+}
+
+/** How long it has been since, with the exact time in UTC on hover. */
+export function showAge(sinceMs: number, nowMs: number): Html {
+  return relative(sinceMs, ' data-age', span(Math.max(0, nowMs - sinceMs)))
+}
+
+// The text that changes with the clock alone comes straight after `data-ago`: live.ts looks for it.
+function relative(atMs: number, kind: '' | ' data-age', text: string): Html {
   const exact = showUtc(atMs)
-  return html`<time datetime="${exact.replace(' UTC', 'Z').replace(' ', 'T')}" title="${exact}" data-ago>${ago(nowMs - atMs)}</time>`
+  return html`<time datetime="${exact.replace(' UTC', 'Z').replace(' ', 'T')}" title="${exact}"${kind} data-ago>${text}</time>`
 }
 
 /** `2026-11-22 03:04:05.678 UTC`. */
@@ -45,11 +73,15 @@ export function showUtc(atMs: number): string {
 
 function ago(ms: number): string {
   if (Number.isNaN(ms)) return NOTHING
-  if (ms < SECOND_MS) return 'just now'
-  if (ms < MINUTE_MS) return `${Math.floor(ms / SECOND_MS)} s ago`
-  if (ms < HOUR_MS) return `${Math.floor(ms / MINUTE_MS)} min ago`
-  if (ms < 2 * DAY_MS) return `${Math.floor(ms / HOUR_MS)} h ago`
-  return `${Math.floor(ms / DAY_MS)} d ago`
+  if (ms <= -SECOND_MS) return `in ${span(-ms)}`
+  return ms < SECOND_MS ? 'just now' : `${span(ms)} ago`
+}
+
+function span(ms: number): string {
+  if (ms < MINUTE_MS) return `${Math.floor(ms / SECOND_MS)} s`
+  if (ms < HOUR_MS) return `${Math.floor(ms / MINUTE_MS)} min`
+  if (ms < 2 * DAY_MS) return `${Math.floor(ms / HOUR_MS)} h`
+  return `${Math.floor(ms / DAY_MS)} d`
 }
 
 function writeOut(character: string): string {

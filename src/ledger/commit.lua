@@ -67,11 +67,11 @@ local function checkCounters(first, count)
   end
 end
 
-local function addToCounters(first, count, stats)
+local function addToCounters(first, count, stats, job)
   for i = 1, count do
     local name, delta = ARGV[first + 2 * i - 2], ARGV[first + 2 * i - 1]
     local sum = redis.call('INCRBY', base .. 'counter:' .. name, delta)
-    local sumOfMinute = redis.pcall('HINCRBY', stats, '#' .. name, delta)
+    local sumOfMinute = redis.pcall('HINCRBY', stats, '#' .. name .. '|' .. job, delta)
     -- New, or first changed in this minute: name it, so that a list of counters needs no scan.
     if sum == tonumber(delta) or sumOfMinute == tonumber(delta) then
       redis.pcall('SADD', base .. 'counters', name)
@@ -146,7 +146,9 @@ local function commit(jobKey, W, last)
   if redis.pcall('HINCRBY', stats, ARGV[W + 14], '1') == 1 then
     redis.call('EXPIRE', stats, statsTtl)
   end
-  addToCounters(firstCounter, counters, stats)
+  if counters > 0 then
+    addToCounters(firstCounter, counters, stats, string.match(ARGV[W + 14], '^[^|]+'))
+  end
   local at = firstEffect
   while at <= last do
     local stop = at + tonumber(ARGV[at])

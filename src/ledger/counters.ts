@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import { CounterNotIntegerError, CounterOverflowError, InvalidOptionError } from '../job/index.js'
 import { bareRedisError, type KeysOfQueue, type RedisClient } from '../redis/index.js'
 import { readStatsHashes, type StatsStep } from './stats-hashes.js'
+import { readTotals } from './totals.js'
 
 const incrCounterLua = readFileSync(new URL('./incr-counter.lua', import.meta.url), 'utf8')
 const INTEGER = /^-?\d{1,19}$/
@@ -26,6 +27,11 @@ export interface CounterSeriesOptions {
 export interface CounterPoint {
   readonly at: number
   readonly value: number
+}
+
+/** A point of a counter, and what of it each job added; what a producer added is under no job. */
+export interface CounterSplitPoint extends CounterPoint {
+  readonly jobs: ReadonlyMap<string, number>
 }
 
 /**
@@ -96,16 +102,33 @@ export async function readCounterSeries(
   client: RedisClient,
   keys: KeysOfQueue,
   name: string,
-  { sinceMs, by, nowMs }: CounterSeriesOptions,
+  options: CounterSeriesOptions,
 ): Promise<CounterPoint[]> {
-  const span = { sinceMs, step: by, ...(nowMs === undefined ? {} : { nowMs }) }
-  const steps = await readStatsHashes<string | null>(client, keys, span, ['hget', `#${name}`])
-  return steps.map(({ at, replies }) => ({ at, value: Number(replies.reduce(addExactly, 0n)) }))
+  return (await readCounterSplit(client, keys, name, options)).map(({ at, value }) => ({ at, value }))
 }
 
-// A minute may hold more than a number can add exactly.
-function addExactly(sum: bigint, text: string | null): bigint {
-  return text !== null && INTEGER.test(text) ? sum + BigInt(text) : sum
+/** As `readCounterSeries`, with what each job added. */
+export async function readCounterSplit(
+  client: RedisClient,
+  keys: KeysOfQueue,
+  name: string,
+  { sinceMs, by, nowMs }: CounterSeriesOptions,
+): Promise<CounterSplitPoint[]> {
+  const span = { sinceMs, step: by, ...(nowMs === undefined ? {} : { nowMs }) }
+  // A job that ever added to a counter is in the totals, which the same commit wrote.
+  const jobs = [...(await readTotals(client, keys)).keys()]
+  const fields = [`#${name}`, ...jobs.map((job) => `#${name}|${job}`)] as const
+  const steps = await readStatsHashes<(string | null)[]>(client, keys, span, ['hmget', ...fields])
+  return steps.map(({ at, replies }) => {
+    // A minute may hold more than a number can add exactly.
+    const sums = fields.map((_, index) => replies.reduce((sum, texts) => sum + exactly(texts[index]), 0n))
+    const split = jobs.map((job, index) => [job, Number(sums[index + 1])] as const).filter(([, value]) => value !== 0)
+    return { at, value: Number(sums.reduce((total, sum) => total + sum, 0n)), jobs: new Map(split) }
+  })
+}
+
+function exactly(text: string | null | undefined): bigint {
+  return typeof text === 'string' && INTEGER.test(text) ? BigInt(text) : 0n
 }
 
 function parseCounter(text: string): number | null {

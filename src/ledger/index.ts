@@ -45,6 +45,7 @@ export { type CompletedOutcome, type FailedOutcome, type Outcome, RESULT_VERSION
 export {
   type CounterPoint,
   type CounterSeriesOptions,
+  type CounterSplitPoint,
   type CounterValue,
   counterExists,
   deleteCounter,
@@ -52,6 +53,7 @@ export {
   listCounters,
   readCounter,
   readCounterSeries,
+  readCounterSplit,
 } from './counters.js'
 export { Effects, MAX_EFFECT_CHARACTERS, MAX_EFFECT_WORDS, MAX_EFFECTS, type StagedWrite } from './effects.js'
 export { type CommonField, commonFields } from './errors/common-fields.js'

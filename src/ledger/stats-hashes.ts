@@ -21,7 +21,6 @@ export interface StepReplies<Reply> {
 
 export type ReadHash =
   | readonly ['hgetall']
-  | readonly ['hget', string]
   | readonly ['hmget', ...string[]]
   /** With further keys, which count too. */
   | readonly ['exists', ...string[]]

@@ -22,6 +22,8 @@ export interface StatsOfStep {
   /** When the minute or hour starts, milliseconds since 1970. */
   readonly at: number
   readonly jobs: ReadonlyMap<string, JobStats>
+  /** What was added to user counters, by name: the nearest number, beyond 2^53. */
+  readonly counters: ReadonlyMap<string, number>
 }
 
 /** A histogram in three numbers, in milliseconds; null without observations. */
@@ -39,8 +41,9 @@ export async function readStats(client: RedisClient, keys: KeysOfQueue, span: St
   const steps = await readStatsHashes<Record<string, string>>(client, keys, span, ['hgetall'])
   return steps.map(({ at, replies }) => {
     const jobs = new Map<string, JobStats>()
-    for (const fields of replies) addFields(jobs, fields)
-    return { at, jobs }
+    const counters = new Map<string, number>()
+    for (const fields of replies) addFields(jobs, fields, counters)
+    return { at, jobs, counters }
   })
 }
 
@@ -54,7 +57,7 @@ export async function readMinutes(
     client,
     minutes.map((minute) => [keys.stats(minute), ['hgetall']]),
   )
-  return minutes.map((minute, index) => sumOfHashes(minute, [hashes[index] ?? {}]))
+  return minutes.map((_, index) => sumOfHashes([hashes[index] ?? {}]))
 }
 
 /**
@@ -70,7 +73,7 @@ export async function readHours(
     client,
     hours.map((hour) => [keys.statsHour(hour), ['hgetall']]),
   )
-  const sums = hours.map((hour, index) => sumOfHashes(hour, [hashes[index] ?? {}]))
+  const sums = hours.map((_, index) => sumOfHashes([hashes[index] ?? {}]))
   const missing = hours.filter((_, index) => sums[index] === null)
   // One command an hour says whether any of its minutes is there: most often none is, as nothing happened.
   const counts = await readAll<number>(
@@ -83,22 +86,22 @@ export async function readHours(
       client,
       minutesOf(keys, hour).map((key) => [key, ['hgetall']]),
     )
-    sums[hours.indexOf(hour)] = sumOfHashes(hour, minutes)
+    sums[hours.indexOf(hour)] = sumOfHashes(minutes)
   }
   return sums
 }
 
 /** All jobs of a step together; null when nothing ended in it. */
-export function sumOfStep({ jobs }: StatsOfStep): JobStats | null {
+export function sumOfStep({ jobs }: Pick<StatsOfStep, 'jobs'>): JobStats | null {
   const sum = newStats()
   for (const stats of jobs.values()) addStats(sum, stats)
   return jobs.size === 0 ? null : sum
 }
 
-function sumOfHashes(at: number, hashes: readonly Readonly<Record<string, string>>[]): JobStats | null {
+function sumOfHashes(hashes: readonly Readonly<Record<string, string>>[]): JobStats | null {
   const jobs = new Map<string, JobStats>()
   for (const fields of hashes) addFields(jobs, fields)
-  return sumOfStep({ at, jobs })
+  return sumOfStep({ jobs })
 }
 
 /** One sum per job over all steps. */
@@ -119,9 +122,16 @@ export function percentilesOf(counts: readonly number[]): Percentiles {
 
 // Neither job names nor counter names hold a "|", so a field of a job splits at it, and one of a counter does not:
 // <job>|c|<run>|<wait>, <job>|f|<run>|<wait>, <job>|r, <job>|s. The wait of a retried job is "-", which is no bucket.
-function addFields(jobs: Map<string, JobStats>, fields: Readonly<Record<string, string>>): void {
+function addFields(
+  jobs: Map<string, JobStats>,
+  fields: Readonly<Record<string, string>>,
+  counters?: Map<string, number>,
+): void {
   for (const [field, text] of Object.entries(fields)) {
-    if (field.startsWith('#')) continue
+    if (field.startsWith('#')) {
+      if (counters) addCounter(counters, field, text)
+      continue
+    }
     const [job = '', kind, run = '', wait = ''] = field.split('|')
     const count = Number(text)
     if (kind !== 'c' && kind !== 'f' && kind !== 'r' && kind !== 's') continue
@@ -134,6 +144,12 @@ function addFields(jobs: Map<string, JobStats>, fields: Readonly<Record<string, 
     addTo(stats.run, Number(run), count)
     addTo(stats.wait, Number(wait), count)
   }
+}
+
+// #<counter>|<job>, and #<counter> for what no job added.
+function addCounter(counters: Map<string, number>, field: string, text: string): void {
+  const name = field.slice(1).split('|', 1)[0] ?? ''
+  counters.set(name, (counters.get(name) ?? 0) + (Number(text) || 0))
 }
 
 function statsOf(jobs: Map<string, JobStats>, job: string): JobStats {

@@ -37,7 +37,7 @@ describe('the overview', () => {
     expect(page.text).toContain('<a href="/queues/queue/media?status=waiting">2</a>')
   })
 
-  it('shows what jobs came to: totals, last hour, counters with the command that reads them, latest results', async () => {
+  it('shows what jobs came to: totals, last hour, latest results', async () => {
     const media = await openQueue('media')
     await media.add('resize', {}, { jobId: 'cat-1' })
     await work('media', 1, () => ({
@@ -53,22 +53,13 @@ describe('the overview', () => {
     expect(shown).toMatchObject({
       prefix: 'drover',
       redis: `${redis().url}/0`,
-      leftOut: { queues: 0, counters: 0, unreadable: [] },
+      leftOut: { queues: 0, unreadable: [] },
     })
     expect(shown.jobs).toMatchObject([
       { job: 'resize', queue: 'media', completed: 1, failed: 1, retried: 0, lastHour: { completed: 1, failed: 1 } },
     ])
     expect(shown.jobs[0]?.lastHour.run.p99).toBeLessThanOrEqual(50)
     expect(shown.jobs[0]?.lastHour.run.p99).toBeGreaterThan(20)
-    expect(shown.counters).toEqual([
-      {
-        counter: 'bytes',
-        queue: 'media',
-        value: 1234,
-        key: '{drover:media}:counter:bytes',
-        command: `redis-cli -p ${redis().port} GET '{drover:media}:counter:bytes'`,
-      },
-    ])
     expect(shown.results).toMatchObject([
       { id: 'cat-2', job: 'resize', queue: 'media', status: 'failed', attempts: 1, summary: 'TypeError: no such cat' },
       {
@@ -82,20 +73,17 @@ describe('the overview', () => {
       },
     ])
     const { text } = await ask(url, '/', { headers: BROWSER })
-    expect(text).toContain('redis-cli -p')
     expect(text).toMatch(/<time datetime="[^"]+Z" title="[^"]+ UTC" data-ago>/)
     expect(text).toContain('href="/queues/queue/media/cat-1?status=completed"')
   })
 
-  it('follows the jobs: a refresh shows what finished since, and what was counted by another program', async () => {
+  it('follows the jobs: a refresh shows what finished since', async () => {
     const media = await openQueue('media')
     const url = await start()
     expect((await overview(url)).results).toEqual([])
     await media.add('resize', {}, { jobId: 'cat-1' })
-    await work('media', 1, () => ({ status: 'completed', counters: new Map([['cats', 1]]) }))
-    await redis().cli('INCRBY', '{drover:media}:counter:cats', '9')
+    await work('media', 1, () => ({ status: 'completed' }))
     await expect.poll(async () => (await overview(url)).results.map(({ id }) => id)).toEqual(['cat-1'])
-    expect((await overview(url)).counters).toMatchObject([{ counter: 'cats', value: 10 }])
   })
 
   it('shows the twenty results that finished last, over all queues, and says which records are gone', async () => {
@@ -121,8 +109,6 @@ describe('the overview', () => {
     await work('media', 1, () => ({ status: 'completed', valueJson: JSON.stringify({ [evil]: evil }) }))
     await media.add('fails', {}, { jobId: 'fails' })
     await work('media', 2, () => ({ status: 'failed', error: { name: evil, message: evil } }))
-    await redis().cli('SADD', '{drover:media}:counters', evil)
-    await redis().cli('SET', `{drover:media}:counter:${evil}`, '5')
     await redis().cli('SADD', 'drover:queues', evil)
     const { text } = await ask(await start(), '/', { headers: BROWSER })
     expect(text).toContain('&lt;img src=x onerror=alert(1)&gt;&quot;&#39;\\u202e\\u001b[31m&lt;/script&gt;')
@@ -152,27 +138,22 @@ describe('the overview', () => {
     expect((await ask(url, '/', { headers: BROWSER })).text).toContain('Cannot read queue mail')
   })
 
-  it('is bounded: 100 queues, 200 counters, none of a queue that has over 1,000; it says what it leaves out', async () => {
+  it('is bounded: 100 queues, and it says how many it leaves out', async () => {
     const names = Array.from({ length: 120 }, (_, index) => `q${String(index).padStart(3, '0')}`)
     await redis().cli('SADD', 'drover:queues', ...names)
-    const counters = (count: number) => Array.from({ length: count }, (_, index) => `c${index}`)
-    await redis().cli('SADD', '{drover:q000}:counters', ...counters(1_001))
-    await redis().cli('SADD', '{drover:q001}:counters', ...counters(250))
-    await redis().cli('SET', '{drover:q000}:counter:c0', '1')
-    await redis().cli('MSET', ...counters(250).flatMap((name) => [`{drover:q001}:counter:${name}`, '1']))
     const url = await start()
     const shown = await overview(url)
-    expect([shown.queues.length, shown.counters.length]).toEqual([100, 200])
-    expect(shown.leftOut).toEqual({ queues: 20, counters: 1_001 + 50, unreadable: [] })
+    expect(shown.queues).toHaveLength(100)
+    expect(shown.leftOut).toEqual({ queues: 20, unreadable: [] })
     const { text } = await ask(url, '/', { headers: BROWSER })
     expect(text).toContain('20 more queues are not shown')
-    expect(text).toContain('1,051 more counters are not shown')
   })
 
   it('says what to do while there is nothing', async () => {
     const { text } = await ask(await start(), '/', { headers: BROWSER })
     expect(text).toContain('No queue yet. Start a worker with <code>drover worker</code>')
-    for (const empty of ['No job has finished yet', 'No counter yet', 'No result yet']) expect(text).toContain(empty)
+    for (const empty of ['No job has finished yet', 'No worker has sent a heartbeat', 'No schedule', 'No result yet'])
+      expect(text).toContain(empty)
   })
 
   it('reads the queues of its own prefix and never scans', async () => {

@@ -66,7 +66,11 @@ describe('a completed job', () => {
     })) as { finishedOn: number }
     const stats = kernel.keys.stats(Math.floor(finishedOn / 60_000))
     expect(await redis.hgetall(kernel.keys.totals)).toEqual({ 'image.resize:completed': '1' })
-    expect(await redis.hgetall(stats)).toEqual({ 'image.resize|c|5|3': '1', '#bytes': '5', '#files': '-2' })
+    expect(await redis.hgetall(stats)).toEqual({
+      'image.resize|c|5|3': '1',
+      '#bytes|image.resize': '5',
+      '#files|image.resize': '-2',
+    })
     expect(await redis.ttl(stats)).toBe(172_800)
     expect(await redis.mget(kernel.keys.counter('bytes'), kernel.keys.counter('files'))).toEqual(['5', '-2'])
     expect((await redis.smembers(kernel.keys.counterNames)).sort()).toEqual(['bytes', 'files'])

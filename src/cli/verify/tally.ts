@@ -39,7 +39,7 @@ export class Tally {
     const tally: StepTally = { jobs: new Map(), counters: new Map() }
     for (const [field, text] of Object.entries(fields)) {
       if (!INTEGER.test(text)) continue
-      if (field.startsWith('#')) tally.counters.set(field.slice(1), BigInt(text))
+      if (field.startsWith('#')) addCounter(tally.counters, field, BigInt(text))
       else addField(tally.jobs, field, Number(text))
     }
     const steps = kind === 'stats' ? this.minutes : this.hours
@@ -74,6 +74,12 @@ export class Tally {
 
 export function hourOf(minute: number): number {
   return Math.floor(minute / MINUTES_AN_HOUR)
+}
+
+// #<counter>|<job>, and #<counter> for what no job added.
+function addCounter(counters: Map<string, bigint>, field: string, value: bigint): void {
+  const name = field.slice(1).split('|', 1)[0] ?? ''
+  counters.set(name, (counters.get(name) ?? 0n) + value)
 }
 
 function addField(counts: Counts, field: string, count: number): void {

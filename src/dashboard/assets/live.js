@@ -111,19 +111,24 @@ document.addEventListener('input', ({ target }) => {
 
 function showTimes() {
   for (const time of document.querySelectorAll('time[data-ago]')) {
-    const text = ago(Date.now() - Date.parse(time.dateTime))
+    const ms = Date.now() - Date.parse(time.dateTime)
+    const text = time.dataset.age === undefined ? ago(ms) : span(Math.max(0, ms))
     if (time.textContent !== text) time.textContent = text
   }
 }
 
-// The words of `showAgo` in show.ts.
+// The words of `showAgo` and `showAge` in show.ts.
 function ago(ms) {
+  if (ms <= -1_000) return `in ${span(-ms)}`
+  return ms < 1_000 ? 'just now' : `${span(ms)} ago`
+}
+
+function span(ms) {
   const seconds = Math.floor(ms / 1_000)
-  if (seconds < 1) return 'just now'
-  if (seconds < 60) return `${seconds} s ago`
-  if (seconds < 3_600) return `${Math.floor(seconds / 60)} min ago`
-  if (seconds < 172_800) return `${Math.floor(seconds / 3_600)} h ago`
-  return `${Math.floor(seconds / 86_400)} d ago`
+  if (seconds < 60) return `${seconds} s`
+  if (seconds < 3_600) return `${Math.floor(seconds / 60)} min`
+  if (seconds < 172_800) return `${Math.floor(seconds / 3_600)} h`
+  return `${Math.floor(seconds / 86_400)} d`
 }
 
 function say(text, state = 'on') {

@@ -1,6 +1,6 @@
 // How fast jobs come into a queue and how fast they end, from what two looks at it differ by. Nobody counts what comes in, as
 // that would cost every enqueue: it is what ended and what there is more of since.
-import type { QueueRates } from '../../ledger/index.js'
+import { type QueueRates, type StatsOfStep, sumOfStep } from '../../ledger/index.js'
 
 export interface QueueSample {
   readonly atMs: number
@@ -15,6 +15,8 @@ const WINDOW_MS = 120_000
 /** Looks closer together than this say little. */
 const LEAST_MS = 5_000
 const SAMPLE_EVERY_MS = 2_000
+/** Minutes that are over, from which a queue's rate is taken until it was watched for long enough. */
+const MINUTES = 5
 
 export class Rates {
   readonly #samples = new Map<string, QueueSample[]>()
@@ -36,4 +38,11 @@ export class Rates {
   keepOnly(queues: readonly string[]): void {
     for (const queue of this.#samples.keys()) if (!queues.includes(queue)) this.#samples.delete(queue)
   }
+}
+
+/** Jobs that ended per second in the last minutes that are over; `minutes` end with the one that goes on. */
+export function endRate(minutes: readonly StatsOfStep[]): number {
+  const sums = minutes.slice(-1 - MINUTES, -1).map(sumOfStep)
+  const ended = sums.reduce((total, sum) => total + (sum?.completed ?? 0) + (sum?.failed ?? 0), 0)
+  return ended / (MINUTES * 60)
 }

@@ -1,17 +1,22 @@
-// The four tables of the overview, each with what to do while it is empty.
-
-import type { Percentiles } from '../../ledger/index.js'
-import { type Html, type HtmlValue, html } from '../html.js'
+// Queues, jobs and latest results of the overview, each with what to do while it is empty.
+import { type Html, html } from '../html.js'
 import type { ResultRow } from '../latest-results.js'
-import type { CounterRow, JobRow, Overview, QueueRow } from '../overview-data.js'
-import { showAgo, showDuration, showNumber, showText } from '../show.js'
+import { boardJobLink, queueLink } from '../links.js'
+import type { JobRow, Overview, QueueRow } from '../overview-data.js'
+import { showAge, showAgo, showDuration, showNumber, showRate, showText } from '../show.js'
+import { cell, heads, numberCell, section, table } from '../table.js'
 
 const MAX_NAME_LENGTH = 128
-/** Above any that the names of queue and counter allow. */
-const MAX_COMMAND_LENGTH = 1_000
+/** A job that waits longer is marked; OLD_JOB of the rules says so aloud. */
+const OLD_MS = 5 * 60_000
+/** Per cent of runs that failed, from which on it is marked. */
+const NOTABLE_SHARE = 5
+const MAX_JOBS = 50
+const MAX_RESULTS = 10
+const DAY_SECONDS = 86_400
 
-export function queuesSection(base: string, { queues }: Overview): Html {
-  return section('queues', 'Queues', queues.length === 0 ? noQueue() : queuesTable(base, queues))
+export function queuesSection(base: string, { queues }: Overview, nowMs: number): Html {
+  return section('queues', 'Queues', queues.length === 0 ? noQueue() : queuesTable(base, queues, nowMs))
 }
 
 function noQueue(): Html {
@@ -19,47 +24,94 @@ function noQueue(): Html {
 <code>drover enqueue</code>: its queue then shows here.</p>`
 }
 
-function queuesTable(base: string, queues: readonly QueueRow[]): Html {
-  const states = [
-    ['waiting', 'waiting', (row: QueueRow) => row.waiting],
-    ['prioritized', 'prioritized', (row: QueueRow) => row.prioritized],
-    ['delayed', 'delayed', (row: QueueRow) => row.delayed],
-    ['active', 'active', (row: QueueRow) => row.active],
-    ['waiting-children', 'waiting-children', (row: QueueRow) => row.waitingChildren],
-    ['failed', 'failed, kept', (row: QueueRow) => row.failed],
-    ['completed', 'completed, kept', (row: QueueRow) => row.completed],
-  ] as const
+const COUNTS = [
+  ['waiting', 'waiting', (row: QueueRow) => row.waiting],
+  ['prioritized', 'prioritized', (row: QueueRow) => row.prioritized],
+  ['delayed', 'delayed', (row: QueueRow) => row.delayed],
+  ['active', 'active', (row: QueueRow) => row.active],
+  ['waiting-children', 'waiting-children', (row: QueueRow) => row.waitingChildren],
+  ['failed', 'failed, kept', (row: QueueRow) => row.failed],
+] as const
+/** Shown only where some queue has such jobs. */
+const RARE = ['prioritized', 'waiting-children']
+
+function queuesTable(base: string, queues: readonly QueueRow[], nowMs: number): Html {
+  const counts = COUNTS.filter(([state, , count]) => !RARE.includes(state) || queues.some((row) => count(row) > 0))
   return table(
-    html`<tr><th scope="col">queue</th>${states.map(([, label]) => html`<th scope="col" class="number">${label}</th>`)}</tr>`,
-    queues.map((row) => {
-      const link = `${base}/queues/queue/${encodeURIComponent(row.queue)}`
-      return html`<tr>
-<th scope="row"><a href="${link}">${row.queue}</a>${row.isPaused && html` <span class="badge paused">paused</span>`}</th>
-${states.map(([state, label, count]) =>
-  numberCell(label, count(row), {
-    link: `${link}?status=${state}`,
-    isBad: state === 'failed',
-  }),
-)}</tr>`
-    }),
+    heads([
+      ['queue'],
+      ['oldest waits', true],
+      ...counts.map(([, label]) => [label, true] as const),
+      ...['in', 'out', 'drains in', 'wait p95, 1h', 'run p95, 1h', 'workers', 'busy'].map(
+        (label) => [label, true] as const,
+      ),
+    ]),
+    queues.map(
+      (row) => html`<tr>
+<th scope="row"><a href="${queueLink(base, row.queue)}">${row.queue}</a>${row.isPaused && html` <span class="badge paused">paused</span>`}</th>
+${oldestCell(row, nowMs)}
+${counts.map(([state, label, count]) =>
+  numberCell(label, count(row), { link: queueLink(base, row.queue, state), isBad: state === 'failed' }),
+)}
+${cell('in', showRate(row.rates.in), 'number')}${cell('out', showRate(row.rates.out), 'number')}
+${cell('drains in', drains(row), 'number')}
+${cell('wait p95', showDuration(row.lastHour.wait.p95), 'number')}${cell('run p95', showDuration(row.lastHour.run.p95), 'number')}
+${numberCell('workers', row.workers, { link: `${base}/workers` })}
+${cell('busy', row.workers === 0 ? '–' : `${showNumber(row.running)} of ${showNumber(row.concurrency)}`, 'number')}</tr>`,
+    ),
   )
 }
 
-export function jobsSection({ jobs }: Overview): Html {
-  const empty = html`<p class="empty">No job has finished yet. Each job name gets a row here with its first result.</p>`
-  return section('jobs', 'Jobs', jobs.length === 0 ? empty : jobsTable(jobs))
+function oldestCell({ oldestSince }: QueueRow, nowMs: number): Html {
+  if (oldestSince === null) return cell('oldest waits', '–', 'number zero')
+  return cell('oldest waits', showAge(oldestSince, nowMs), nowMs - oldestSince >= OLD_MS ? 'number bad' : 'number')
+}
+
+function drains({ drainSeconds, waiting, prioritized }: QueueRow): string {
+  if (waiting + prioritized === 0) return '–'
+  if (drainSeconds === null) return 'not'
+  return drainSeconds > DAY_SECONDS ? 'over a day' : showDuration(Math.ceil(drainSeconds) * 1_000)
+}
+
+const SORTS: Readonly<Record<string, (row: JobRow) => number>> = {
+  runs: ({ lastHour }) => lastHour.completed + lastHour.failed,
+  failed: ({ lastHour }) => lastHour.failed,
+  p95: ({ lastHour }) => lastHour.run.p95 ?? 0,
+}
+
+export function jobsSection(base: string, { jobs }: Overview, query: ReadonlyMap<string, string>): Html {
+  if (jobs.length === 0) {
+    const empty = html`<p class="empty">No job has finished yet. Each job name gets a row here with its first result.</p>`
+    return section('jobs', 'Jobs', empty)
+  }
+  const asked = query.get('sort') ?? ''
+  const sort = Object.hasOwn(SORTS, asked) ? asked : 'runs'
+  const links = Object.keys(SORTS).map((name) => {
+    const others = [...query].filter(([key]) => key !== 'sort')
+    const address = new URLSearchParams([...others, ['sort', name]]).toString()
+    return html`<a href="${base}/?${address}#jobs"${name === sort && html` aria-current="true"`}>${name}</a>`
+  })
+  const by = SORTS[sort] as (row: JobRow) => number
+  const sorted = [...jobs].sort((left, right) => by(right) - by(left) || right.completed - left.completed)
+  const more = jobs.length - MAX_JOBS
+  return section(
+    'jobs',
+    'Jobs',
+    html`${jobsTable(sorted.slice(0, MAX_JOBS))}${more > 0 && html`<p class="empty">${showNumber(more)} more job names are not shown.</p>`}`,
+    html`<nav class="ranges" aria-label="Sort jobs by">${links}</nav>`,
+  )
 }
 
 function jobsTable(jobs: readonly JobRow[]): Html {
   const percentiles = ['p50', 'p95', 'p99'] as const
   const groups = [
-    ['since the start', ['completed', 'failed', 'retried']],
-    ['last hour', ['completed', 'failed']],
+    ['last hour', ['runs', 'failed', 'failed %']],
     ['run, last hour', percentiles],
     ['wait, last hour', percentiles],
+    ['since the start', ['completed', 'failed', 'retried']],
   ] as const
-  const times = (what: string, shares: Percentiles) =>
-    percentiles.map((share, index) => cell(`${what} ${share}`, showDuration(shares[share]), startOf(index)))
+  const times = (what: 'run' | 'wait', { lastHour }: JobRow) =>
+    percentiles.map((share, index) => cell(`${what} ${share}`, showDuration(lastHour[what][share]), startOf(index)))
   return table(
     html`<tr><td colspan="2"></td>${groups.map(
       ([title, columns]) => html`<th scope="colgroup" colspan="${columns.length}"><span>${title}</span></th>`,
@@ -67,13 +119,17 @@ function jobsTable(jobs: readonly JobRow[]): Html {
 <tr><th scope="col">job</th><th scope="col">queue</th>${groups.map(([, columns]) =>
       columns.map((label, index) => html`<th scope="col" class="${startOf(index)}">${label}</th>`),
     )}</tr>`,
-    jobs.map(
-      ({ job, queue, completed, failed, retried, lastHour }) => html`<tr>
+    jobs.map((row) => {
+      const { job, queue, completed, failed, retried, lastHour } = row
+      const runs = lastHour.completed + lastHour.failed
+      const share = runs === 0 ? null : (100 * lastHour.failed) / runs
+      return html`<tr>
 <th scope="row">${showText(job, MAX_NAME_LENGTH)}</th>${cell('queue', queue)}
-${numberCell('completed', completed)}${numberCell('failed', failed, { isBad: true })}${numberCell('retried', retried)}
-${numberCell('completed 1h', lastHour.completed, { isStart: true })}${numberCell('failed 1h', lastHour.failed, { isBad: true })}
-${times('run', lastHour.run)}${times('wait', lastHour.wait)}</tr>`,
-    ),
+${numberCell('runs 1h', runs, { isStart: true })}${numberCell('failed 1h', lastHour.failed, { isBad: true })}
+${cell('failed % 1h', share === null ? '–' : `${share < 10 ? Math.round(share * 10) / 10 : Math.round(share)} %`, share ? (share >= NOTABLE_SHARE ? 'number bad' : 'number') : 'number zero')}
+${times('run', row)}${times('wait', row)}
+${numberCell('completed', completed, { isStart: true })}${numberCell('failed', failed)}${numberCell('retried', retried)}</tr>`
+    }),
   )
 }
 
@@ -82,39 +138,27 @@ function startOf(column: number): string {
   return column === 0 ? 'number group' : 'number'
 }
 
-export function countersSection({ counters }: Overview): Html {
-  const empty = html`<p class="empty">No counter yet. A handler adds to one with
-<code>ctx.counter('bytes').add(1)</code>.</p>`
-  return section('counters', 'Counters', counters.length === 0 ? empty : countersTable(counters))
-}
-
-function countersTable(counters: readonly CounterRow[]): Html {
-  return table(
-    html`<tr><th scope="col">counter</th><th scope="col" class="number">value</th><th scope="col">queue</th>
-<th scope="col">read it yourself</th></tr>`,
-    counters.map(
-      ({ counter, queue, value, command }) => html`<tr>
-<th scope="row">${showText(counter, MAX_NAME_LENGTH)}</th>
-${value === null ? cell('value', 'not a whole number', 'bad') : numberCell('value', value)}${cell('queue', queue)}
-<td class="wide" data-label="read it yourself"><code class="command">${showText(command, MAX_COMMAND_LENGTH)}</code></td></tr>`,
-    ),
-  )
-}
-
 export function resultsSection(base: string, { results }: Overview, nowMs: number): Html {
-  const empty = html`<p class="empty">No result yet. The latest 20 show here as jobs finish.</p>`
+  const empty = html`<p class="empty">No result yet. The latest ${MAX_RESULTS} show here as jobs finish.</p>`
   return section('results', 'Latest results', results.length === 0 ? empty : resultsTable(base, results, nowMs))
 }
 
 function resultsTable(base: string, results: readonly ResultRow[], nowMs: number): Html {
   return table(
-    html`<tr><th scope="col">id</th><th scope="col">job</th><th scope="col">queue</th><th scope="col">status</th>
-<th scope="col">finished</th><th scope="col" class="number">run</th><th scope="col" class="number">attempts</th>
-<th scope="col">value or error</th></tr>`,
-    results.map((row) => {
-      const link = `${base}/queues/queue/${encodeURIComponent(row.queue)}/${encodeURIComponent(row.id)}`
+    heads([
+      ['id'],
+      ['job'],
+      ['queue'],
+      ['status'],
+      ['finished'],
+      ['run', true],
+      ['attempts', true],
+      ['value or error'],
+    ]),
+    results.slice(0, MAX_RESULTS).map((row) => {
+      const id = showText(row.id, MAX_NAME_LENGTH)
       return html`<tr>
-<th scope="row" class="id"><a href="${link}?status=${row.status}" title="${showText(row.id, MAX_NAME_LENGTH)}">${showText(row.id, MAX_NAME_LENGTH)}</a></th>
+<th scope="row" class="id"><a href="${boardJobLink(base, row.queue, row.id, row.status)}" title="${id}">${id}</a></th>
 ${cell('job', row.job === null ? '–' : showText(row.job, MAX_NAME_LENGTH))}${cell('queue', row.queue)}
 ${cell('status', html`<span class="badge ${row.status}">${row.status}</span>`)}
 ${cell('finished', showAgo(row.finishedAt, nowMs))}${cell('run', showDuration(row.runMs), 'number')}
@@ -126,27 +170,4 @@ ${cell('attempts', showNumber(row.attempts), 'number')}
       }</td></tr>`
     }),
   )
-}
-
-function section(id: string, title: string, content: Html): Html {
-  return html`<section class="card" id="${id}" aria-labelledby="${id}-title"><h2 id="${id}-title">${title}</h2>${content}</section>`
-}
-
-function table(head: Html, rows: readonly Html[]): Html {
-  return html`<div class="scroll"><table><thead>${head}</thead><tbody>${rows}</tbody></table></div>`
-}
-
-// The label stands beside the value where the page is too narrow for a table.
-function cell(label: string, value: HtmlValue, style?: string): Html {
-  return html`<td data-label="${label}"${style && html` class="${style}"`}>${value}</td>`
-}
-
-function numberCell(
-  label: string,
-  value: number,
-  { link, isBad, isStart }: { link?: string; isBad?: boolean; isStart?: boolean } = {},
-): Html {
-  const shown = link === undefined || value === 0 ? showNumber(value) : html`<a href="${link}">${showNumber(value)}</a>`
-  const tone = value === 0 ? ' zero' : isBad ? ' bad' : ''
-  return cell(label, shown, `number${isStart ? ' group' : ''}${tone}`)
 }

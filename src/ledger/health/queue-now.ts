@@ -18,8 +18,8 @@ export interface QueueNow {
    * counts from the end of its delay. Null when none waits; jobs that wait for another attempt are left out.
    */
   readonly oldestSince: number | null
-  /** Tick of the next schedule, milliseconds since 1970, and its name; null where none is due to come. */
-  readonly nextSchedule: { readonly name: string; readonly at: number } | null
+  /** The schedules that tick next, the first one first: their names, and when, in milliseconds since 1970. */
+  readonly nextSchedules: readonly { readonly name: string; readonly at: number }[]
   /** `bullmq:<version>` of who opened the queue last, as BullMQ's own record says. */
   readonly bullVersion: string | null
   /** Whether a worker, Drover's or another of BullMQ, looked for stalled jobs within its `stalledInterval`. */
@@ -31,6 +31,8 @@ export interface QueueNow {
 
 /** Jobs looked at from the end of the waiting list, so that one or two that wait for another attempt hide no older one. */
 const OLDEST_SAMPLE = 3
+/** Schedules that are named. */
+const NEXT_SCHEDULES = 5
 /** BullMQ's score of a delayed job: its time in ms times this, plus a counter. */
 const DELAYED_SCORE = 4_096
 
@@ -59,7 +61,7 @@ export async function readQueueNow(
     .lrange(key('wait'), -OLDEST_SAMPLE, -1)
     .zrange(key('prioritized'), '0', '0')
     .zrange(key('delayed'), '0', '0', 'WITHSCORES')
-    .zrange(keys.schedules, '0', '0', 'WITHSCORES')
+    .zrange(keys.schedules, '0', String(NEXT_SCHEDULES - 1), 'WITHSCORES')
   if (latestCount > 0) {
     pipeline.zrevrange(key('completed'), 0, latestCount - 1, 'WITHSCORES')
     pipeline.zrevrange(key('failed'), 0, latestCount - 1, 'WITHSCORES')
@@ -83,7 +85,7 @@ export async function readQueueNow(
     counterCount: count(9),
     isWatched: count(10) === 1,
     oldestSince: oldestOf([...waitingSince, ...(dueSince <= nowMs ? [dueSince] : [])]),
-    nextSchedule: scheduleOf(texts(14)),
+    nextSchedules: schedulesOf(texts(14)),
     finished: [...idsWithTimes(texts(15), 'completed'), ...idsWithTimes(texts(16), 'failed')],
   }
 }
@@ -121,9 +123,11 @@ function oldestOf(times: readonly number[]): number | null {
 }
 
 // A paused schedule has the score +inf.
-function scheduleOf([name, score]: readonly string[]): QueueNow['nextSchedule'] {
-  const at = Number(score)
-  return name === undefined || !Number.isFinite(at) ? null : { name, at }
+function schedulesOf(flat: readonly string[]): QueueNow['nextSchedules'] {
+  const schedules = Array.from({ length: flat.length / 2 }, (_, index) => {
+    return { name: flat[2 * index] ?? '', at: Number(flat[2 * index + 1]) }
+  })
+  return schedules.filter(({ at }) => Number.isFinite(at))
 }
 
 function valuesOf(replies: readonly [error: Error | null, value: unknown][] | null): unknown[] {

@@ -151,13 +151,13 @@ export const failureFlood: QueueRule = ({ queue, recent }) =>
   })
 
 export const scheduleLate: QueueRule = ({ queue, now }, { nowMs }) => {
-  const { nextSchedule } = now
-  if (nextSchedule === null || nowMs - nextSchedule.at < LATE_MS) return []
+  const [next] = now.nextSchedules
+  if (next === undefined || nowMs - next.at < LATE_MS) return []
   return [
     {
       level: 'warning',
       code: 'SCHEDULE_LATE',
-      evidence: `schedule ${nextSchedule.name.slice(0, MAX_NAME)} of queue ${queue} was due ${shownAge(nowMs - nextSchedule.at)} ago, and no worker has fired it`,
+      evidence: `schedule ${next.name.slice(0, MAX_NAME)} of queue ${queue} was due ${shownAge(nowMs - next.at)} ago, and no worker has fired it`,
       remedy: `start a worker of the queue: drover worker --queues ${queue}`,
       about: { kind: 'schedules', queue },
     },

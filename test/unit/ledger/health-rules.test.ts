@@ -28,7 +28,7 @@ const idle: QueueNow = {
     completed: 0,
     failed: 0,
   },
-  ...{ oldestSince: null, nextSchedule: null, bullVersion: null, isWatched: false, counterCount: 0, finished: [] },
+  ...{ oldestSince: null, nextSchedules: [], bullVersion: null, isWatched: false, counterCount: 0, finished: [] },
 }
 
 function worker(given: Partial<WorkerBeat> = {}): WorkerBeat {
@@ -117,7 +117,7 @@ const CASES: [code: string, level: string, Given, evidence: RegExp][] = [
   [
     'SCHEDULE_LATE',
     'warning',
-    { now: { nextSchedule: { name: 'nightly', at: NOW - MINUTE } } },
+    { now: { nextSchedules: [{ name: 'nightly', at: NOW - MINUTE }] } },
     /schedule nightly of queue media was due 1m ago/,
   ],
   [
@@ -144,7 +144,7 @@ const FINE: [what: string, Given][] = [
   ['many jobs that are gone within 10 minutes', { now: { waiting: 60_000 }, facts: { rates: { in: 0, out: 100 } } }],
   ['19 failed attempts', { facts: { recent: jobStats({ failed: 19 }) } }],
   ['a failed share below a quarter', { facts: { recent: jobStats({ completed: 61, failed: 20 }) } }],
-  ['a schedule that is a moment late', { now: { nextSchedule: { name: 'x', at: NOW - MINUTE + 1 } } }],
+  ['a schedule that is a moment late', { now: { nextSchedules: [{ name: 'x', at: NOW - MINUTE + 1 }] } }],
   ['a roll-out of a new version', { workers: [worker(), worker({ version: '2.0.0', startedAt: NOW - 14 * MINUTE })] }],
   ['an event loop a little late', { workers: [worker({ loopLagMs: 999 })] }],
   ['a long job that is long as a rule', { workers: [running(NOW - 9 * MINUTE)], facts: { hour: fast } }],

@@ -1,0 +1,31 @@
+// Where a page of the dashboard is about something, as a link below the base path.
+import type { About } from '../ledger/index.js'
+import { BOARD_PATH } from './visit.js'
+
+export function queueLink(base: string, queue: string, status?: string): string {
+  const query = status === undefined ? '' : `?status=${status}`
+  return `${base}${BOARD_PATH}/queue/${encodeURIComponent(queue)}${query}`
+}
+
+export function boardJobLink(base: string, queue: string, id: string, status?: string): string {
+  const query = status === undefined ? '' : `?status=${status}`
+  return `${base}${BOARD_PATH}/queue/${encodeURIComponent(queue)}/${encodeURIComponent(id)}${query}`
+}
+
+/** Where somebody sees what a finding is about, and how that link reads. */
+export function linkOf(base: string, about: About): { readonly href: string; readonly text: string } {
+  switch (about.kind) {
+    case 'redis':
+      return { href: `${base}/#redis`, text: 'Redis' }
+    case 'queue':
+      return { href: queueLink(base, about.queue), text: `queue ${about.queue}` }
+    case 'job':
+      return { href: queueLink(base, about.queue, 'failed'), text: 'its failed jobs' }
+    case 'run':
+      return { href: boardJobLink(base, about.queue, about.id, 'active'), text: 'the job' }
+    case 'workers':
+      return { href: `${base}/workers`, text: 'workers' }
+    case 'schedules':
+      return { href: `${base}/#schedules`, text: 'schedules' }
+  }
+}

@@ -1,0 +1,39 @@
+// Cards and tables, made the same way on every page. Where a page is too narrow for a table, each row becomes a card and
+// its cells name themselves (assets/tables.css).
+import { type Html, type HtmlValue, html } from './html.js'
+import { showNumber } from './show.js'
+
+export function section(id: string, title: string, content: HtmlValue, beside?: HtmlValue): Html {
+  return html`<section class="card" id="${id}" aria-labelledby="${id}-title"><div class="head"><h2 id="${id}-title">${title}</h2>${beside}</div>${content}</section>`
+}
+
+export function table(head: HtmlValue, rows: readonly Html[]): Html {
+  return html`<div class="scroll"><table><thead>${head}</thead><tbody>${rows}</tbody></table></div>`
+}
+
+/** One row of heads; those of numbers stand above them. */
+export function heads(columns: readonly (readonly [label: string, isNumber?: boolean])[]): Html {
+  return html`<tr>${columns.map(
+    ([label, isNumber]) => html`<th scope="col"${isNumber && html` class="number"`}>${label}</th>`,
+  )}</tr>`
+}
+
+/** The label stands beside the value where the page is too narrow for a table. */
+export function cell(label: string, value: HtmlValue, style?: string): Html {
+  return html`<td data-label="${label}"${style && html` class="${style}"`}>${value}</td>`
+}
+
+export interface NumberStyle {
+  /** Where the rows behind the number are. */
+  readonly link?: string | undefined
+  /** True: anything but 0 is bad. */
+  readonly isBad?: boolean | undefined
+  /** True: the first of a group of columns. */
+  readonly isStart?: boolean | undefined
+}
+
+export function numberCell(label: string, value: number, { link, isBad, isStart }: NumberStyle = {}): Html {
+  const shown = link === undefined || value === 0 ? showNumber(value) : html`<a href="${link}">${showNumber(value)}</a>`
+  const tone = value === 0 ? ' zero' : isBad ? ' bad' : ''
+  return cell(label, shown, `number${isStart ? ' group' : ''}${tone}`)
+}
