@@ -100,6 +100,14 @@ const ROWS: readonly Row[] = [
     goal: '<= 1',
   },
   {
+    name: 'cancel 1 of 100,000, p99 ms',
+    kinds: PAIR,
+    scenario: 'cancel',
+    args: [jobs(100_000)],
+    figure: 'p99Ms',
+    goal: '<= 1',
+  },
+  {
     name: 'bytes per kept result',
     kinds: PAIR,
     scenario: 'memory',

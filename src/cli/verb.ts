@@ -49,6 +49,14 @@ export const VERBS: Readonly<Record<string, VerbEntry>> = {
     summary: 'list queues with counts and rates; pause and resume them, or one job name',
     load: async () => (await import('./verbs/queues.js')).queues,
   },
+  top: {
+    summary: 'queues, workers and running jobs on one screen, as they change',
+    load: async () => (await import('./verbs/top.js')).top,
+  },
+  explain: {
+    summary: 'tell why a job does not run now, and when it may',
+    load: async () => (await import('./verbs/explain.js')).explain,
+  },
   jobs: {
     summary: 'cancel a job, also one that runs, or all that match',
     load: async () => (await import('./verbs/jobs.js')).jobs,

@@ -88,6 +88,7 @@ export {
   readReplay,
   stopReplay,
 } from './errors/replay-record.js'
+export { type ExplainRoom, type Explanation, explainJob, type Reason, type ReasonCode } from './explain/explain-job.js'
 export {
   BEAT_MS,
   BEAT_TTL_MS,

@@ -18,6 +18,8 @@ import {
   cancelJob,
   cancelMatching,
   countMatching,
+  type Explanation,
+  explainJob,
   listTags,
   readTagged,
   type TaggedJob,
@@ -129,6 +131,17 @@ export class ProducerJobs {
     if (!dryRun) return cancelMatching(room, filter, { run, limit, keepResultMs })
     const matched = await countMatching(room, filter, { run, limit })
     return { matched, cancelled: 0, cancelling: 0, ended: 0, refused: 0 }
+  }
+
+  /**
+   * Why a job does not run now, in codes, and when it may be expected to start. It reads little, whatever the queue holds.
+   * @throws JobNotFoundError, InvalidJobIdError, InvalidQueueNameError; else as the reads
+   */
+  async explain({ queue, id }: Pick<JobReference, 'queue' | 'id'>): Promise<Explanation> {
+    checkQueueName(queue)
+    if (typeof id !== 'string' || !ANY_ID.test(id)) throw new InvalidJobIdError(id)
+    const room = { client: this.#gate.client, prefix: this.#prefix }
+    return this.#gate.run('the look at a job', () => explainJob(room, queue, id))
   }
 
   #room(queue: string): CancelRoom {

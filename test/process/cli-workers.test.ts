@@ -77,6 +77,21 @@ it('drover queues lists, pauses and resumes queues and job names', async () => {
   })
 })
 
+it('drover explain tells what holds a job, and drover top --once shows all', async () => {
+  await run('enqueue', 'sleep', '--input', '{"file":"x"}', '--id', 'held', '--delay', '1h')
+  const told = await run('explain', 'naps', 'held')
+  expect(told.code).toBe(0)
+  expect(told.stdout).toMatch(
+    /^sleep held is delayed\n {2}DELAYED +it is delayed until .*\n {2}NO_WORKER +no worker .*\n$/,
+  )
+  expect(JSON.parse((await run('explain', 'naps', 'held', '--json')).stdout)).toMatchObject({
+    ...{ job: 'sleep', state: 'delayed', reasons: [{ code: 'DELAYED', why: 'delay' }, { code: 'NO_WORKER' }] },
+  })
+  expect((await run('top', '--once')).stdout).toMatch(/^drover top {2}redis:.*\n\n\d queues\nQUEUE .*\n(.*\n)*naps /)
+  expect(JSON.parse((await run('top', '--json')).stdout)).toMatchObject({ workers: [] })
+  expect((await run('jobs', 'cancel', 'naps', 'held')).code).toBe(0)
+})
+
 it('drover jobs cancel --queue counts those that match, and cancels them when it is told to', async () => {
   for (const id of ['one', 'two']) {
     await run('enqueue', 'sleep', '--input', '{"file":"x"}', '--id', id, '--delay', '1h')
@@ -95,6 +110,10 @@ it.each([
   [['workers', 'concurrency', 'all', 'greetings', '0'], 2, 'from 1 to 10000'],
   [['workers', 'concurrency', 'all', 'greetings', '-3'], 2, ''],
   [['workers', 'quiet', 'all', '--wait', '5s'], 2, '--wait is for drain'],
+  [['explain', 'naps', 'never-there'], 3, 'no job never-there in queue naps'],
+  [['explain', 'naps'], 2, "missing required argument 'id'"],
+  [['explain', 'a b', 'x'], 2, 'queue'],
+  [['top'], 2, 'standard output is no terminal'],
   [['queues', 'puase', 'naps'], 2, 'did you mean pause?'],
   [['queues', 'pause'], 2, 'expected: queues pause <queue>'],
   [['queues', 'pause', 'naps', '--job', 'a|b'], 2, 'job'],

@@ -6,9 +6,9 @@ import { createProducer } from '../../producer/index.js'
 import { checkQueueName } from '../../redis/index.js'
 import { EXIT_CODES } from '../exit-codes.js'
 import { formatTable, type Output } from '../output.js'
+import { QUEUE_HEADER, queueRow } from '../queue-table.js'
 import { redisOf } from '../redis-connection.js'
 import { addSettings, REDIS_OPTIONS, readSettings } from '../setting-options.js'
-import { showAge } from '../show-age.js'
 import type { Verb, VerbCall } from '../verb.js'
 
 const ACTIONS = ['list', 'pause', 'resume'] as const
@@ -65,30 +65,6 @@ function showList(out: Output, found: readonly QueueView[]): void {
   if (out.json) out.printJson(found)
   else if (found.length === 0) out.note('no queues: the first enqueue makes one')
   else out.print(formatTable([QUEUE_HEADER, ...found.map(queueRow)]))
-}
-
-export const QUEUE_HEADER = [
-  ...['QUEUE', 'WAITING', 'ACTIVE', 'DELAYED', 'FAILED', 'OLDEST', 'DONE/MIN', 'FAILED/MIN', 'PAUSED'],
-]
-
-export function queueRow(view: QueueView): (string | number)[] {
-  const { queue, waiting, prioritized, active, delayed, failed, oldestWaitMs, perMinute, isPaused, pausedJobs } = view
-  const names = pausedJobs.map(({ job, jobs }) => `${job} (${jobs})`).join(', ')
-  return [
-    queue,
-    waiting + prioritized,
-    active,
-    delayed,
-    failed,
-    oldestWaitMs === null ? '-' : showAge(oldestWaitMs),
-    rate(perMinute.completed),
-    rate(perMinute.failed),
-    isPaused ? 'all' : names === '' ? '-' : names,
-  ]
-}
-
-function rate(perMinute: number): number {
-  return perMinute >= 10 ? Math.round(perMinute) : Math.round(perMinute * 10) / 10
 }
 
 function isAction(action: string): action is Action {

@@ -1,5 +1,6 @@
 // Routes about one job: what it is, how it ended, and what a person may do to it.
-import { isDroverError } from '../../job/index.js'
+import { isDroverError, JobNotFoundError } from '../../job/index.js'
+import { allowsJob } from '../../ledger/index.js'
 import { checkJobId } from '../../redis/index.js'
 import type { BullQueue } from '../bull-queues.js'
 import { accessOf, answerJson, answerNothing, type Call } from './call.js'
@@ -53,6 +54,17 @@ export async function cancel(call: Call, room: Room): Promise<void> {
   const outcome = await producer.jobs.cancel({ queue: queue.name, id }, { keepResultMs: contract?.keepResultMs })
   if (outcome === 'cancelling') return answerJson(call, 202, { id, job: view.job, queue: queue.name, state: 'active' })
   answerJson(call, 200, resultView(await findResult(room.gate, queue, accessOf(call), id)))
+}
+
+export async function explain(call: Call, room: Room): Promise<void> {
+  const { queue, id } = await target(call, room)
+  const explanation = await room.producer.jobs.explain({ queue: queue.name, id })
+  const access = accessOf(call)
+  // What is known of it by its id alone is not for tokens of single jobs.
+  const isAllowed =
+    explanation.job === null ? access.jobs === undefined : allowsJob(access, explanation.job, queue.name)
+  if (!isAllowed) throw new JobNotFoundError(id, queue.name)
+  answerJson(call, 200, explanation)
 }
 
 export async function retry(call: Call, room: Room): Promise<void> {

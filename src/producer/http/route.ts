@@ -24,6 +24,7 @@ export type AnswerName =
   | 'BulkLine'
   | 'Job'
   | 'JobState'
+  | 'Explanation'
   | 'JobPage'
   | 'Queue'
   | 'QueuePage'

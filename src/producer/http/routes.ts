@@ -7,7 +7,7 @@ import { enqueueBulk } from './enqueue-bulk.js'
 import { enqueueOne } from './enqueue-one.js'
 import { streamJob, streamQueue } from './event-stream.js'
 import { FLOW_ROUTES } from './flow-routes.js'
-import { cancel, getJob, getResult, removeJob, removeResult, retry } from './job-routes.js'
+import { cancel, explain, getJob, getResult, removeJob, removeResult, retry } from './job-routes.js'
 import { cancelMany, getJobs, getQueue, listQueues, pause, resume } from './queue-routes.js'
 import { type Route, route } from './route.js'
 import { SCHEDULE_ROUTES } from './schedule-routes.js'
@@ -103,6 +103,11 @@ export const ROUTES: readonly Route[] = [
     ['delete', `${JOB}/result`, 'admin', 'job', 'deleteResult', 'Remove a result; the job stays'],
     { 204: 'Nothing' },
     removeResult,
+  ),
+  route(
+    ['get', `${JOB}/explain`, 'read', 'job', 'explainJob', 'Why a job does not run now'],
+    { 200: 'Explanation' },
+    explain,
   ),
   route(
     ['post', `${JOB}/cancel`, 'operate', 'job', 'cancelJob', 'Cancel a job, also one that runs'],

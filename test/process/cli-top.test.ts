@@ -1,0 +1,56 @@
+// `drover top` on a terminal of 80 columns and 24 rows, which Python's pty module makes.
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { stripVTControlCharacters } from 'node:util'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { buildDrover, MAIN, makeProject, startCommand } from '../support/drover-cli.js'
+import { startTestRedis, type TestRedis } from '../support/redis.js'
+
+let redis: TestRedis
+beforeAll(async () => {
+  await buildDrover()
+  redis = await startTestRedis()
+})
+afterAll(() => redis.close())
+
+/** Runs a command on a terminal, presses Ctrl-C once it drew twice, and writes what came out; its exit code is the command's. */
+const DRIVER = `
+import fcntl, os, pty, struct, sys, termios
+pid, fd = pty.fork()
+if pid == 0:
+    os.execvp(sys.argv[1], sys.argv[1:])
+fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack('HHHH', 24, 80, 0, 0))
+seen, pressed = b'', False
+while True:
+    try:
+        piece = os.read(fd, 65536)
+    except OSError:
+        break
+    if not piece:
+        break
+    seen += piece
+    if seen.count(b'drover top') >= 3 and not pressed:
+        pressed = True
+        os.write(fd, b'\\x03')
+sys.stdout.buffer.write(seen)
+sys.stdout.flush()
+_, status = os.waitpid(pid, 0)
+sys.exit(os.waitstatus_to_exitcode(status))
+`
+
+it('draws itself anew each second on a small screen, and gives the terminal back at Ctrl-C', async () => {
+  const cwd = makeProject()
+  const driver = join(cwd, 'terminal.py')
+  writeFileSync(driver, DRIVER)
+  const words = [driver, process.execPath, MAIN, 'top']
+  const env = { REDIS_URL: redis.url, TERM: 'xterm-256color' }
+  const { code, stdout } = await startCommand('python3', words, { cwd, env }).finished
+  expect(code).toBe(0)
+  expect(stdout.startsWith('\x1b[?1049h\x1b[?25l')).toBe(true)
+  expect(stdout.endsWith('\x1b[?25h\x1b[?1049l')).toBe(true)
+  const [screen = ''] = stdout.split('\x1b[H').slice(2)
+  const lines = screen.split('\r\n')
+  expect(lines.length).toBeLessThanOrEqual(24)
+  for (const line of lines) expect(stripVTControlCharacters(line).replace('^C', '').length).toBeLessThanOrEqual(80)
+  expect(screen).toContain('0 workers')
+})
