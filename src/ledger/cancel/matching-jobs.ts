@@ -186,8 +186,11 @@ class Tally {
       else this.#refused++
       return false
     }
+    // It may stand there still, where another program left it so: what is behind it must be reached, by the next look.
+    this.#known.add(id)
+    this.#hasChanged = true
     this.#ended++
-    return true
+    return false
   }
 
   /** True, once, when a job was met while it changed: it is worth another look. */

@@ -5,6 +5,8 @@ import { parseHeld } from '../held/held-names.js'
 
 /** Jobs looked at, from the next to run on, for a job's place in line: about 2 ms of Redis at most. */
 const MAX_LOOK = 50_000
+/** Characters of an error's message that are told. */
+const MAX_REASON = 500
 /** BullMQ's score of a delayed job: its time in ms times this, plus a counter. */
 const DELAYED_SCORE = 4_096
 
@@ -107,7 +109,10 @@ export async function readJobFacts(client: RedisClient, keys: KeysOfQueue, id: s
     starts: number('ats') ?? 0,
     startedAt: number('processedOn'),
     finishedAt: number('finishedOn'),
-    failedReason: of('failedReason') || undefined,
+    failedReason:
+      of('failedReason')
+        ?.slice(0, MAX_REASON)
+        .replace(/\p{Cc}+/gu, ' ') || undefined,
     isCancelled: of('defa') === CANCELLED_REASON,
     isLocked: lock === 1,
     hasResult: result === 1,

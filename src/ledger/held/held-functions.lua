@@ -31,6 +31,10 @@ local function takeBack(bull, reply, isMeant)
   local id = reply[2]
   redis.call('LREM', bull .. 'active', 1, id)
   redis.call('DEL', bull .. id .. ':lock')
+  -- It was counted as a start by the rate limit of the queue.
+  if redis.call('HEXISTS', bull .. 'meta', 'max') == 1 and redis.call('EXISTS', bull .. 'limiter') == 1 then
+    redis.call('INCRBY', bull .. 'limiter', '-1')
+  end
   if redis.call('HINCRBY', bull .. id, 'ats', '-1') <= 0 then
     redis.call('HDEL', bull .. id, 'processedOn', 'pb')
   end
