@@ -123,6 +123,11 @@ describe('a step', () => {
     'too large together': async (ctx) => {
       for (let i = 0; i < 5; i++) await ctx.step(`s${i}`, () => 'x'.repeat(262_000))
     },
+    'too many at once': async (ctx) => {
+      await ctx.checkpoint(1)
+      await Promise.all(Array.from({ length: 1_000 }, (_, n) => ctx.step(`s${n}`, () => n)))
+      return ctx.step('one more', () => 1)
+    },
     'a checkpoint that is not JSON': (ctx) => ctx.checkpoint({ at: new Map() } as never),
     'a checkpoint too large': (ctx) => ctx.checkpoint('x'.repeat(262_143)),
     'a result of once that is not JSON': (ctx) => ctx.once('odd', () => Symbol('x')),

@@ -1,4 +1,5 @@
-// Workers that are killed in the midst of jobs of many steps: what a step came to was kept, and it does not run again.
+// Workers that are killed in the midst of jobs of many steps, and of calls that many jobs share: what a step came to was kept,
+// and it does not run again; each job of a call counts once, and none has lost an attempt.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -71,4 +72,28 @@ it(`${JOBS} jobs of ${STEPS} steps, whose worker is killed ${KILLS} times betwee
     const fields = await shop.redis.hkeys(`${shop.keys('steps').bullBase}${id}`)
     expect(fields.filter((field) => /drover:(step|checkpoint)/.test(field))).toEqual([])
   }
+})
+
+it('jobs that share calls, whose worker is killed in the midst of them, commit once each, at no attempt', async () => {
+  const contract = defineJob({ name: 'row', queue: 'rows', input: z.object({ n: z.number() }), attempts: 1 })
+  const numbers = Array.from({ length: 1_500 }, (_, n) => n)
+  child?.kill('SIGKILL')
+  writeFileSync(file, '')
+  const { ids } = await shop.producer.enqueueBulk(
+    contract,
+    numbers.map((n) => ({ n })),
+  )
+  for (let kill = 0; kill < 2; kill++) {
+    const before = lines().length
+    start()
+    await expect.poll(() => lines().length, { timeout: 60_000, interval: 2 }).toBeGreaterThan(before + 10)
+    child?.kill('SIGKILL')
+  }
+  start()
+  const records = await Promise.all(ids.map((id) => shop.end({ queue: 'rows', id })))
+  expect(records.filter(({ status, attempts }) => status !== 'completed' || attempts !== 1)).toEqual([])
+  const rows = (await shop.redis.lrange('rows', 0, -1)).map(Number)
+  expect(rows.sort((a, b) => a - b)).toEqual(numbers)
+  expect(await shop.producer.counters.get('rows', 'sum')).toBe((1_500 * 1_499) / 2)
+  expect(lines().some((line) => line === 'call 10')).toBe(true)
 })

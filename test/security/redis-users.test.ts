@@ -44,6 +44,8 @@ async function runHandlers(url: string): Promise<void> {
     const { act } = input as { act?: string }
     await ctx.progress(50, 'half')
     ctx.log.info('a line of the job')
+    await ctx.step('one', () => ctx.checkpoint({ at: 1 }))
+    await ctx.once(`key of ${ctx.queue}`, () => ctx.checkpointed())
     if (act === 'later' && ctx.attempt < 2) throw retryIn('1s')
     if (act === 'again' && ctx.attempt < 2) throw new Error('once more')
     if (act === 'fail') throw new Error('for good')

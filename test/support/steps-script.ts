@@ -1,15 +1,17 @@
-// A worker process whose job is many steps, for tests that kill it between them. argv: Redis URL, a file that it appends a
+// A worker process whose jobs are many steps, or share calls, for tests that kill it in the midst of them. argv: Redis URL, a file that it appends a
 // line to for each thing that it does: an oracle outside of Redis.
 import { appendFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { pino } from 'pino'
 import { z } from 'zod'
 import { defineJob } from '../../src/job/index.js'
-import { createWorker, handle } from '../../src/worker/index.js'
+import { createWorker, handle, handleBatch } from '../../src/worker/index.js'
 
 const [redis = '', file = ''] = process.argv.slice(2)
 const note = (...words: (string | number)[]) => appendFileSync(file, `${words.join(' ')}\n`)
 
 const contract = defineJob({ name: 'steps', queue: 'steps', input: z.object({ steps: z.number() }), attempts: 1 })
+const row = defineJob({ name: 'row', queue: 'rows', input: z.object({ n: z.number() }), attempts: 1 })
 
 await createWorker({
   redis,
@@ -29,8 +31,17 @@ await createWorker({
       ctx.counter('jobs').add()
       return steps
     }),
+    handleBatch(row, { size: 10, wait: '20ms' }, async (items) => {
+      note('call', items.length)
+      await sleep(10)
+      return items.map(({ input: { n }, ctx }) => {
+        ctx.counter('sum').add(n)
+        ctx.effects.rpush('rows', n)
+        return n
+      })
+    }),
   ],
-  concurrency: 4,
+  queues: { steps: 4, rows: 20 },
   lockDuration: '1s',
   stalledInterval: 100,
   logger: pino({ level: 'silent' }),

@@ -50,7 +50,11 @@ export class Steps {
       const kept = await this.#read()
       const found = kept.get(field)
       if (found !== undefined) return decodeKept(found)
-      if (kept.size >= MAX_STEPS) throw new StepRejectedError(what, `a job keeps at most ${MAX_STEPS} steps: split it`)
+      // Before it runs: what it did could not be kept.
+      if (!this.#fields.has(field) && this.#stepCount >= MAX_STEPS) {
+        throw new StepRejectedError(what, `a job keeps at most ${MAX_STEPS} steps: split it`)
+      }
+      this.#fields.add(field)
       this.#requireRunning()
       const value = await run()
       this.#requireRunning()
@@ -149,6 +153,10 @@ export class Steps {
       this.#bytes -= more
       throw error
     }
+  }
+
+  get #stepCount(): number {
+    return this.#fields.size - (this.#fields.has(CHECKPOINT_FIELD) ? 1 : 0)
   }
 
   #bytesOf(field: string): number {
