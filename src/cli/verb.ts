@@ -57,6 +57,10 @@ export const VERBS: Readonly<Record<string, VerbEntry>> = {
     summary: 'tell why a job does not run now, and when it may',
     load: async () => (await import('./verbs/explain.js')).explain,
   },
+  autoscale: {
+    summary: 'say how many workers some queues should have',
+    load: async () => (await import('./verbs/autoscale.js')).autoscale,
+  },
   jobs: {
     summary: 'cancel a job, also one that runs, or all that match',
     load: async () => (await import('./verbs/jobs.js')).jobs,

@@ -55,7 +55,8 @@ export async function loadSettings(options: LoadSettingsOptions = {}): Promise<S
 }
 
 function toSettings(checked: Checked, cwd: string): Settings {
-  const { shutdownTimeout, timeout, maxMemory, dataDir, queues = {}, ...rest } = checked
+  const { shutdownTimeout, timeout, maxMemory, dataDir, queues = {}, ...others } = checked
+  const { waitTarget, minWorkers, maxWorkers, scaleDown, ...rest } = others
   const { concurrency } = checked
   const queueEntries = Object.entries(queues).map(([name, queue]) => [name, { concurrency, ...queue }])
   return {
@@ -63,6 +64,7 @@ function toSettings(checked: Checked, cwd: string): Settings {
     queues: Object.fromEntries(queueEntries),
     shutdownTimeoutMs: shutdownTimeout,
     maxMemoryBytes: maxMemory,
+    autoscale: { waitTarget, minWorkers, maxWorkers, scaleDown },
     timeoutMs: timeout,
     dataDir: resolve(cwd, dataDir),
   }

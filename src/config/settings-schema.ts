@@ -15,6 +15,7 @@ import { LOG_FORMATS, LOG_LEVELS, type SettingName } from './settings.js'
 
 const MAX_CONCURRENCY = 10_000
 const MAX_PROCESSES = 256
+const MAX_WORKERS = 10_000
 const MIN_MEMORY_BYTES = 64 * 1_024 ** 2
 const MAX_MEMORY_BYTES = 1_024 ** 4
 const HOUR_MS = 3_600_000
@@ -30,6 +31,10 @@ export const SETTING_SCHEMAS = {
   processes: processes(),
   maxMemory: memory(),
   maxJobs: wholeNumber(1, 999_999_999),
+  waitTarget: duration(1_000, 24 * HOUR_MS, '30s'),
+  minWorkers: wholeNumber(0, MAX_WORKERS),
+  maxWorkers: wholeNumber(1, MAX_WORKERS),
+  scaleDown: duration(0, HOUR_MS, '5m'),
   healthPort: wholeNumber(0, 65_535),
   healthHost: oneLine('a host name or address'),
   host: oneLine('a host name or address'),

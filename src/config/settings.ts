@@ -18,6 +18,10 @@ export interface DroverConfig {
   readonly processes?: number | 'auto' | undefined
   readonly maxMemory?: number | string | undefined
   readonly maxJobs?: number | undefined
+  readonly waitTarget?: Duration | undefined
+  readonly minWorkers?: number | undefined
+  readonly maxWorkers?: number | undefined
+  readonly scaleDown?: Duration | undefined
   readonly healthPort?: number | undefined
   readonly healthHost?: string | undefined
   readonly host?: string | undefined
@@ -48,6 +52,13 @@ export interface Settings {
   readonly processes: number
   readonly maxMemoryBytes: number | undefined
   readonly maxJobs: number | undefined
+  /** What was given of it; `waitTarget` and `scaleDown` in ms. */
+  readonly autoscale: {
+    readonly waitTarget: number | undefined
+    readonly minWorkers: number | undefined
+    readonly maxWorkers: number | undefined
+    readonly scaleDown: number | undefined
+  }
   /** Undefined: a worker answers no health checks. */
   readonly healthPort: number | undefined
   readonly healthHost: string

@@ -19,6 +19,9 @@ export {
   readAudit,
   writeAudit,
 } from './audit.js'
+export { type Autoscale, type AutoscaleQuestion, askAutoscale, lastAutoscale } from './autoscale/autoscale.js'
+export { type AutoscaleOptions, readAutoscaleRules } from './autoscale/autoscale-rules.js'
+export { type AutoscaleRules, desiredWorkers } from './autoscale/desired-workers.js'
 export {
   attachBatchScripts,
   type BatchEvent,

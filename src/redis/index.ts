@@ -25,6 +25,8 @@ export type { EmbeddedRedisExit } from './embedded-process.js'
 export { type EmbeddedRedis, type EmbeddedRedisOptions, startEmbeddedRedis } from './embedded-server.js'
 export {
   auditKey,
+  autoscaleKey,
+  autoscaleWorkersKey,
   BULL_RESERVED_IDS,
   checkCounterName,
   checkJobId,

@@ -185,6 +185,16 @@ export function releasesKey(prefix: string): string {
   return `${prefix}:releases`
 }
 
+/** String, JSON: what autoscaling knows of a pool, its queues by name with commas between. Gone 2 h after the last look. */
+export function autoscaleKey(prefix: string, pool: string, waitTargetMs: number | string): string {
+  return `${prefix}:autoscale:{${pool}}:${waitTargetMs}`
+}
+
+/** List of as many elements as the pool should have workers. Gone when nobody has told for a minute. */
+export function autoscaleWorkersKey(prefix: string, pool: string, waitTargetMs: number | string): string {
+  return `${autoscaleKey(prefix, pool, waitTargetMs)}:workers`
+}
+
 /** Hash: what a worker was told to do, which it reads each second. Gone a minute after the worker. */
 export function workerOrdersKey(prefix: string, id: string): string {
   return `${prefix}:worker:${id}:orders`

@@ -4,6 +4,7 @@ import type { Logger } from 'pino'
 import { InvalidOptionError, RedisUnavailableError, serializeError } from '../job/index.js'
 import { rollUpStats, type WorkerState } from '../ledger/index.js'
 import { queueKeys, type RedisClient } from '../redis/index.js'
+import { AutoscaleTicker } from './autoscale-ticker.js'
 import type { QueueRoom } from './consumer.js'
 import { FleetMember, type SteeredWorker } from './fleet/fleet-member.js'
 import { answersPing, readDepths } from './health/ask-redis.js'
@@ -74,6 +75,7 @@ export class RunningWorker implements Worker, SteeredWorker {
   readonly #client: RedisClient
   readonly #workers: readonly QueueWorker[]
   readonly #tickers: readonly ScheduleTicker[]
+  readonly #autoscale: AutoscaleTicker | undefined
   readonly #locks: LockKeeper
   readonly #options: CheckedWorkerOptions
   readonly #logger: Logger
@@ -95,6 +97,8 @@ export class RunningWorker implements Worker, SteeredWorker {
     this.#tickers = this.#workers.map((worker) => new ScheduleTicker(() => worker.scheduleRoom, worker.queue, logger))
     const { prefix, release } = options
     this.#member = new FleetMember({ client, prefix, worker: this, logger, release })
+    const rules = options.autoscale
+    if (rules) this.#autoscale = new AutoscaleTicker({ client, prefix, queues: this.queues, rules, logger })
     this.closed = new Promise((resolve) => {
       this.#resolveClosed = resolve
     })
@@ -115,6 +119,7 @@ export class RunningWorker implements Worker, SteeredWorker {
     this.#rollUpTimer = setInterval(() => void this.#rollUp(), ROLL_UP_INTERVAL_MS)
     void this.#rollUp()
     this.#member.start()
+    this.#autoscale?.start()
   }
 
   get id(): string {
@@ -208,6 +213,7 @@ export class RunningWorker implements Worker, SteeredWorker {
   async #close(): Promise<CloseOutcome> {
     clearInterval(this.#rollUpTimer)
     for (const ticker of this.#tickers) void ticker.close()
+    this.#autoscale?.close()
     const closed = Promise.all(this.#workers.map((worker) => worker.close()))
     if (!(await endsWithin(closed, this.#options.shutdownMs))) {
       this.#logger.warn({ running: this.running }, 'shutdown deadline passed, handing running jobs back')

@@ -8,7 +8,14 @@ import {
   suggest,
   UnknownOptionError,
 } from '../job/index.js'
-import { isSchedule, MAX_CONCURRENCY, type Schedule } from '../ledger/index.js'
+import {
+  type AutoscaleOptions,
+  type AutoscaleRules,
+  isSchedule,
+  MAX_CONCURRENCY,
+  readAutoscaleRules,
+  type Schedule,
+} from '../ledger/index.js'
 import {
   checkPrefix,
   type Durability,
@@ -70,6 +77,11 @@ export interface WorkerOptions {
   readonly allowVolatile?: boolean
   /** Functions around each attempt, the first outermost: see docs/middleware.md. Default: none, at no cost. */
   readonly middleware?: readonly RunMiddleware[]
+  /**
+   * Works out each 5 s how many workers there should be for the queues of this one, and tells it in Redis for other programs
+   * to read: see docs/operations.md. All workers of a pool take the same. Default: not.
+   */
+  readonly autoscale?: AutoscaleOptions
   /** A pino logger. Default: JSON lines on standard output, level `info`. */
   readonly logger?: Logger
 }
@@ -97,6 +109,7 @@ export interface CheckedWorkerOptions {
   /** By queue, for every queue, when schedules were given. */
   readonly schedules: ReadonlyMap<string, readonly Schedule[]> | undefined
   readonly queues: readonly QueueSettings[]
+  readonly autoscale: AutoscaleRules | undefined
 }
 
 const RELEASE = /^[\w.+-]{1,64}$/
@@ -118,6 +131,7 @@ const OPTION_NAMES = [
   'durability',
   'allowVolatile',
   'middleware',
+  'autoscale',
   'logger',
 ]
 
@@ -168,6 +182,7 @@ export function checkWorkerOptions(options: WorkerOptions): CheckedWorkerOptions
     demand: readDurability(options),
     schedules: sortSchedules(options.schedules, queues),
     queues,
+    autoscale: options.autoscale === undefined ? undefined : readAutoscaleRules(options.autoscale),
   }
 }
 

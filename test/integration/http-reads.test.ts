@@ -297,3 +297,34 @@ it('while Redis is away every route answers 503 with Retry-After, and works agai
     await redis.close()
   }
 })
+
+describe('GET /v1/autoscale', () => {
+  it('says how many workers a pool should have, to who may read all its queues', async () => {
+    const api = await apis.start()
+    for (let count = 0; count < 3; count++) await enqueue(api)
+    const path = '/v1/autoscale?queues=greetings&waitTarget=10s&maxWorkers=5'
+    expect(await api.get(path)).toMatchObject({
+      desired: 1,
+      workers: 0,
+      queues: [{ queue: 'greetings', backlog: expect.any(Number) }],
+    })
+    const token = await apis.token({ queues: ['mail'], scopes: ['read'] })
+    expect((await api.ask(path, { token })).status).toBe(404)
+  })
+
+  it.each([
+    ['', 422, 'INVALID_QUEUE_NAME'],
+    ['queues=', 422, 'INVALID_QUEUE_NAME'],
+    ['queues=nowhere', 404, 'QUEUE_NOT_FOUND'],
+    ['queues=greetings&waitTarget=0', 422, 'INVALID_OPTION'],
+    ['queues=greetings&waitTarget=soon', 422, 'INVALID_OPTION'],
+    ['queues=greetings&maxWorkers=0', 422, 'INVALID_OPTION'],
+    ['queues=greetings&maxWorkers=1e9', 422, 'INVALID_OPTION'],
+    ['queues=greetings&minWorkers=9&maxWorkers=3', 422, 'INVALID_OPTION'],
+    ['queues=greetings&max=3', 422, 'UNKNOWN_OPTION'],
+  ])('refuses %j with %d', async (query, status, code) => {
+    const api = await apis.start()
+    await enqueue(api)
+    expect(await api.get(`/v1/autoscale?${query}`, status)).toMatchObject({ code })
+  })
+})

@@ -88,6 +88,22 @@ export const GROUP_SCHEMAS: Readonly<Record<string, JsonSchema>> = {
   BatchPage: object({ batches: list(ref('Batch')), next: orNull(text) }),
   FlowRequest: object({ id, jobs: { type: 'object', additionalProperties: flowJob, minProperties: 1 } }, ['id']),
   Flow: object({ id: text, jobs: { type: 'object', additionalProperties: ref('EnqueuedJob') } }),
+  Autoscale: object({
+    desired: count,
+    wanted: count,
+    workers: count,
+    queues: list(
+      object({
+        queue: text,
+        concurrency: { type: 'number', minimum: 0 },
+        backlog: count,
+        due: count,
+        active: count,
+        ended: count,
+        runMs: { type: 'number', minimum: 0 },
+      }),
+    ),
+  }),
   TagList: object({ tags: list(text) }),
   TaggedPage: object({ jobs: list(object({ id: text, enqueuedAt: time })), next: orNull(text) }),
   CacheStats: object({ queue: text, job: text, hits: whole, shared: whole, misses: whole }),

@@ -24,6 +24,11 @@ export const PARAMETERS: Readonly<Record<ParameterName, object>> = {
   pausedJob: query('job', 'Only jobs of this name. Default: the whole queue.', { type: 'string' }),
   since: query('since', 'Start: ISO 8601 with its zone, or how long ago, as in 2h.', { type: 'string', default: '1h' }),
   by: query('by', 'Step of the series.', { enum: ['minute', 'hour'], default: 'minute' }),
+  queues: query('queues', 'The queues of the pool, with commas between.', { type: 'string' }, true),
+  waitTarget: query('waitTarget', 'How long a job may wait.', { type: 'string', default: '30s' }),
+  minWorkers: query('minWorkers', 'Fewest workers.', { type: 'integer', minimum: 0, maximum: 10_000, default: 0 }),
+  maxWorkers: query('maxWorkers', 'Most workers.', { type: 'integer', minimum: 1, maximum: 10_000, default: 10 }),
+  scaleDown: query('scaleDown', 'How long the number stays at the most wanted.', { type: 'string', default: '5m' }),
   Prefer: header(
     'Prefer',
     `\`wait=30\`: answer when the job has ended, after at most so many seconds (${MAX_WAIT_SECONDS}).`,

@@ -15,6 +15,11 @@ export type ParameterName =
   | 'Prefer'
   | 'Idempotency-Key'
   | 'Last-Event-ID'
+  | 'queues'
+  | 'waitTarget'
+  | 'minWorkers'
+  | 'maxWorkers'
+  | 'scaleDown'
 
 /** What an answer holds, by the name of its schema in openapi-schemas.ts. */
 export type AnswerName =
@@ -44,6 +49,7 @@ export type AnswerName =
   | 'TaggedPage'
   | 'CacheStats'
   | 'Invalidation'
+  | 'Autoscale'
   | 'Nothing'
 
 /** What a request's body holds, by the name of its schema. */

@@ -1,5 +1,6 @@
 // The table of contents: every path of the API below /v1, the scope it needs, what it takes and what it answers. The
 // router, the OpenAPI document and the test of all rights are made from it.
+import { AUTOSCALE_ROUTES } from './autoscale-routes.js'
 import { BATCH_ROUTES } from './batch-routes.js'
 import { CACHE_ROUTES } from './cache-routes.js'
 import { addToCounter, getCounter, getHistory, listCounters, removeCounter } from './counter-routes.js'
@@ -160,6 +161,7 @@ export const ROUTES: readonly Route[] = [
     getTagged,
     { parameters: ['limit', 'cursor'] },
   ),
+  ...AUTOSCALE_ROUTES,
   ...CACHE_ROUTES,
   ...SCHEDULE_ROUTES,
   ...BATCH_ROUTES,

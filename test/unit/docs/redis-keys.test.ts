@@ -27,6 +27,8 @@ const PLACEHOLDERS: Readonly<Record<string, string>> = {
   errorJobs: '<id>',
   replay: '<id>',
   discard: '<id>',
+  autoscale: '<ms>',
+  autoscaleWorkers: '<ms>',
   held: '<job>',
 }
 
@@ -40,6 +42,8 @@ describe('the table of keys', () => {
       keyNames.workersKey('drover'),
       keyNames.workerKey('drover', '<id>'),
       keyNames.workerOrdersKey('drover', '<id>'),
+      keyNames.autoscaleKey('drover', '<queue>', '<ms>'),
+      keyNames.autoscaleWorkersKey('drover', '<queue>', '<ms>'),
       keyNames.releasesKey('drover'),
       keyNames.queuesKey('drover'),
       keyNames.auditKey('drover'),
