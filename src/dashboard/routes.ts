@@ -7,6 +7,7 @@ import { auditView } from './pages/audit.js'
 import { counterView, showCounterCsv, showCounterJson } from './pages/counter.js'
 import { countersView, showCountersCsv, showCountersJson } from './pages/counters.js'
 import { showLive } from './pages/livez.js'
+import { showMetrics } from './pages/metrics.js'
 import { overviewView } from './pages/overview.js'
 import { showOverviewJson } from './pages/overview-json.js'
 import { showReady } from './pages/readyz.js'
@@ -92,6 +93,7 @@ export const ROUTES: readonly Route[] = [
   { method: 'GET', path: '/sign-in', page: showSignIn, role: 'none', changes: 'nothing' },
   { method: 'POST', path: '/sign-in', page: takeSignIn, role: 'none', changes: 'session' },
   { method: 'POST', path: '/sign-out', page: takeSignOut, role: 'none', changes: 'session' },
+  { method: 'GET', path: '/metrics', page: showMetrics, role: 'viewer', changes: 'nothing' },
   { method: 'GET', path: '/livez', page: showLive, role: 'none', changes: 'nothing' },
   { method: 'GET', path: '/readyz', page: showReady, role: 'none', changes: 'nothing' },
   ...ASSETS.map(

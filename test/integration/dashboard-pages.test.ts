@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { ask, BROWSER } from '../support/dashboard-http.js'
 import { problemOf, useDashboards } from '../support/dashboards.js'
+import { parseMetrics } from '../support/metrics-text.js'
 
 const { start, startRedis } = useDashboards()
 
@@ -160,4 +161,13 @@ describe('while Redis is down', () => {
     expect(answer.status).toBe(503)
     expect(answer.text).not.toContain('canary')
   })
+})
+
+it('/metrics is for those who are signed in, and in the format of Prometheus', async () => {
+  const token = 'metrics-for-me'
+  const url = await start({ token })
+  expect((await ask(url, '/metrics')).status).toBe(401)
+  const { status, text, headers } = await ask(url, '/metrics', { headers: { Authorization: `Bearer ${token}` } })
+  expect([status, headers['content-type']]).toEqual([200, 'text/plain; version=0.0.4; charset=utf-8'])
+  expect(parseMetrics(text).filter(({ name }) => name === 'drover_workers')).toHaveLength(3)
 })
