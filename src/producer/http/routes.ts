@@ -31,6 +31,7 @@ export const ROUTES: readonly Route[] = [
     enqueueBulk,
     { body: 'BulkRequest' },
   ),
+  ...AUTOSCALE_ROUTES,
   route(
     ['get', '/queues', 'read', 'queue', 'listQueues', 'Queues with their counts'],
     { 200: 'QueuePage' },
@@ -161,7 +162,6 @@ export const ROUTES: readonly Route[] = [
     getTagged,
     { parameters: ['limit', 'cursor'] },
   ),
-  ...AUTOSCALE_ROUTES,
   ...CACHE_ROUTES,
   ...SCHEDULE_ROUTES,
   ...BATCH_ROUTES,
