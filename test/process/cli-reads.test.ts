@@ -39,6 +39,23 @@ async function runOne(...words: string[]): Promise<Finished> {
   return outcome as Finished
 }
 
+describe('drover autoscale', () => {
+  it('says how many workers there should be, and refuses rules and queues that cannot be', async () => {
+    const outcomes = await run(
+      ['autoscale', '--queues', 'naps', '--json'],
+      ['autoscale', '--max-workers', '0'],
+      ['autoscale', '--min-workers', '3', '--max-workers', '2'],
+      ['autoscale', '--wait-target', 'soon'],
+      ['autoscale', '--queues', 'nasp'],
+    )
+    expect(outcomes.map(({ code }) => code)).toEqual([0, 2, 2, 2, 3])
+    const answer = { desired: 1, workers: 0, queues: [{ queue: 'naps', backlog: 1, runMs: 1_000 }] }
+    expect(JSON.parse(outcomes[0]?.stdout ?? '')).toMatchObject(answer)
+    const [plain] = await run(['autoscale'])
+    expect(plain?.stdout).toMatch(/^workers wanted: \d, there: 1 .*\n/)
+  })
+})
+
 describe('drover result', () => {
   it('prints the value of a completed job', async () => {
     const { code, stdout, stderr } = await runOne('result', 'greetings', 'ada')

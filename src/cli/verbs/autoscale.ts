@@ -1,6 +1,6 @@
 // `drover autoscale`: how many workers a pool should have, and why. It changes nothing.
 import type { Command } from 'commander'
-import { ConfigError, formatDuration } from '../../job/index.js'
+import { ConfigError, formatDuration, QueueNotFoundError, suggest } from '../../job/index.js'
 import { type Autoscale, askAutoscale, readAutoscaleRules } from '../../ledger/index.js'
 import { queuesKey } from '../../redis/index.js'
 import { EXIT_CODES } from '../exit-codes.js'
@@ -28,8 +28,12 @@ Examples:
     const settings = await readSettings(options)
     const rules = readAutoscaleRules(settings.autoscale)
     return withRedis(settings, async (client) => {
+      const known = await client.smembers(queuesKey(settings.prefix))
       const named = Object.keys(settings.queues)
-      const queues = named.length > 0 ? named : await client.smembers(queuesKey(settings.prefix))
+      for (const name of named) {
+        if (!known.includes(name)) throw new QueueNotFoundError(name, settings.prefix, suggest(name, known))
+      }
+      const queues = named.length > 0 ? named : known
       if (queues.length === 0) throw new ConfigError(['no queue is known: name those of the pool with --queues'])
       const answer = await askAutoscale(client, { prefix: settings.prefix, queues, rules, keeps: 'nothing' })
       show(out, answer)
@@ -43,7 +47,7 @@ function show(out: Output, { queues, workers, desired, wanted }: Autoscale): voi
     out.printJson({ desired, wanted, workers, queues })
     return
   }
-  out.print(`${desired} workers wanted, ${workers} there (${wanted} for the moment alone)`)
+  out.print(`workers wanted: ${desired}, there: ${workers} (the moment alone asks for ${wanted})`)
   const rows = queues.map(({ queue, backlog, due, active, concurrency, runMs }) => {
     return [queue, backlog, due, active, Math.round(concurrency), formatDuration(Math.round(runMs))]
   })
