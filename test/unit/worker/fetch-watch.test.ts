@@ -42,3 +42,22 @@ it('a closed watch looks no more', async () => {
   await vi.advanceTimersByTimeAsync(60_000)
   expect([onStuck.mock.calls.length, vi.getTimerCount()]).toEqual([0, 0])
 })
+
+it('a watch says that its queue is stuck after three times in a row, also over a consumer that counts from zero, until one is heard of', async () => {
+  const state = { fetches: 3 }
+  const { watch, onStuck } = newWatch(state)
+  onStuck.mockImplementation(() => {
+    state.fetches = 0
+  })
+  const seen: boolean[] = []
+  while (onStuck.mock.calls.length < 3) {
+    seen.push(watch.isStuck)
+    await vi.advanceTimersByTimeAsync(1_000)
+  }
+  expect(seen).not.toContain(true)
+  expect(watch.isStuck).toBe(true)
+  state.fetches = 1
+  await vi.advanceTimersByTimeAsync(1_000)
+  expect(watch.isStuck).toBe(false)
+  watch.close()
+})
