@@ -11,7 +11,7 @@ if redis.call('EXISTS', KEYS[1]) == 1 then
   return 0
 end
 local counters, sums, found = {}, {}, false
-for i = 2, #KEYS do
+for i = 2, 61 do
   local fields = redis.pcall('HGETALL', KEYS[i])
   if not fields.err then
     for at = 1, #fields, 2 do

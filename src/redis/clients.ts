@@ -5,6 +5,7 @@ import { RedisUnavailableError, RedisUrlError } from '../job/index.js'
 import { GatheringRedis } from './gathering-redis.js'
 import { bareRedisError, refusedSettings } from './mask-error.js'
 import { describeRedis, type RedisSettings } from './settings.js'
+import { guardSlotMoves } from './slot-guard.js'
 
 export type RedisClient = Redis | Cluster
 
@@ -204,7 +205,7 @@ function openCluster(
   behaviour: Behaviour,
 ): Cluster {
   const { tls } = settings
-  return new Cluster([...settings.nodes], {
+  const cluster = new Cluster([...settings.nodes], {
     enableOfflineQueue: behaviour.waitsForRedis,
     enableReadyCheck: true,
     clusterRetryStrategy: retryDelayMs,
@@ -214,7 +215,11 @@ function openCluster(
     redisOptions: { ...common, ...(tls === undefined ? {} : { tls }) },
     // With TLS the host name must stay a name: the certificate is checked against it.
     ...(tls === undefined ? {} : { dnsLookup: (host, callback) => callback(null, host) }),
+    // A slot on its way is asked for again and again: 16 times, the client's own limit, make 3 s of it.
+    retryDelayOnTryAgain: 200,
   })
+  guardSlotMoves(cluster)
+  return cluster
 }
 
 // Exponential, at most 1 s so that recovery is noticed soon, with half of it random so that clients do not come at once.

@@ -22,6 +22,8 @@ export interface KeysOfQueue {
   result(id: string): string
   /** String, an integer that any client may `GET` and `INCRBY`; a missing key reads as 0. No TTL. */
   counter(name: string): string
+  /** Never there: what a cluster's scripts name beside their keys, see slot-guard.ts. */
+  readonly absent: string
   /** Set of the names of all user counters of the queue. No TTL. */
   readonly counterNames: string
   /** Hash of `<job>:completed`, `:failed`, `:retried` and `:snoozed`, counted since the start. No TTL. */
@@ -99,6 +101,7 @@ export function queueKeys(prefix: string, queue: string): KeysOfQueue {
     bullBase: `${base}${queue}:`,
     result: (id) => resultBase + id,
     counter: (name) => counterBase + name,
+    absent: `${base}absent`,
     counterNames: `${base}counters`,
     totals: `${base}totals`,
     stats: (minute) => statsBase + minute,

@@ -76,7 +76,7 @@ export interface ClusterGroup {
   /** Who owns the slot now, as `asked` sees it (any running node; default the last). */
   ownerOf(slot: number, asked?: TestRedis): Promise<TestRedis>
   /** Moves a slot with all its keys to another master, as `redis-cli --cluster reshard` does, while clients go on. */
-  moveSlot(slot: number, from: TestRedis, to: TestRedis): Promise<void>
+  moveSlot(slot: number, from: TestRedis, to: TestRedis, halfway?: HalfMoved): Promise<void>
   close(): Promise<void>
 }
 
@@ -115,7 +115,7 @@ export async function startCluster(options: TopologyOptions = {}): Promise<Clust
     nodes,
     slotOf: async (key) => Number(await first?.cli('CLUSTER', 'KEYSLOT', key)),
     ownerOf: async (slot, asked = nodes[nodes.length - 1] as TestRedis) => ownerOf(nodes, asked, slot),
-    moveSlot: (slot, from, to) => moveSlot(nodes, { slot: `${slot}`, from, to }),
+    moveSlot: (slot, from, to, halfway) => moveSlot(nodes, { slot: `${slot}`, from, to }, halfway),
     close: () => closeAll(nodes),
   }
 }
@@ -146,20 +146,36 @@ async function ownerOf(nodes: readonly TestRedis[], asked: TestRedis, slot: numb
   throw new Error(`no node owns slot ${slot}`)
 }
 
+/** Holds a move where some keys have left and the others have not. */
+export interface HalfMoved {
+  movesFirst(key: string): boolean
+  during(): Promise<void>
+}
+
 interface SlotMove {
   readonly slot: string
   readonly from: TestRedis
   readonly to: TestRedis
 }
 
-async function moveSlot(nodes: readonly TestRedis[], { slot, from, to }: SlotMove): Promise<void> {
+async function moveSlot(nodes: readonly TestRedis[], { slot, from, to }: SlotMove, halfway?: HalfMoved): Promise<void> {
   const [fromId, toId] = await Promise.all([from, to].map((node) => node.cli('CLUSTER', 'MYID')))
+  const keysLeft = async (count: number) =>
+    (await from.cli('CLUSTER', 'GETKEYSINSLOT', slot, `${count}`)).split('\n').filter(Boolean)
+  const migrate = async (keys: readonly string[]) => {
+    // A key that is on both sides by now was written on both: what the move must not do to anybody.
+    const reply = await from.cli('MIGRATE', HOST, `${to.port}`, '', '0', '5000', 'KEYS', ...keys)
+    if (reply !== 'OK' && reply !== 'NOKEY') throw new Error(`keys were not moved: ${reply}`)
+  }
   await to.cli('CLUSTER', 'SETSLOT', slot, 'IMPORTING', fromId ?? '')
   await from.cli('CLUSTER', 'SETSLOT', slot, 'MIGRATING', toId ?? '')
+  const first = halfway && (await keysLeft(100_000)).filter(halfway.movesFirst)
+  if (first?.length) await migrate(first)
+  await halfway?.during()
   for (;;) {
-    const keys = (await from.cli('CLUSTER', 'GETKEYSINSLOT', slot, '100')).split('\n').filter(Boolean)
+    const keys = await keysLeft(100)
     if (keys.length === 0) break
-    await from.cli('MIGRATE', HOST, `${to.port}`, '', '0', '5000', 'KEYS', ...keys)
+    await migrate(keys)
   }
   // The new owner first, so that no moment has none.
   for (const node of [to, from, ...nodes.filter((other) => other !== to && other !== from)]) {
