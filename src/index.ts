@@ -175,6 +175,7 @@ export {
   type ProducerErrors,
   type ProducerFlows,
   type ProducerJobs,
+  type ProducerLimits,
   type ProducerOptions,
   type ProducerQueues,
   type ProducerResults,

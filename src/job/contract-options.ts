@@ -6,6 +6,7 @@ import { describeValue } from './describe-value.js'
 import { DEPTH_NAMES, type EnqueueRules, MERGE_NAMES, readRules } from './enqueue-rules.js'
 import { ContractError, InvalidOptionError, UnknownOptionError } from './errors.js'
 import { type InputVersions, readVersions, VERSION_NAMES } from './input-version.js'
+import { type JobLimit, readLimit } from './limit-options.js'
 import { isJobName, isQueueName, JOB_NAME_RULE, QUEUE_NAME_RULE } from './names.js'
 import { asRecord, listUnknown, readDuration, readInteger } from './option-problems.js'
 import { isStandardSchema } from './schema.js'
@@ -32,6 +33,7 @@ const OPTION_NAMES = [
   ...MERGE_NAMES,
   ...DEPTH_NAMES,
   'cache',
+  'limit',
 ] as const
 
 /** The options without name and schemas: checked, defaults filled in, durations in milliseconds. */
@@ -51,6 +53,8 @@ export interface CheckedOptions extends InputVersions {
   readonly rules: EnqueueRules | undefined
   /** For how long a result serves equal inputs; undefined: each input runs. */
   readonly cache: CacheRule | undefined
+  /** Undefined: none. */
+  readonly limit: JobLimit | undefined
 }
 
 /** The options with their defaults. Throws ContractError with every problem. */
@@ -94,6 +98,10 @@ export function checkOptions(given: unknown): CheckedOptions {
     ...readVersions(options.version, options.upcast, problems),
     rules: readRulesOf(options, problems),
     cache,
+    limit: noting(problems, () => readLimit(options.limit)),
+  }
+  if (checked.limit?.order === 'strict' && checked.rules?.merge?.kind === 'debounce') {
+    problems.push("debounce: expected none beside limit.order 'strict', as it would change the order")
   }
   if (cache && cache.ttlMs > checked.keepResultMs) {
     problems.push('cache.ttl: expected no longer than keepResult, as a result that is gone serves no input')

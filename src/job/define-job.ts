@@ -8,6 +8,7 @@ import type { Duration } from './duration.js'
 import type { DepthOptions, MergeOptions } from './enqueue-rules.js'
 import type { VersionOptions } from './input-version.js'
 import type { JsonValue } from './json.js'
+import type { LimitContractOptions } from './limit-options.js'
 import type { SchemaInput, SchemaOutput, StandardSchemaV1 } from './schema.js'
 
 // In the global registry, so that two installed copies of this package accept each other's contracts.
@@ -19,6 +20,7 @@ export interface JobOptions<
   Output extends StandardSchemaV1 | undefined,
 > extends MergeOptions<SchemaInput<Input>>,
     DepthOptions,
+    LimitContractOptions<SchemaInput<Input>>,
     VersionOptions {
   /** Unique among the jobs of its queue: 1 to 128 characters of A-Z a-z 0-9 _ . -, the first a letter or digit. */
   readonly name: Name

@@ -51,6 +51,14 @@ export {
   encodeJsonNoting,
   type JsonValue,
 } from './json.js'
+export {
+  type JobLimit,
+  type LimitContractOptions,
+  type LimitOptions,
+  limitId,
+  limitOf,
+  type RateOptions,
+} from './limit-options.js'
 export { checkMiddleware, type Middleware, runThrough } from './middleware.js'
 export { isJobName, isQueueName, isReservedName, JOB_NAME_RULE, QUEUE_NAME_RULE } from './names.js'
 export * from './redis-errors.js'

@@ -29,6 +29,7 @@ const RESERVED_QUEUE_NAMES: readonly string[] = [
   'replays',
   'discard',
   'discards',
+  'limit',
 ]
 
 export const JOB_NAME_RULE = '1 to 128 characters of A-Z a-z 0-9 _ . -, the first a letter or digit'

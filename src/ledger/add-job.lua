@@ -102,7 +102,7 @@ end
 
 if maxDepth ~= '0' and not isThere and not merges then
   local depth = redis.call('LLEN', bull .. 'wait') + redis.call('ZCARD', bull .. 'prioritized')
-    + redis.call('ZCARD', bull .. 'delayed')
+    + redis.call('ZCARD', bull .. 'delayed') + redis.call('ZCARD', bull .. 'waiting-children')
   if depth >= tonumber(maxDepth) then
     return { 'full', tostring(depth) }
   end

@@ -6,6 +6,11 @@ import type { Cluster, Redis } from 'ioredis'
 import { UnsupportedBullmqError } from '../job/index.js'
 import type { KeysOfQueue } from '../redis/index.js'
 import { BULLMQ_VERSION } from './bullmq-scripts.js'
+import { fillTemplate } from './fill-template.js'
+import { limitFunctionsLua } from './limits/limit-functions.js'
+import { limitWords } from './limits/limit-words.js'
+import type { RecordedJob } from './staged-job.js'
+import type { StoredOptions } from './stored-job.js'
 import { MAX_JOBS_OF_TAG, MAX_TAGS_OF_QUEUE, TAG_TTL_MS } from './tags.js'
 
 /** What decides, in the step that would add the job, whether it is added. */
@@ -42,12 +47,15 @@ interface ScriptDefinition {
 }
 
 const addJobLua = readFileSync(new URL('./add-job.lua', import.meta.url), 'utf8')
+const parkAddedLua = readFileSync(new URL('./limits/park-added.lua', import.meta.url), 'utf8')
 
 /** BullMQ's scripts that are wrapped: the number of their keys. Each takes three arguments more. */
 const WRAPPED = { addStandardJob: 9, addDelayedJob: 6, addPrioritizedJob: 9 } as const
 type Wrapped = keyof typeof WRAPPED
 
 const commandOf = (script: Wrapped) => `drover:${script}`
+/** The same for a job with a limit: with BullMQ's script, and with rules. */
+const limitedCommandOf = (script: Wrapped, isRuled: boolean) => `drover:limited:${script}${isRuled ? ':ruled' : ''}`
 
 /**
  * Makes this client know the wrapped scripts as soon as it knows BullMQ's. Call it before BullMQ sees the client.
@@ -61,7 +69,12 @@ export function attachAddRules(client: Redis | Cluster): void {
     if (!Object.hasOwn(WRAPPED, script)) return
     checkShape(script as Wrapped, version, definition)
     const lua = addJobLua.replace('--@BULLMQ_SCRIPT@', () => definition.lua)
-    define(commandOf(script as Wrapped), { lua, numberOfKeys: WRAPPED[script as Wrapped] })
+    const numberOfKeys = WRAPPED[script as Wrapped]
+    define(commandOf(script as Wrapped), { lua, numberOfKeys })
+    for (const add of [definition.lua, lua]) {
+      const limited = fillTemplate(parkAddedLua, { ADD: add, LIMITS: limitFunctionsLua })
+      define(limitedCommandOf(script as Wrapped, add === lua), { lua: limited, numberOfKeys })
+    }
   }
 }
 
@@ -100,30 +113,41 @@ export class AddBackend extends RedisQueueBackend {
 
   protected override addStandardJob(...call: Parameters<RedisQueueBackend['addStandardJob']>) {
     const [client, job, opts, args, keys] = call
-    const { rules } = job as RuledJob
-    if (rules === undefined) return super.addStandardJob(...call)
-    return this.#add('addStandardJob', client, this.addStandardJobArgs(job, opts, args, keys), rules)
+    if (isPlain(job)) return super.addStandardJob(...call)
+    return this.#add('addStandardJob', client, this.addStandardJobArgs(job, opts, args, keys), job)
   }
 
   protected override addDelayedJob(...call: Parameters<RedisQueueBackend['addDelayedJob']>) {
     const [client, job, opts, args, keys] = call
-    const { rules } = job as RuledJob
-    if (rules === undefined) return super.addDelayedJob(...call)
-    return this.#add('addDelayedJob', client, this.addDelayedJobArgs(job, opts, args, keys), rules)
+    if (isPlain(job)) return super.addDelayedJob(...call)
+    return this.#add('addDelayedJob', client, this.addDelayedJobArgs(job, opts, args, keys), job)
   }
 
   protected override addPrioritizedJob(...call: Parameters<RedisQueueBackend['addPrioritizedJob']>) {
     const [client, job, opts, args, keys] = call
-    const { rules } = job as RuledJob
-    if (rules === undefined) return super.addPrioritizedJob(...call)
-    return this.#add('addPrioritizedJob', client, this.addPrioritizedJobArgs(job, opts, args, keys), rules)
+    if (isPlain(job)) return super.addPrioritizedJob(...call)
+    return this.#add('addPrioritizedJob', client, this.addPrioritizedJobArgs(job, opts, args, keys), job)
   }
 
-  #add(script: Wrapped, client: AddArguments[0], args: readonly unknown[], rules: AddRules): Promise<string> {
+  #add(script: Wrapped, client: AddArguments[0], args: readonly unknown[], job: RuledJob): Promise<string> {
+    const { rules } = job
+    const words = rules === undefined ? args : [...args, ...this.#wordsOf(rules)]
+    const limit = limitWords(job)
+    if (limit === undefined) return client.runCommand(commandOf(script), [...words]) as Promise<string>
+    const keys = WRAPPED[script]
+    const limited = [...words.slice(0, keys), ...limit, this.#base, ...words.slice(keys)]
+    return client.runCommand(limitedCommandOf(script, rules !== undefined), limited) as Promise<string>
+  }
+
+  #wordsOf(rules: AddRules): unknown[] {
     const { key, merge = '', maxDepth = 0, tags = [] } = rules
     const ofKey = key ? [key.record, key.inputHash, key.ttlMs, key.lasts] : ['', '', 0, '']
     const ofTags = [TAG_TTL_MS, MAX_JOBS_OF_TAG, MAX_TAGS_OF_QUEUE, ...tags]
-    const words = [...args, this.#base, ...ofKey, merge, maxDepth, ...ofTags]
-    return client.runCommand(commandOf(script), words) as Promise<string>
+    return [this.#base, ...ofKey, merge, maxDepth, ...ofTags]
   }
+}
+
+function isPlain(job: RuledJob & RecordedJob): boolean {
+  if (job.rules !== undefined) return false
+  return (job.opts as StoredOptions).limit === undefined || job.isRecorded === true
 }

@@ -1,8 +1,10 @@
 --[[
   Part of other scripts: puts a staged job into its queue, with BullMQ's own scripts, unchanged. Its words are: kind (as
-  in `scripts`), then the script's keys, then its three arguments.
+  in `scripts`), then the script's keys, then its three arguments; for a job with a limit also '<spec> <ID>' and its place
+  in line (limits/limit-functions.lua).
   BullMQ's scripts write as they go, so the types of all keys are checked before anything of the job is written.
 ]]
+--@LIMITS@
 local scripts = {
   standard = { keys = 9, run = function(KEYS, ARGV)
     --@ADD_STANDARD@
@@ -34,6 +36,11 @@ local function addStagedWords(words)
   local reply = kind.run({ unpack(words, 2, 1 + kind.keys) }, { unpack(words, 2 + kind.keys) })
   if type(reply) == 'number' and reply < 0 then
     error('BullMQ answered ' .. reply .. ' to a staged job')
+  end
+  local limit = words[5 + kind.keys]
+  if limit and type(reply) == 'string' then
+    local bull = cmsgpack.unpack(words[2 + kind.keys])[1]
+    openLimits(string.match(bull, '^({[^}]*}:)'), bull).parkAdded(reply, limit, words[6 + kind.keys])
   end
 end
 

@@ -1,6 +1,8 @@
 // BullMQ's scripts that add jobs, as other scripts embed them: collected while BullMQ defines them on a client.
 import { readFileSync } from 'node:fs'
 import { UnsupportedBullmqError } from '../job/index.js'
+import { fillTemplate } from './fill-template.js'
+import { limitFunctionsLua } from './limits/limit-functions.js'
 
 const addStagedJobLua = readFileSync(new URL('./add-staged-job.lua', import.meta.url), 'utf8')
 
@@ -30,6 +32,7 @@ export class AddingScripts {
       ADD_STANDARD: this.#textOf('addStandardJob'),
       ADD_DELAYED: this.#textOf('addDelayedJob'),
       ADD_PRIORITIZED: this.#textOf('addPrioritizedJob'),
+      LIMITS: limitFunctionsLua,
     })
   }
 
@@ -38,9 +41,4 @@ export class AddingScripts {
     if (lua === undefined) throw new UnsupportedBullmqError(script, 'it defined before moveToFinished', 'none so far')
     return lua
   }
-}
-
-/** Puts the parts where the template names them, `--@NAME@`. */
-export function fillTemplate(template: string, parts: Readonly<Record<string, string>>): string {
-  return template.replace(/--@([A-Z_]+)@/g, (placeholder, part: string) => parts[part] ?? placeholder)
 }

@@ -3,8 +3,10 @@
 import { readFileSync } from 'node:fs'
 import type { Cluster, Redis } from 'ioredis'
 import { UnsupportedBullmqError } from '../job/index.js'
-import { AddingScripts, fillTemplate } from './adding-scripts.js'
+import { AddingScripts } from './adding-scripts.js'
+import { fillTemplate } from './fill-template.js'
 import { heldFunctionsLua, takeScript, withHeldField } from './held/held-names.js'
+import { limitFunctionsLua } from './limits/limit-functions.js'
 
 /** The BullMQ release the kernel was written against; package.json pins the same one. */
 export const BULLMQ_VERSION = '6.7.0'
@@ -14,6 +16,9 @@ export const BULLMQ_VERSION = '6.7.0'
  * takes 14: the script rebuilds them.
  */
 export const COMMIT_COMMAND = 'droverCommit'
+
+/** The same under the limits of a queue, which a queue without any does not pay for. */
+export const LIMITED_COMMIT_COMMAND = 'droverCommitLimited'
 
 /** Name of the command that enqueues the jobs of a due schedule, with two keys. */
 export const FIRE_COMMAND = 'droverFireSchedule'
@@ -47,6 +52,8 @@ const fireScheduleLua = read('./schedules/fire-schedule.lua')
 const keepAttemptLua = read('./errors/keep-attempt.lua')
 const recordErrorLua = read('./errors/record-error.lua')
 const countRetriedLua = read('./count-retried.lua')
+const finishJobLua = read('./limits/finish-job.lua')
+const takeJobLua = read('./limits/take-job.lua')
 
 /**
  * Makes every BullMQ script that this client defines from now on commit with the ledger. Call it on a worker's client
@@ -81,9 +88,10 @@ export function createScriptWrapper(
     checkShape(script, version, definition)
     if (script === 'moveToFinished') {
       const addStagedJob = adding.embed()
-      return [commitScript(definition.lua, addStagedJob, publish), fireScript(addStagedJob)]
+      return [...commitScripts(definition.lua, addStagedJob, publish), fireScript(addStagedJob)]
     }
-    if (script === 'moveToActive') return [{ name, definition: { ...definition, lua: takeScript(definition.lua) } }]
+    if (script === 'moveToActive')
+      return [{ name, definition: { ...definition, lua: takeScript(takeUnderLimits(definition.lua)) } }]
     if (script === 'moveToDelayed' || script === 'retryJob') return [retryScript(script, name, definition)]
     adding.set(script, definition.lua)
     return [{ name, definition }]
@@ -95,20 +103,29 @@ function fireScript(addStagedJob: string): NamedScript {
   return { name: FIRE_COMMAND, definition: { lua, numberOfKeys: 2 } }
 }
 
-function commitScript(finishing: string, addStagedJob: string, publish: string): NamedScript {
+function commitScripts(finishing: string, addStagedJob: string, publish: string): NamedScript[] {
   const { functions, body } = splitScript(finishing)
-  const lua = fillTemplate(commitLua, {
-    BULLMQ_FUNCTIONS: withHeldField('moveToFinished', functions),
-    HELD_FUNCTIONS: heldFunctionsLua,
-    BULLMQ_BODY: body,
-    ADD_STAGED_JOB: addStagedJob,
-    COUNT_BATCH: countBatchLua,
-    CHECK_EFFECTS: checkEffectsLua,
-    KEEP_ATTEMPT: keepAttemptLua,
-    RECORD_ERROR: recordErrorLua,
-    PUBLISH: publish,
-  })
-  return { name: COMMIT_COMMAND, definition: { lua } }
+  const luaOf = (underLimits: string) =>
+    fillTemplate(commitLua, {
+      BULLMQ_FUNCTIONS: withHeldField('moveToFinished', functions),
+      HELD_FUNCTIONS: heldFunctionsLua,
+      BULLMQ_BODY: body,
+      UNDER_LIMITS: underLimits,
+      ADD_STAGED_JOB: addStagedJob,
+      COUNT_BATCH: countBatchLua,
+      CHECK_EFFECTS: checkEffectsLua,
+      KEEP_ATTEMPT: keepAttemptLua,
+      RECORD_ERROR: recordErrorLua,
+      PUBLISH: publish,
+    })
+  return [
+    { name: COMMIT_COMMAND, definition: { lua: luaOf('') } },
+    { name: LIMITED_COMMIT_COMMAND, definition: { lua: luaOf(limitFunctionsLua + finishJobLua) } },
+  ]
+}
+
+function takeUnderLimits(taking: string): string {
+  return fillTemplate(takeJobLua, { BULLMQ_SCRIPT: taking, LIMITS: limitFunctionsLua })
 }
 
 function retryScript(script: 'moveToDelayed' | 'retryJob', name: string, definition: ScriptDefinition): NamedScript {
@@ -116,6 +133,8 @@ function retryScript(script: 'moveToDelayed' | 'retryJob', name: string, definit
   const lua = fillTemplate(countRetriedLua, {
     BULLMQ_SCRIPT: definition.lua,
     KEEP_ATTEMPT: keepAttemptLua,
+    LIMITS: limitFunctionsLua,
+    FREES: String(script === 'moveToDelayed'),
     FIELDS: String(fieldsArg),
     JOB: String(jobKey),
     SKIP: String(skipArg),

@@ -1,6 +1,6 @@
 // Gathers the commits of jobs that end in the same tick into few script calls: setting BullMQ's functions up and handling
 // a call cost more than half of what finishing a job does. A commit that comes alone leaves in the same tick too.
-import { COMMIT_COMMAND } from './bullmq-scripts.js'
+import { COMMIT_COMMAND, LIMITED_COMMIT_COMMAND } from './bullmq-scripts.js'
 
 /** Most jobs in one call: larger calls save little more, and others wait for Redis while one runs. */
 const MAX_BATCH = 16
@@ -26,6 +26,8 @@ export class CommitBatch {
   readonly #limit: number
   readonly #ready: Promise<unknown>
   #client: RunCommand | undefined
+  /** True once the queue is known to have limits. */
+  isLimited = false
   #waiting: Commit[] = []
 
   /**
@@ -53,7 +55,8 @@ export class CommitBatch {
     this.#waiting = []
     try {
       this.#client ??= (await this.#ready) as RunCommand
-      const replies = (await this.#client.runCommand(COMMIT_COMMAND, this.#argumentsOf(commits))) as unknown[]
+      const command = this.isLimited ? LIMITED_COMMIT_COMMAND : COMMIT_COMMAND
+      const replies = (await this.#client.runCommand(command, this.#argumentsOf(commits))) as unknown[]
       for (const [index, { resolve, reject }] of commits.entries()) {
         const reply = replies[index]
         if (reply instanceof Error) reject(reply)

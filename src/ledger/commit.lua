@@ -34,6 +34,7 @@ local function finish(KEYS, ARGV)
 end
 
 local base, bull, statsTtl = ARGV[1], ARGV[2], 172800
+--@UNDER_LIMITS@
 -- Above this a double can no longer tell whether a sum still fits Redis's signed 64 bits.
 local LIMIT = 9e18
 

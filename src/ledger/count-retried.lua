@@ -8,6 +8,7 @@
   FIELDS      which ARGV holds the fields of a failed attempt or a snooze; without them it was neither
   SKIP        which ARGV is "1" where no attempt is to be counted: with fields, that is a snooze
   JOB         which of KEYS is the job's hash
+  FREES       true where the job waits for its next attempt, so that its permit is another's meanwhile (limits/)
   Returns     BullMQ's reply, unchanged; a negative one means refused, and then nothing is counted
 ]]
 local function move(KEYS, ARGV)
@@ -15,15 +16,37 @@ local function move(KEYS, ARGV)
 end
 
 --@KEEP_ATTEMPT@
+local function freePermit(base, outcome, limit)
+  --@LIMITS@
+  local next = type(outcome) == 'table' and type(outcome[1]) == 'table' and outcome[1] or {}
+  local comesLimited = false
+  for i = 1, #next, 2 do
+    comesLimited = comesLimited or next[i] == 'drover:limit'
+  end
+  if not limit and not comesLimited then
+    return outcome
+  end
+  local limits = openLimits(base, ARGV[1])
+  if limit then
+    limits.release(ARGV[3], true)
+  end
+  return comesLimited and (limits.taken(outcome, nil, ARGV[2])) or outcome
+end
 
 local fields = ARGV[--@FIELDS@]
 local outcome = move(KEYS, ARGV)
-if (type(outcome) == 'number' and outcome < 0) or not fields or #fields == 0 then
+if type(outcome) == 'number' and outcome < 0 then
   return outcome
 end
 local base = string.match(ARGV[1], '^({[^}]*}:)')
 local jobKey = KEYS[--@JOB@]
-local job, attempt = unpack(redis.call('HMGET', jobKey, 'name', 'drover:attempt'))
+local job, attempt, limit = unpack(redis.call('HMGET', jobKey, 'name', 'drover:attempt', 'drover:limit'))
+if --@FREES@ and base then
+  outcome = freePermit(base, outcome, limit)
+end
+if not fields or #fields == 0 then
+  return outcome
+end
 if attempt then
   redis.call('HDEL', jobKey, 'drover:attempt')
   keepAttempt(jobKey, attempt)

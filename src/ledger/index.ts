@@ -121,6 +121,23 @@ export { type HeldName, holdName, MAX_HELD_NAMES, readHeldNames, releaseName } f
 export { LedgerBackend } from './ledger-backend.js'
 export { ledgerBackendFactory } from './ledger-backend-factory.js'
 export {
+  MAX_QUEUE_CONCURRENCY,
+  type QueueLimitChanges,
+  type QueueLimits,
+  readQueueLimits,
+  setQueueLimits,
+} from './limits/queue-limits.js'
+export {
+  type LimitCounts,
+  type LimitOfJob,
+  type LimitState,
+  listLimits,
+  readLimit,
+  readLimitCounts,
+  readLimitOfJob,
+} from './limits/read-limits.js'
+export { repairLimits } from './limits/repair-limits.js'
+export {
   formatMetrics,
   type Labels,
   METRICS_TYPE,
@@ -182,6 +199,7 @@ export {
   planQueueing,
   type QueueingOptions,
   type StoredOptions,
+  withLimit,
 } from './stored-job.js'
 export { listTags, readTagged, type TaggedJob, type TaggedPage } from './tags.js'
 export { type JobTotals, parseTotals, readTotals } from './totals.js'

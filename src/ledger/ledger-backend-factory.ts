@@ -3,13 +3,19 @@ import { type BackendFactory, type MinimalJob, QueueKeys, RedisConnection } from
 import { Cluster, type Redis } from 'ioredis'
 import { outliveFailover, queueKeys } from '../redis/index.js'
 import type { Outcome } from './commit.js'
-import { LedgerBackend, type LedgerBackendOptions } from './ledger-backend.js'
+import { LedgerBackend } from './ledger-backend.js'
+import type { LedgerBackendOptions } from './ledger-backend-options.js'
 
 /** A BullMQ backend factory for one worker: commands go over `client`, blocking reads over a copy of it. */
 export function ledgerBackendFactory(
   client: Redis | Cluster,
   prefix: string,
-  { keepResultMs, onSettled, release }: Pick<LedgerBackendOptions, 'keepResultMs' | 'onSettled' | 'release'> = {},
+  {
+    keepResultMs,
+    onSettled,
+    release,
+    isLimited,
+  }: Pick<LedgerBackendOptions, 'keepResultMs' | 'onSettled' | 'release' | 'isLimited'> = {},
 ): BackendFactory<LedgerBackend> {
   const outcomes = new WeakMap<MinimalJob, Outcome>()
   return (queue, options) => {
@@ -19,7 +25,7 @@ export function ledgerBackendFactory(
     const blocking = new RedisConnection(blockingClient, { blocking: true })
     const bullKeys = new QueueKeys(keys.bull)
     const toKey = (type: string) => bullKeys.toKey(queue, type)
-    const own = { client, keys, prefix, queue, blockingClient, keepResultMs, onSettled, outcomes, release }
+    const own = { client, keys, prefix, queue, blockingClient, keepResultMs, onSettled, outcomes, release, isLimited }
     return new LedgerBackend(own, connection, queue, bullKeys.getKeys(queue), toKey, options, blocking)
   }
 }

@@ -13,8 +13,11 @@ import { pushEndingWrites, type StoredLife } from './ending-writes.js'
 import { AttemptNotes } from './errors/attempt-notes.js'
 import { pushErrorWrite } from './errors/failure-words.js'
 import { errorOfReason } from './failed-reason.js'
+import type { LedgerBackendOptions } from './ledger-backend-options.js'
+import { repairLimits } from './limits/repair-limits.js'
 import { createNextJobReader, type NextJob } from './next-job.js'
 import { writeOfJob } from './staged-job.js'
+import type { StoredOptions } from './stored-job.js'
 
 /** How many of the arguments BullMQ builds are keys; the rest go to the commit as they are. */
 const BULLMQ_KEYS = 14
@@ -35,25 +38,8 @@ function hasStalled(job: MinimalJob): boolean {
   return ((job as { stalledCounter?: number }).stalledCounter ?? 0) > 0
 }
 
-export interface LedgerBackendOptions {
-  /** The connection of commands. */
-  readonly client: Redis | Cluster
-  readonly keys: KeysOfQueue
-  readonly prefix: string
-  readonly queue: string
-  /** The connection of blocking reads, which nobody else has. */
-  readonly blockingClient: Redis | Cluster
-  /** How long the result of a job is kept that fails without an outcome of its own, by job name. Default 24 h. */
-  readonly keepResultMs?: ((job: string) => number | undefined) | undefined
-  /** Where staged outcomes are; backends that follow each other on one queue share them. Default: a place of its own. */
-  readonly outcomes?: WeakMap<MinimalJob, Outcome> | undefined
-  /** Which release of the application the worker is of; empty when it was not told. */
-  readonly release?: string | undefined
-  /**
-   * Told when a finish was answered, either way, or given up: from then on the job's lock is not needed any more.
-   * `committed` is what the answer says was committed.
-   */
-  readonly onSettled?: ((job: MinimalJob, isRefused: boolean, committed: Outcome | undefined) => void) | undefined
+function isLimited(next: NextJob): boolean {
+  return (next[0] as { opts?: StoredOptions } | undefined)?.opts?.limit !== undefined
 }
 
 /**
@@ -88,6 +74,7 @@ export class LedgerBackend extends RedisQueueBackend {
     this.#trims = removeOnComplete !== undefined && 'count' in removeOnComplete && (removeOnComplete.count ?? 0) > 0
     const bases = [options.keys.base, options.keys.bullBase] as const
     this.#batch = new CommitBatch(bases, this.connection.client, batchLimit(concurrency))
+    this.#batch.isLimited = options.isLimited ?? false
   }
 
   /** Says what the next move of this job to completed or failed commits. */
@@ -118,7 +105,9 @@ export class LedgerBackend extends RedisQueueBackend {
         await this.#options.client.zadd(`${this.#keys.bullBase}marker`, 0, '0')
         return raw2NextJobData([])
       }
-      return await super.moveToActive(...request)
+      const next = await super.moveToActive(...request)
+      if (isLimited(next)) this.#batch.isLimited = true
+      return next
     } catch (error) {
       await sleep(FETCH_RETRY_MS)
       throw error
@@ -176,7 +165,7 @@ export class LedgerBackend extends RedisQueueBackend {
           NO_CRASHES,
         )
       : this.moveToCompletedArgs(job, reference, keep as { count: number }, token, fetchNext)
-    return this.#commit(job, args, outcome)
+    return this.#commit(token, job, args, outcome)
   }
 
   override async moveToFailed<T, R, N extends string>(
@@ -199,7 +188,7 @@ export class LedgerBackend extends RedisQueueBackend {
           }
     const fields = hasStalled(job) ? { ...fieldsToUpdate, ...NO_CRASHES } : fieldsToUpdate
     const args = this.moveToFailedArgs(job, failedReason, removeOnFail, token, fetchNext, fields)
-    return this.#commit(job, args, outcome)
+    return this.#commit(token, job, args, outcome)
   }
 
   /**
@@ -237,7 +226,23 @@ export class LedgerBackend extends RedisQueueBackend {
     client.sadd(queuesKey(this.#options.prefix), queue).catch(() => this.#listed.delete(queue))
   }
 
+  /** Gives a job back that was taken without a look at its limit, which none of this worker's contracts has. */
+  async #putBack([, id]: NextJob, token: string): Promise<NextJob> {
+    this.#batch.isLimited = true
+    // The finish before it is done. Should this fail, the lock of the job runs out, and it is handed out again.
+    await this.moveJobFromActiveToWait(String(id), token).catch(() => undefined)
+    return raw2NextJobData([])
+  }
+
+  /** BullMQ's look for stalled jobs, and ours for permits whose job is gone. */
+  override async moveStalledJobsToWait(): ReturnType<RedisQueueBackend['moveStalledJobsToWait']> {
+    const stalled = await super.moveStalledJobsToWait()
+    if (this.#batch.isLimited) await repairLimits(this.#options.client, this.#keys)
+    return stalled
+  }
+
   async #commit(
+    token: string,
     job: MinimalJob,
     bullmqArgs: readonly unknown[],
     outcome: Outcome,
@@ -281,7 +286,9 @@ export class LedgerBackend extends RedisQueueBackend {
         })
       }
       committed = outcome
-      return { result: this.#readNextJob(reply), finishedOn }
+      const result = this.#readNextJob(reply)
+      if (!this.#batch.isLimited && isLimited(result)) return { result: await this.#putBack(result, token), finishedOn }
+      return { result, finishedOn }
     } finally {
       this.#fetches++
       this.#options.onSettled?.(job, isRefused, committed)

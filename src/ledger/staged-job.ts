@@ -3,6 +3,7 @@
 import { type JobJson, QueueKeys, type RedisQueueBackend } from 'bullmq'
 import { queueKeys } from '../redis/index.js'
 import type { StagedWrite } from './effects.js'
+import { limitWords } from './limits/limit-words.js'
 
 export interface StagedJob {
   readonly queue: string
@@ -10,6 +11,9 @@ export interface StagedJob {
   /** In the shape of BullMQ's `Job.asJSON`; `data` is JSON text. */
   readonly job: JobJson
 }
+
+/** A job of which only BullMQ's own script and its arguments are wanted. */
+export type RecordedJob = JobJson & { readonly isRecorded?: true }
 
 /** What add-staged-job.lua calls BullMQ's scripts. */
 const KINDS: Readonly<Record<string, string>> = {
@@ -29,6 +33,8 @@ export function writeOfJob(backend: RedisQueueBackend, prefix: string, { queue, 
     },
   }
   // BullMQ gives the command to the client before it waits for anything: it pipelines jobs in the same way.
-  void backend.addJobToTransaction(recorder as never, job, jobId, {}, keys)
-  return write
+  const recorded: RecordedJob = { ...job, isRecorded: true }
+  void backend.addJobToTransaction(recorder as never, recorded, jobId, {}, keys)
+  const limit = limitWords(job)
+  return limit === undefined ? write : [...write, ...limit]
 }

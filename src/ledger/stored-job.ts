@@ -7,6 +7,7 @@ import {
   type Duration,
   InvalidOptionError,
   isIsoTime,
+  limitOf,
   parseDuration,
   readTimeMs,
 } from '../job/index.js'
@@ -60,6 +61,8 @@ export interface StoredOptions {
   /** Hash by which its result serves equal inputs, and for how long, milliseconds from its commit. */
   readonly cache?: string
   readonly cacheTtl?: number
+  /** What limits it, as limits/limit-functions.lua reads it. */
+  readonly limit?: string
   /** BullMQ's own. */
   readonly deduplication?: { readonly id: string; readonly ttl?: number; readonly reschedule?: boolean }
 }
@@ -99,6 +102,29 @@ export function planQueueing(
     ...(lifo ? { lifo } : {}),
     ...planLife(options, delay, nowMs),
   }
+}
+
+/**
+ * The options with the limit of this job, as the contract says. `input` is as the caller gave it.
+ * @throws InvalidOptionError for a key or weight that is none, and for what a strict order does not go with
+ */
+export function withLimit<Options extends StoredOptions>(
+  contract: AnyJobContract,
+  stored: Options,
+  input: unknown,
+): Options {
+  const { name, limit } = contract
+  if (limit === undefined) return stored
+  const { delay, priority, lifo } = stored
+  if (limit.order === 'strict' && (delay !== undefined || priority !== undefined || lifo)) {
+    const option = priority !== undefined ? 'priority' : lifo ? 'lifo' : 'delay'
+    throw new InvalidOptionError(
+      option,
+      "none beside limit.order 'strict': jobs run as they were enqueued",
+      stored[option],
+    )
+  }
+  return { ...stored, limit: limitOf({ name, limit }, input) }
 }
 
 function planLife({ startBy, keepResult }: QueueingOptions, delay: number, nowMs: number) {

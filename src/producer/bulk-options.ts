@@ -115,6 +115,9 @@ export function planBulk(
     throw new InvalidOptionError('onBadItem', "'stop' or 'skip'", onBadItem)
   const plain = planOptions(contract, shared, nowMs)
   const rules = planRules(contract, { ...shared, key }, plain)
+  if (spread !== undefined && contract.limit?.order === 'strict') {
+    throw new InvalidOptionError('spread', "none beside limit.order 'strict': jobs run as they were enqueued", spread)
+  }
   const step = spread === undefined ? undefined : readSpread(spread, inputs, plain, rules)
   return {
     chunkSize,

@@ -14,6 +14,7 @@ import {
   type ResultOf,
   refuseUnknown,
 } from '../job/index.js'
+import { withLimit } from '../ledger/index.js'
 import {
   checkPrefix,
   DEFAULT_REDIS,
@@ -37,6 +38,7 @@ import { ProducerCounters } from './producer-counters.js'
 import { ProducerErrors } from './producer-errors.js'
 import { ProducerFlows } from './producer-flows.js'
 import { ProducerJobs } from './producer-jobs.js'
+import { ProducerLimits } from './producer-limits.js'
 import { ProducerQueues } from './producer-queues.js'
 import { ProducerResults } from './producer-results.js'
 import { ProducerSchedules } from './producer-schedules.js'
@@ -85,6 +87,8 @@ export interface Producer extends AsyncDisposable {
   readonly schedules: ProducerSchedules
   /** Results that serve equal inputs. */
   readonly cache: ProducerCache
+  /** What limits queues, keys and jobs at this moment. */
+  readonly limits: ProducerLimits
 
   /**
    * Checks the input against the contract and puts the job in its queue. Once it resolves, the job is in Redis.
@@ -147,6 +151,7 @@ class OpenProducer implements Producer {
   readonly flows: ProducerFlows
   readonly schedules: ProducerSchedules
   readonly cache: ProducerCache
+  readonly limits: ProducerLimits
   readonly #gate: RedisGate
   readonly #queues: BullQueues
   readonly #middleware: readonly EnqueueMiddleware[] | undefined
@@ -168,6 +173,7 @@ class OpenProducer implements Producer {
     this.queues = new ProducerQueues(this.#gate, prefix, this.#queues)
     this.batches = new ProducerBatches(this.#gate, prefix, this.#queues, this as unknown as BatchEnqueue)
     this.flows = new ProducerFlows(this.#gate, prefix, this.#queues)
+    this.limits = new ProducerLimits(this.#gate, prefix)
     this.schedules = new ProducerSchedules(this.#gate, prefix, this.#queues)
     this.cache = new ProducerCache(this.#gate, prefix)
   }
@@ -188,7 +194,8 @@ class OpenProducer implements Producer {
     const encoded = encodeInput(contract, input)
     const text = typeof encoded === 'string' ? encoded : await encoded
     const { keys } = this.#queues.get(contract.queue)
-    const parts = { contract, keys, jobId, input, text, stored: plan, timestamp, key: options?.key }
+    const stored = withLimit(contract, plan, input)
+    const parts = { contract, keys, jobId, input, text, stored, timestamp, key: options?.key }
     if (this.#middleware === undefined) return this.#send(parts, rules, startedMs)
     const call = { contract, id: jobId, input, options: options ?? {}, inputText: text }
     const send = (storedText: string) => this.#send({ ...parts, storedText }, rules, startedMs)

@@ -8,6 +8,7 @@ import {
   MiddlewareError,
   newJobId,
 } from '../job/index.js'
+import { withLimit } from '../ledger/index.js'
 import { type BulkHandle, type BulkPlan, BulkTally, type EnqueueBulkOptions, planBulk } from './bulk-options.js'
 import { type BullQueue, type NewJob, newJob } from './bull-queues.js'
 import { type EnqueueMiddleware, enqueueThrough } from './enqueue-middleware.js'
@@ -117,7 +118,7 @@ function buildThrough(
 
 function buildJob({ queue }: BulkRoom, contract: AnyJobContract, plan: BulkPlan, item: BulkItem): NewJob {
   const { input, text, storedText = text, index, timestamp, jobId = newJobId() } = item
-  const stored = plan.stored(index)
+  const stored = withLimit(contract, plan.stored(index), input)
   if (plan.rules === undefined) return newJob(contract.name, jobId, storedText, stored, timestamp)
   const key = plan.key(input, index)
   return newRuledJob({ contract, keys: queue.keys, jobId, input, text, storedText, stored, timestamp, key }, plan.rules)

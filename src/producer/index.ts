@@ -25,6 +25,7 @@ export type {
   JobsByTagOptions,
   ProducerJobs,
 } from './producer-jobs.js'
+export type { ProducerLimits } from './producer-limits.js'
 export type { PauseOptions, ProducerQueues } from './producer-queues.js'
 export type { JobOutcome, ProducerResults, WaitForResultOptions } from './producer-results.js'
 export type { ProducerSchedules } from './producer-schedules.js'

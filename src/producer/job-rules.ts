@@ -51,6 +51,13 @@ export function planRules(
   const cache = planCache(contract, options, stored, merge)
   if (!(isKeyed || merge || maxDepth || tags || cache)) return undefined
   checkTogether(options ?? {}, merge)
+  if (merge?.kind === 'debounce' && contract.limit?.order === 'strict') {
+    throw new InvalidOptionError(
+      'debounce',
+      "none beside limit.order 'strict': jobs run as they were enqueued",
+      undefined,
+    )
+  }
   const keyTtlMs = keyTtl === undefined ? undefined : parseDuration(keyTtl, { option: 'keyTtl', minMs: 1_000 })
   return { merge, maxDepth, onFull, tags, isKeyed, keyTtlMs, cache }
 }

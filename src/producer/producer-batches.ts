@@ -23,6 +23,7 @@ import {
   planQueueing,
   readBatch,
   type StagedJob,
+  withLimit,
 } from '../ledger/index.js'
 import { checkJobId, checkQueueName, queueKeys } from '../redis/index.js'
 import type { BulkHandle, EnqueueBulkOptions } from './bulk-options.js'
@@ -132,7 +133,8 @@ export class ProducerBatches {
     const now = Date.now()
     const text = await encodeInput(contract, input)
     this.#queues.get(contract.queue).list()
-    const job = newStoredJob(contract.name, jobId, text, planQueueing(contract, undefined, now), now)
+    const stored = withLimit(contract, planQueueing(contract, undefined, now), input)
+    const job = newStoredJob(contract.name, jobId, text, stored, now)
     return { queue: contract.queue, jobId, job }
   }
 }

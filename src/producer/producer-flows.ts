@@ -21,6 +21,7 @@ import {
   type QueueingOptions,
   type StagedJob,
   type StoredOptions,
+  withLimit,
 } from '../ledger/index.js'
 import { checkJobId } from '../redis/index.js'
 import type { BullQueues } from './bull-queues.js'
@@ -117,7 +118,7 @@ export class ProducerFlows {
     const needs = after.map((each) => [each, { queue: jobs[each]?.job.queue ?? '', id: `${id}.${each}` }] as const)
     const followers = Object.keys(jobs).filter((other) => jobs[other]?.after?.includes(name))
     const stored: StoredOptions = {
-      ...planQueueing(contract, options, now),
+      ...withLimit(contract, planQueueing(contract, options, now), input),
       ...(needs.length === 0 ? {} : { needs: Object.fromEntries(needs) }),
       ...(followers.length === 0
         ? {}

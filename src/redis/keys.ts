@@ -73,6 +73,8 @@ export interface KeysOfQueue {
   readonly discards: string
   /** Hash: what a discard was asked for, and how much it took. TTL: until it cannot be undone any more. */
   discard(id: string): string
+  /** What the limits of the queue keep: `ready`, `due`, `held`, `state`, `key:<id>`, `line:<id>`, `log:<id>`. */
+  limit(name: string): string
 }
 
 /** The keys of one queue with their fixed parts built once: keep it, and each key costs one concatenation. */
@@ -94,6 +96,7 @@ export function queueKeys(prefix: string, queue: string): KeysOfQueue {
   const errorBase = `${base}error:`
   const replayBase = `${base}replay:`
   const discardBase = `${base}discard:`
+  const limitBase = `${base}limit:`
   return {
     tag,
     bull: tag,
@@ -125,6 +128,7 @@ export function queueKeys(prefix: string, queue: string): KeysOfQueue {
     replay: (id) => replayBase + id,
     discards: `${base}discards`,
     discard: (id) => discardBase + id,
+    limit: (name) => limitBase + name,
   }
 }
 

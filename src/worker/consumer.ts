@@ -65,6 +65,7 @@ export class Consumer {
     const factory = ledgerBackendFactory(client, settings.prefix, {
       keepResultMs: hooks.keepResultMs,
       release: settings.release,
+      isLimited: [...settings.handlers.values()].some(({ contract }) => contract.limit !== undefined),
       onSettled: (job, isRefused, committed) => {
         locks.remove(job)
         if (committed) hooks.onCommitted(job, committed)

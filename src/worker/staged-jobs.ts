@@ -10,7 +10,7 @@ import {
   newJobId,
   refuseUnknown,
 } from '../job/index.js'
-import { newStoredJob, planQueueing, type QueueingOptions, type StagedJob } from '../ledger/index.js'
+import { newStoredJob, planQueueing, type QueueingOptions, type StagedJob, withLimit } from '../ledger/index.js'
 import { checkJobId } from '../redis/index.js'
 
 /** Most jobs of one attempt, and the most characters of all their inputs: each takes Redis about 60 us in the commit. */
@@ -64,7 +64,7 @@ export class StagedJobs {
       refuseUnknown(options, OPTIONS, 'ctx.enqueue')
       if (options.id !== undefined) checkJobId(options.id)
       const jobId = options.id ?? newJobId()
-      const stored = planQueueing(contract, options, timestamp)
+      const stored = withLimit(contract, planQueueing(contract, options, timestamp), input)
       const encoded = encodeInput(contract, input)
       const text = typeof encoded === 'string' ? encoded : await encoded
       this.#checkOpen(queue)

@@ -6,7 +6,13 @@ import { type Job, RedisConnection } from 'bullmq'
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { UnsupportedBullmqError } from '../../src/job/index.js'
-import { COMMIT_COMMAND, createScriptWrapper, FIRE_COMMAND, type NamedScript } from '../../src/ledger/bullmq-scripts.js'
+import {
+  COMMIT_COMMAND,
+  createScriptWrapper,
+  FIRE_COMMAND,
+  LIMITED_COMMIT_COMMAND,
+  type NamedScript,
+} from '../../src/ledger/bullmq-scripts.js'
 import { attachLedger, BULLMQ_VERSION } from '../../src/ledger/index.js'
 import { type Kernel, openKernel, TOKEN } from '../support/kernel.js'
 import { startTestRedis, type TestRedis } from '../support/redis.js'
@@ -60,8 +66,8 @@ describe('the pinned BullMQ', () => {
     expect([installed.version, own.dependencies.bullmq]).toEqual([BULLMQ_VERSION, BULLMQ_VERSION])
   })
 
-  it('defines the three wrapped scripts with the expected keys and arguments, and the rest is left as it is', () => {
-    for (const name of ['moveToFinished', 'moveToDelayed', 'retryJob']) {
+  it('defines the four wrapped scripts with the expected keys and arguments, and the rest is left as it is', () => {
+    for (const name of ['moveToFinished', 'moveToDelayed', 'retryJob', 'moveToActive']) {
       const [wrapped] = wrapperOf()(`${name}:${BULLMQ_VERSION}`, scriptOf(name)) as [NamedScript]
       // Whole, or in two parts where the functions end: nothing of BullMQ's text is changed or left out.
       const [functions = '', ...body] = scriptOf(name).lua.split('\nlocal jobIdKey = KEYS[12]\n')
@@ -72,13 +78,13 @@ describe('the pinned BullMQ', () => {
       expect(wrapped.definition.numberOfKeys).toBe(name === 'moveToFinished' ? undefined : 11)
     }
     const embedding = wrapperOf()(`moveToFinished:${BULLMQ_VERSION}`, scriptOf('moveToFinished'))
-    expect(embedding.map(({ name }) => name)).toEqual([COMMIT_COMMAND, FIRE_COMMAND])
+    expect(embedding.map(({ name }) => name)).toEqual([COMMIT_COMMAND, LIMITED_COMMIT_COMMAND, FIRE_COMMAND])
     for (const { definition } of embedding) {
       for (const name of ADDING) expect(definition.lua).toContain(scriptOf(name).lua)
     }
     expect(scripts.size).toBeGreaterThan(40)
     for (const [name, definition] of scripts) {
-      if (/^(moveToFinished|moveToDelayed|retryJob):/.test(name)) continue
+      if (/^(moveToFinished|moveToDelayed|retryJob|moveToActive):/.test(name)) continue
       expect(wrapperOf()(name, definition)).toEqual([{ name, definition }])
     }
   })

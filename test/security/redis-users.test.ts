@@ -276,7 +276,7 @@ describe('every command in the text of a script', () => {
     const all = ownCommands(/^(?!.*(cancel|discard|restore|retry-failed|count-members))/)
     expect(all.length).toBeGreaterThan(10)
     expect(all.filter((command) => !documentedUser('worker').commands.includes(command))).toEqual([])
-    const sent = ownCommands(/add-job|incr-counter|schedules|cancel|ledger.commit|batches|add-staged|errors/)
+    const sent = ownCommands(/add-job|incr-counter|schedules|cancel|ledger.commit|batches|add-staged|errors|limits\//)
     expect(sent.filter((command) => !documentedUser('producer').commands.includes(command))).toEqual([])
   })
 })

@@ -76,7 +76,7 @@ export function ownCommands(path = /./): string[] {
 }
 
 function commandsIn(text: string): string[] {
-  const calls = text.matchAll(/(?:rcall|redis\.p?call)\(\s*\\?["']([A-Za-z]+)\\?["']/g)
+  const calls = text.matchAll(/(?:\brcall|\bcall|redis\.p?call)\(\s*\\?["']([A-Za-z]+)\\?["']/g)
   // BullMQ hands the one of two list commands on under this name; ours has a place for one of two.
   const pushes = text.includes('pushCmd') ? ['lpush', 'rpush'] : []
   const published = text.includes('@PUBLISH@') ? ['publish'] : []

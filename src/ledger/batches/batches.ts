@@ -4,7 +4,8 @@ import { readFileSync } from 'node:fs'
 import type { RedisQueueBackend } from 'bullmq'
 import type { Cluster, Redis } from 'ioredis'
 import type { KeysOfQueue, RedisClient } from '../../redis/index.js'
-import { AddingScripts, fillTemplate, isAddingScript } from '../adding-scripts.js'
+import { AddingScripts, isAddingScript } from '../adding-scripts.js'
+import { fillTemplate } from '../fill-template.js'
 import { type StagedJob, writeOfJob } from '../staged-job.js'
 
 const read = (file: string) => readFileSync(new URL(file, import.meta.url), 'utf8')

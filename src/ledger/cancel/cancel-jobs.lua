@@ -182,6 +182,10 @@ for j, place in ipairs(taken) do
     if place.set then
       redis.call('ZREM', place.set, place.id)
       redis.call('ZREM', base .. 'held:' .. place.name, place.id)
+      local limit = redis.call('HGET', jobKey, 'drover:limit')
+      if limit then
+        redis.call('ZREM', base .. 'limit:line:' .. string.match(limit, '^%S+ (.*)$'), place.id)
+      end
     end
     -- It was no attempt.
     if redis.call('EXISTS', jobKey) == 1 then

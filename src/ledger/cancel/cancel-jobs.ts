@@ -5,12 +5,12 @@ import type { RedisQueueBackend } from 'bullmq'
 import type { Cluster, Redis } from 'ioredis'
 import { RedisRefusedError } from '../../job/index.js'
 import type { KeysOfQueue, RedisClient } from '../../redis/index.js'
-import { fillTemplate } from '../adding-scripts.js'
-import { COMMIT_COMMAND, createScriptWrapper } from '../bullmq-scripts.js'
+import { createScriptWrapper, LIMITED_COMMIT_COMMAND } from '../bullmq-scripts.js'
 import { commitWords, type FailedOutcome } from '../commit.js'
 import { pushEndingWrites } from '../ending-writes.js'
 import { pushErrorWrite } from '../errors/failure-words.js'
 import { CANCELLED_REASON, errorOfReason } from '../failed-reason.js'
+import { fillTemplate } from '../fill-template.js'
 import { readCancellable, type StoredJob } from './read-cancellable.js'
 
 const CANCEL_COMMAND = 'droverCancel'
@@ -48,7 +48,7 @@ export function attachCancelScript(client: Redis | Cluster): void {
   const wrap = createScriptWrapper(client.isCluster ? 'SPUBLISH' : 'PUBLISH')
   client.defineCommand = (name: string, definition: ScriptDefinition) => {
     define(name, definition)
-    const commit = wrap(name, definition).find((script) => script.name === COMMIT_COMMAND)
+    const commit = wrap(name, definition).find((script) => script.name === LIMITED_COMMIT_COMMAND)
     if (!commit) return
     define(CANCEL_COMMAND, {
       lua: fillTemplate(cancelLua, { COMMIT: commit.definition.lua, REASON: CANCELLED_REASON }),

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import type { Cluster, Redis } from 'ioredis'
 import { UnsupportedBullmqError } from '../../job/index.js'
 import type { KeysOfQueue, RedisClient } from '../../redis/index.js'
-import { fillTemplate } from '../adding-scripts.js'
+import { fillTemplate } from '../fill-template.js'
 
 const RETRY_COMMAND = 'droverRetryFailed'
 const DISCARD_COMMAND = 'droverDiscardFailed'

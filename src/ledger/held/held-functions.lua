@@ -4,6 +4,7 @@
   back, and none is handed over. A job of a paused name that BullMQ hands over is put aside: among the delayed jobs, at a time that never comes,
   in the order in which they were met; "{prefix:queue}:held:<name>" has their ids and places.
 ]]
+--@LIMITS@
 local NEVER_MS, SCORE = 4e12, 4096
 
 local function heldScore(place)
@@ -58,6 +59,10 @@ local function putAside(held, base, bull, reply)
       redis.call('RPUSH', bull .. 'wait', id)
     end
     return true
+  end
+  if job['drover:limit'] then
+    -- Jobs of other names may share its key.
+    openLimits(base, bull).release(id, true)
   end
   local line = base .. 'held:' .. job.name
   local last = redis.call('ZRANGE', line, -1, -1, 'WITHSCORES')

@@ -3,7 +3,8 @@
 import { readFileSync } from 'node:fs'
 import { UnsupportedBullmqError } from '../../job/index.js'
 import type { KeysOfQueue, RedisClient } from '../../redis/index.js'
-import { fillTemplate } from '../adding-scripts.js'
+import { fillTemplate } from '../fill-template.js'
+import { limitFunctionsLua } from '../limits/limit-functions.js'
 
 /** Most job names that are paused in one queue. */
 export const MAX_HELD_NAMES = 100
@@ -14,7 +15,7 @@ const HELD_FIELD = 'drover:held'
 const READ = 'rcall("HMGET", queueMetaKey, "paused", "concurrency", "max", "duration")'
 
 const readLua = (file: string) => readFileSync(new URL(file, import.meta.url), 'utf8')
-export const heldFunctionsLua = readLua('./held-functions.lua')
+export const heldFunctionsLua = fillTemplate(readLua('./held-functions.lua'), { LIMITS: limitFunctionsLua })
 const takeLua = readLua('./take-job.lua')
 const holdLua = fillTemplate(readLua('./hold-name.lua'), { HELD_FUNCTIONS: heldFunctionsLua })
 

@@ -14,7 +14,7 @@ import {
   refuseUnknown,
   type ScheduleTimes,
 } from '../../job/index.js'
-import { planQueueing } from '../stored-job.js'
+import { planQueueing, withLimit } from '../stored-job.js'
 import { MAX_MISSED, type MissedTicks, type Overlap, type ScheduleSpec } from './schedule-record.js'
 
 // In the global registry, so that two installed copies of this package accept each other's schedules.
@@ -119,7 +119,7 @@ export async function specOf({ contract, options, times }: Schedule): Promise<Sc
     job: contract.name,
     times,
     input: await encodeInput(contract, input),
-    options: { ...planQueueing(contract, queueing, 0) },
+    options: withLimit(contract, { ...planQueueing(contract, queueing, 0) }, input),
     missed,
     missedLimit,
     overlap,

@@ -9,6 +9,7 @@ import {
   newJobId,
   type ResultOf,
 } from '../../job/index.js'
+import { withLimit } from '../../ledger/index.js'
 import { queueKeys } from '../../redis/index.js'
 import { newJob } from '../bull-queues.js'
 import { type EnqueueOptions, planOptions } from '../enqueue-options.js'
@@ -67,7 +68,7 @@ async function prepare(contract: AnyJobContract, input: unknown, given: OutboxJo
     throw new InvalidOptionError(refused, 'none in an outbox, whose transaction decides', options?.[refused])
   }
   const timestamp = Date.now()
-  const stored = planOptions(contract, options, timestamp)
+  const stored = withLimit(contract, planOptions(contract, options, timestamp), input)
   const rules = planRules(contract, { ...options, cache: false }, stored)
   const id = options?.id ?? newJobId()
   const text = await encodeInput(contract, input)

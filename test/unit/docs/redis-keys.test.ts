@@ -30,6 +30,7 @@ const PLACEHOLDERS: Readonly<Record<string, string>> = {
   autoscale: '<ms>',
   autoscaleWorkers: '<ms>',
   held: '<job>',
+  limit: '<name>',
 }
 
 describe('the table of keys', () => {

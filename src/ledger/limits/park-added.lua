@@ -1,0 +1,28 @@
+--[[
+  Adds a job that has a limit: it gets in the line of its key instead of BullMQ's wait list. The script that adds a job
+  without one, BullMQ's own or add-job.lua, stands unchanged inside `add`. It must be atomic: a worker could take the job
+  from the wait list before it is in its line.
+
+  KEYS     as BullMQ's script takes them
+  ARGV[1]  '<spec> <ID>' (limit-functions.lua)
+  ARGV[2]  where it gets in line: 'delayed' (not before it is due), 'last' (lifo), or its priority, '0' without one
+  ARGV[3]  base of our keys, "{prefix:queue}:"
+  ARGV[4..] as the script inside takes its ARGV
+  Returns  what the script inside does. A job that was there already stays where it is
+]]
+local function add(KEYS, ARGV)
+  --@ADD@
+end
+--@LIMITS@
+local word, place, base = ARGV[1], ARGV[2], ARGV[3]
+local words = {}
+for i = 4, #ARGV do
+  words[i - 3] = ARGV[i]
+end
+local packed = cmsgpack.unpack(words[1])
+local bull, id = packed[1], packed[2]
+local reply = add(KEYS, words)
+if reply == id or (type(reply) == 'table' and reply[1] == 'added') then
+  openLimits(base, bull).parkAdded(id, word, place)
+end
+return reply
