@@ -2,7 +2,6 @@
 // The scripts are wrapped in bullmq-scripts.ts; what is committed is built in commit.ts.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type MinimalJob, RedisQueueBackend, raw2NextJobData, type WorkerOptions } from 'bullmq'
-import type { Cluster, Redis } from 'ioredis'
 import { type StoredError, serializeError } from '../job/index.js'
 import { type KeysOfQueue, queuesKey } from '../redis/index.js'
 import { commitWords, type Outcome } from './commit.js'
