@@ -20,6 +20,9 @@ export interface LedgerBackendOptions {
   readonly outcomes?: WeakMap<MinimalJob, Outcome> | undefined
   /** Which release of the application the worker is of; empty when it was not told. */
   readonly release?: string | undefined
-  /** Told when a finish was answered, either way, or given up: from then on the job's lock is not needed any more. */
-  readonly onSettled?: ((job: MinimalJob, isRefused: boolean) => void) | undefined
+  /**
+   * Told when a finish was answered, either way, or given up: from then on the job's lock is not needed any more.
+   * `committed` is what the answer says was committed.
+   */
+  readonly onSettled?: ((job: MinimalJob, isRefused: boolean, committed: Outcome | undefined) => void) | undefined
 }
