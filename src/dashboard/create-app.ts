@@ -2,6 +2,7 @@
 import express, { type Express, type RequestHandler } from 'express'
 import { methodNotAllowed, notFound, refuseChanges, requireRole, requireSignIn } from './access/gates.js'
 import type { Board } from './bull-board.js'
+import { untilConnected } from './connection.js'
 import type { CheckedOptions } from './options.js'
 import { answerError } from './problems.js'
 import { requestLog } from './request-log.js'
@@ -38,13 +39,27 @@ export function createApp(options: CheckedOptions, shared: Shared, board: Board)
 const boardRole: RequestHandler = (request, response, next) =>
   isRead(request) ? next() : requireRole('operator')(request, response, next)
 
+// A dashboard that has just been started is about to have its connection.
+function whenConnected(client: Shared['client']): RequestHandler {
+  return (_request, _response, next) => {
+    untilConnected(client).then(() => next(), next)
+  }
+}
+
 function addRoute(app: Express, route: Route, shared: Shared, isReadOnly: boolean): void {
   const gates = [
     ...(route.role === 'none' ? [] : [requireSignIn(shared.signIn)]),
+    ...(route.role === 'none' ? [] : [whenConnected(shared.client)]),
     ...(route.changes === 'jobs' ? [refuseChanges(isReadOnly)] : []),
     ...(route.role === 'none' ? [] : [requireRole(route.role)]),
     ...(route.method === 'POST'
-      ? [express.urlencoded({ extended: false, limit: MAX_FORM_BYTES, parameterLimit: MAX_FORM_FIELDS })]
+      ? [
+          express.urlencoded({
+            extended: false,
+            limit: route.maxBytes ?? MAX_FORM_BYTES,
+            parameterLimit: MAX_FORM_FIELDS,
+          }),
+        ]
       : []),
   ]
   const method = route.method === 'GET' ? 'get' : 'post'

@@ -9,6 +9,8 @@ import { SignIn } from './access/sign-in.js'
 import { createBoard } from './bull-board.js'
 import { openConnection, untilConnected } from './connection.js'
 import { createApp } from './create-app.js'
+import { JobNames } from './jobs/job-names.js'
+import { JobRooms } from './jobs/job-rooms.js'
 import { Live } from './live.js'
 import { type CheckedOptions, checkOptions, type DashboardOptions } from './options.js'
 import { OverviewSource } from './overview-source.js'
@@ -66,7 +68,11 @@ export function createDashboard(given: DashboardOptions = {}): Dashboard {
   })
   const signIn = new SignIn({ token, authorize, readProxyUser, accessList })
   const live = new Live(signIn)
-  const app = createApp(options, { client, prefix, redis, overview, signIn, live, logger }, board)
+  const rooms = new JobRooms(client, prefix)
+  const jobNames = new JobNames(client, prefix)
+  const { contracts, traceUrl } = options
+  const shared = { client, prefix, redis, overview, signIn, live, jobNames, rooms, contracts, traceUrl, logger }
+  const app = createApp(options, shared, board)
   const server = createServer(serveBelow(options, app))
   let listening: Promise<Listening> | undefined
   let closing: Promise<void> | undefined
@@ -86,6 +92,7 @@ export function createDashboard(given: DashboardOptions = {}): Dashboard {
     live.close()
     await endServer(server)
     await board.close()
+    await rooms.close()
     for (const connection of [client, boardClient]) connection.disconnect()
   }
 

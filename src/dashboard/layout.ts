@@ -30,6 +30,7 @@ export function page(visit: Visit, { title, current, source, isLive, main }: Pag
 <link rel="stylesheet" href="${base}/assets/tables.css">
 <link rel="stylesheet" href="${base}/assets/overview.css">
 <link rel="stylesheet" href="${base}/assets/verdict.css">
+<link rel="stylesheet" href="${base}/assets/jobs.css">
 <script type="module" src="${base}/assets/live.js"></script>
 </head>
 <body>
@@ -72,7 +73,7 @@ function keysDialog(): Html {
 <h2 class="title" id="keys-title">Keys</h2>
 <dl>${NAVIGATION.map(({ title, key }) => html`<div><dt class="key"><kbd>g</kbd> <kbd>${key}</kbd></dt><dd>${title}</dd></div>`)}
 <div><dt class="key"><kbd>/</kbd></dt><dd>Search</dd></div>
-<div><dt class="key"><kbd>r</kbd></dt><dd>Reload</dd></div>
+<div><dt class="key"><kbd>.</kbd></dt><dd>Reload</dd></div>
 <div><dt class="key"><kbd>?</kbd></dt><dd>This help</dd></div>
 </dl>
 <form method="dialog"><button type="submit">Close</button></form>

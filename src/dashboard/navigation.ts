@@ -13,6 +13,7 @@ export interface NavigationEntry {
 
 export const NAVIGATION: readonly NavigationEntry[] = [
   { name: 'overview', title: 'Overview', path: '/', key: 'o' },
+  { name: 'results', title: 'Results', path: '/results', key: 'r' },
   { name: 'counters', title: 'Counters', path: '/counters', key: 'c' },
   { name: 'workers', title: 'Workers', path: '/workers', key: 'w' },
   { name: 'queues', title: 'Queues', path: BOARD_PATH, key: 'q' },

@@ -1,7 +1,14 @@
 // The options of createDashboard: what each means, and the check of every one before anything is opened.
 import type { RequestHandler } from 'express'
 import type { Logger } from 'pino'
-import { InvalidOptionError, suggest, TokenRequiredError, UnknownOptionError } from '../job/index.js'
+import {
+  type AnyJobContract,
+  InvalidOptionError,
+  isJobContract,
+  suggest,
+  TokenRequiredError,
+  UnknownOptionError,
+} from '../job/index.js'
 import { checkPrefix, DEFAULT_REDIS, parseRedisUrl, type RedisSettings, redisSettingsFromEnv } from '../redis/index.js'
 import { type ProxyUserOptions, type ReadProxyUser, readProxyUser } from './access/proxy-user.js'
 import type { Authorize } from './access/sign-in.js'
@@ -45,6 +52,13 @@ export interface DashboardOptions {
    * elsewhere need the `token`, if there is one.
    */
   readonly proxyUser?: ProxyUserOptions | undefined
+  /** The jobs' contracts: an input that somebody edits to run a job again is checked by its own. Default none. */
+  readonly contracts?: readonly AnyJobContract[] | undefined
+  /**
+   * Where the trace of a job is, as `https://traces.example/trace/{traceId}`; `{jobId}` is the job's id. A job without a
+   * trace id, which BullMQ's telemetry stores with it, has no link then. Default none.
+   */
+  readonly traceUrl?: string | undefined
   /** Pino logger for requests and for what goes wrong. Default: nothing is logged. */
   readonly logger?: Logger | undefined
   /**
@@ -67,6 +81,8 @@ export interface CheckedOptions {
   readonly trustProxy: number
   readonly authorize: Authorize | undefined
   readonly readProxyUser: ReadProxyUser | undefined
+  readonly contracts: readonly AnyJobContract[]
+  readonly traceUrl: string | undefined
   readonly logger: Logger | undefined
   readonly beside: RequestHandler | undefined
   readonly readOnly: boolean
@@ -82,6 +98,8 @@ const OPTION_NAMES = [
   'trustProxy',
   'authorize',
   'proxyUser',
+  'contracts',
+  'traceUrl',
   'beside',
   'logger',
   'readOnly',
@@ -121,6 +139,8 @@ export function checkOptions(options: DashboardOptions): CheckedOptions {
     trustProxy: checkNumber('trustProxy', options.trustProxy ?? 0, MAX_PROXIES),
     authorize: checkAuthorize(options),
     readProxyUser: options.proxyUser === undefined ? undefined : readProxyUser(options.proxyUser),
+    contracts: checkContracts(options.contracts ?? []),
+    traceUrl: checkTraceUrl(options.traceUrl),
     logger: checkLogger(options.logger),
     beside: checkBeside(options.beside),
     readOnly: checkFlag('readOnly', readOnly),
@@ -163,6 +183,16 @@ function checkAuthorize({ authorize, token, proxyUser }: DashboardOptions): Auth
   if (typeof authorize !== 'function') throw new InvalidOptionError('authorize', 'a function', authorize)
   if (token === undefined && proxyUser === undefined) return authorize
   throw new InvalidOptionError('authorize', 'no token and no proxyUser beside it: it decides alone', 'both')
+}
+
+function checkContracts(contracts: unknown): readonly AnyJobContract[] {
+  if (Array.isArray(contracts) && contracts.every(isJobContract)) return contracts
+  throw new InvalidOptionError('contracts', 'an array of what defineJob returned', contracts)
+}
+
+function checkTraceUrl(url: unknown): string | undefined {
+  if (url === undefined || (typeof url === 'string' && /^https?:\/\/[^\s"'<>]+$/.test(url))) return url
+  throw new InvalidOptionError('traceUrl', 'an http(s) URL with {traceId} or {jobId} in it', url)
 }
 
 function checkLogger(logger: unknown): Logger | undefined {

@@ -55,7 +55,7 @@ export const answerError: ErrorRequestHandler = (error: unknown, request, respon
 
 /** The problem behind anything that was thrown while a request was served. */
 export function problemOf(error: unknown): Problem {
-  return bodyProblem(error) ?? jobProblem(error) ?? redisProblem(error) ?? INTERNAL
+  return bodyProblem(error) ?? jobProblem(error) ?? redisProblem(error) ?? droverProblem(error) ?? INTERNAL
 }
 
 const INTERNAL: Problem = {
@@ -95,6 +95,21 @@ function jobProblem(error: unknown): Problem | undefined {
     return { status: 409, code: 'JOB_STATE_CHANGED', message }
   }
   return undefined
+}
+
+const STATUS_OF_CODE: Readonly<Record<string, number>> = {
+  JOB_NOT_FOUND: 404,
+  JOB_STATE: 409,
+  INVALID_INPUT: 400,
+  NOT_JSON: 400,
+  TOO_LARGE: 413,
+}
+
+// Other typed errors are of the configuration: they are our fault, and their message is for the log.
+function droverProblem(error: unknown): Problem | undefined {
+  if (!(error instanceof DroverError)) return undefined
+  const status = STATUS_OF_CODE[error.code]
+  return status === undefined ? undefined : { status, code: error.code, message: error.message }
 }
 
 /** The problem when Redis is down, refuses us or has no such database; undefined for any other error. */

@@ -6,11 +6,14 @@ import { asset, packageAsset } from './pages/asset.js'
 import { auditView } from './pages/audit.js'
 import { counterView, showCounterCsv, showCounterJson } from './pages/counter.js'
 import { countersView, showCountersCsv, showCountersJson } from './pages/counters.js'
+import { jobView } from './pages/job.js'
+import { showEdit, showRaw, takeCancel, takeRetry, takeRun } from './pages/job-actions.js'
 import { showLive } from './pages/livez.js'
 import { showMetrics } from './pages/metrics.js'
 import { overviewView } from './pages/overview.js'
 import { showOverviewJson } from './pages/overview-json.js'
 import { showReady } from './pages/readyz.js'
+import { resultsView } from './pages/results.js'
 import { showSignIn, takeSignIn } from './pages/sign-in.js'
 import { takeSignOut } from './pages/sign-out.js'
 import { tellConcurrency, tellState } from './pages/worker-orders.js'
@@ -29,6 +32,8 @@ export interface Route {
    * in read-only mode, and writes itself into the audit list (access/audited.ts).
    */
   readonly changes: 'nothing' | 'session' | 'jobs'
+  /** Most bytes of the form it takes. Default 4096. */
+  readonly maxBytes?: number | undefined
 }
 
 const ASSETS: readonly (readonly [name: string, page: Page])[] = [
@@ -37,6 +42,7 @@ const ASSETS: readonly (readonly [name: string, page: Page])[] = [
   ['tables.css', asset('tables.css', 'text/css')],
   ['overview.css', asset('overview.css', 'text/css')],
   ['verdict.css', asset('verdict.css', 'text/css')],
+  ['jobs.css', asset('jobs.css', 'text/css')],
   ['live.js', asset('live.js', 'text/javascript')],
   ['chart.js', asset('chart.js', 'text/javascript')],
   ['uplot.js', packageAsset('uplot', 'dist/uPlot.esm.js', 'text/javascript')],
@@ -89,6 +95,20 @@ export const ROUTES: readonly Route[] = [
     changes: 'jobs',
   },
   { method: 'POST', path: '/workers/:worker/concurrency', page: tellConcurrency, role: 'operator', changes: 'jobs' },
+  { method: 'GET', path: '/results', page: livePageOf(resultsView), role: 'viewer', changes: 'nothing' },
+  { method: 'GET', path: '/results/:queue/:id', page: livePageOf(jobView), role: 'viewer', changes: 'nothing' },
+  { method: 'GET', path: '/results/:queue/:id/raw/:part', page: showRaw, role: 'viewer', changes: 'nothing' },
+  { method: 'GET', path: '/results/:queue/:id/edit', page: showEdit, role: 'operator', changes: 'nothing' },
+  {
+    method: 'POST',
+    path: '/results/:queue/:id/run',
+    page: takeRun,
+    role: 'operator',
+    changes: 'jobs',
+    maxBytes: 131_072,
+  },
+  { method: 'POST', path: '/results/:queue/:id/retry', page: takeRetry, role: 'operator', changes: 'jobs' },
+  { method: 'POST', path: '/results/:queue/:id/cancel', page: takeCancel, role: 'operator', changes: 'jobs' },
   { method: 'GET', path: '/audit', page: pageOf(auditView), role: 'viewer', changes: 'nothing' },
   { method: 'GET', path: '/sign-in', page: showSignIn, role: 'none', changes: 'nothing' },
   { method: 'POST', path: '/sign-in', page: takeSignIn, role: 'none', changes: 'session' },

@@ -1,8 +1,11 @@
 // What all pages work with: the one reader of Redis, the shared overview, sign-in, open tabs. create-dashboard.ts builds it.
 import type { Request, Response } from 'express'
 import type { Logger } from 'pino'
+import type { AnyJobContract } from '../job/index.js'
 import type { RedisClient, RedisSettings } from '../redis/index.js'
 import type { SignIn } from './access/sign-in.js'
+import type { JobNames } from './jobs/job-names.js'
+import type { JobRooms } from './jobs/job-rooms.js'
 import type { Live } from './live.js'
 import type { OverviewSource } from './overview-source.js'
 
@@ -13,6 +16,10 @@ export interface Shared {
   readonly overview: OverviewSource
   readonly signIn: SignIn
   readonly live: Live
+  readonly jobNames: JobNames
+  readonly rooms: JobRooms
+  readonly contracts: readonly AnyJobContract[]
+  readonly traceUrl: string | undefined
   readonly logger: Logger | undefined
 }
 

@@ -20,6 +20,14 @@ export function showText(text: string, maxLength: number): string {
   return characters.length > maxLength || text.length > 2 * maxLength ? `${cut}…` : cut
 }
 
+/** Text of a stranger as it stands, lines and all: cut, unseen characters but tabs and line ends written out. */
+export function showLines(text: string, maxLength: number): string {
+  const cut = text.length > maxLength ? text.slice(0, maxLength) : text
+  return cut.replace(UNSEEN, (character) =>
+    character === '\n' || character === '\t' ? character : writeOut(character),
+  )
+}
+
 /** `12,345`, or a dash when there is no number. */
 export function showNumber(value: number | null): string {
   return value === null ? NOTHING : NUMBER.format(value)

@@ -1,7 +1,7 @@
 // The result record of a finished job, read back. commit.ts writes it; docs/redis-keys.md documents it for other languages.
 import type { JsonValue, StoredError } from '../job/index.js'
 import type { KeysOfQueue, RedisClient } from '../redis/index.js'
-import { RESULT_VERSION } from './commit.js'
+import { type Committed, RESULT_VERSION } from './commit.js'
 
 interface FinishedJob {
   /** Version of the record's shape. Fields may be added within a version; unknown ones are kept as they are. */
@@ -26,6 +26,8 @@ interface FinishedJob {
 export interface CompletedResult<Value = JsonValue> extends FinishedJob {
   readonly status: 'completed'
   readonly value: Value
+  /** What its completion wrote besides this record; only where it wrote something. */
+  readonly committed?: Committed | undefined
 }
 
 export interface FailedResult extends FinishedJob {

@@ -140,6 +140,11 @@ async function useDashboard(url: string, readOnly: boolean): Promise<void> {
     const failed = (await admin.zrange('{drover:media}:media:failed', '0', '-1'))[0] ?? ''
     const reads = [
       '/',
+      '/results',
+      '/results?q=cat',
+      '/results?tag=urgent',
+      '/results?state=active',
+      `/results/media/${failed}`,
       '/audit',
       '/overview.json',
       '/readyz',
@@ -150,6 +155,9 @@ async function useDashboard(url: string, readOnly: boolean): Promise<void> {
     for (const list of lists) reads.push(`/queues/api/queues?activeQueue=media&status=${list}`)
     for (const more of ['', '/logs', '/flow']) reads.push(`/queues/api/queues/media/${failed}${more}`)
     for (const path of reads) expect([path, (await ask(at, path)).status]).toEqual([path, 200])
+    const act = { method: 'POST', headers: { origin: at } }
+    expect((await ask(at, `/results/media/${failed}/retry`, act)).status).toBe(readOnly ? 403 : 303)
+    expect((await ask(at, `/results/media/${failed}/cancel`, act)).status).toBe(readOnly ? 403 : 303)
     const changes = [
       ['POST', '/add', { name: 'resize', data: {}, options: { jobId: 'added', delay: 60_000 } }],
       ['PATCH', '/added/update-data', { jobData: { n: 2 } }],

@@ -4,7 +4,7 @@ import type { Command } from 'commander'
 import type { Logger } from 'pino'
 import type { Settings } from '../../config/index.js'
 import { createDashboard, type ProxyUserOptions } from '../../dashboard/index.js'
-import { UsageError } from '../../job/index.js'
+import { type AnyJobContract, UsageError } from '../../job/index.js'
 import { createHttpApi, type HttpApi } from '../../producer/http/index.js'
 import { describeRedis, logDurability, type RedisSettings, readServerInfo } from '../../redis/index.js'
 import { EXIT_CODES } from '../exit-codes.js'
@@ -22,7 +22,7 @@ const SETTINGS = [
   ...(['durability', 'allowVolatile', 'logLevel', 'logFormat'] as const),
 ]
 
-const NO_API = { api: undefined, jobs: undefined } as const
+const NO_API = { api: undefined, jobs: undefined, contracts: undefined } as const
 
 export const serve: Verb = {
   define(command: Command): void {
@@ -34,6 +34,7 @@ export const serve: Verb = {
         '--trust-proxy <number>',
         'how many reverse proxies in front may say who asked, and over https (default: 0)',
       )
+      .option('--trace-url <url>', 'where the trace of a job is, with {traceId} or {jobId} in it')
       .option('--proxy-user-header <name>', 'header in which a proxy that signs people in says who they are')
       .option('--proxy-groups-header <name>', 'header with their groups; one named as a role gives that role')
       .option(
@@ -61,7 +62,8 @@ SIGTERM or Ctrl-C: ends the requests that are being answered, then exits with 0.
     const logger = await createLogger(settings, out)
     const redis = redisOf(settings)
     const isReadOnly = options.readOnly === true
-    const { api, jobs } = options.api === false ? NO_API : await openApi(settings, { redis, rate, isReadOnly, logger })
+    const { api, jobs, contracts } =
+      options.api === false ? NO_API : await openApi(settings, { redis, rate, isReadOnly, logger })
     const { prefix, host, port, basePath, token } = settings
     const proxyUser = readProxyUser(options)
     try {
@@ -75,6 +77,8 @@ SIGTERM or Ctrl-C: ends the requests that are being answered, then exits with 0.
         readOnly: isReadOnly,
         trustProxy: readWhole('--trust-proxy', options.trustProxy),
         proxyUser,
+        contracts,
+        traceUrl: typeof options.traceUrl === 'string' ? options.traceUrl : undefined,
         beside: api?.router,
         logger,
       })
@@ -113,6 +117,7 @@ interface OpenApi {
   readonly api: HttpApi
   /** Names of the jobs that it enqueues: none where no job files are. */
   readonly jobs: readonly string[]
+  readonly contracts: readonly AnyJobContract[]
 }
 
 interface ApiRoom {
@@ -136,7 +141,7 @@ async function openApi(settings: Settings, { redis, rate, isReadOnly, logger }: 
     rateLimit: rate === undefined ? undefined : rate === 0 ? false : { requests: rate, per: RATE_WINDOW },
     logger,
   })
-  return { api, jobs: contracts.map(({ name }) => name) }
+  return { api, contracts, jobs: contracts.map(({ name }) => name) }
 }
 
 // It serves any Redis, as it is where people look when something is wrong, and says what that one can lose.

@@ -58,6 +58,7 @@ function show({ status: answered, html }) {
   } else {
     changeChildren(main, fresh.content)
     drawCharts()
+    showCopies()
     showTimes()
   }
   say(answered === 503 ? 'Redis down' : 'Live', answered === 503 ? 'off' : 'on')
@@ -147,7 +148,7 @@ function takeKey(event) {
   isGoing = key === 'g'
   if (link) location.assign(link.href)
   else if (key === '/') focusSearch(event)
-  else if (key === 'r') location.reload()
+  else if (key === '.') location.reload()
   else if (key === '?') document.getElementById('keys')?.showModal()
 }
 
@@ -155,9 +156,22 @@ function focusSearch(event) {
   const field = main.querySelector('[data-search]')
   event.preventDefault()
   if (field !== null) field.focus()
-  else document.querySelector('a[data-search-page]')?.click()
+  else document.querySelector('nav a[data-key="r"]')?.click()
 }
 
 function drawCharts() {
   if (document.querySelector('[data-chart]') !== null) import('./chart.js').then(({ drawAll }) => drawAll())
+}
+
+// Buttons that copy the text of another element; without this script they are not there.
+showCopies()
+document.addEventListener('click', async ({ target }) => {
+  const button = target.closest?.('[data-copy]')
+  if (!button) return
+  await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent)
+  button.textContent = 'Copied'
+})
+
+function showCopies() {
+  for (const button of document.querySelectorAll('[data-copy]')) button.hidden = false
 }

@@ -144,6 +144,8 @@ const NUMBERS: readonly [document: string, words: string, source: string, code: 
   ['docs/operations.md', 'below 80 % they enqueue', 'src/producer/store-watch.ts', 'RESUME_SHARE = 0.8'],
   ['docs/operations.md', '`WAIT`, up to 1 s', 'src/producer/replica-wait.ts', 'REPLICA_WAIT_MS = 1_000'],
   ['docs/dashboard.md', 'newest 10,000 entries', 'src/ledger/audit.ts', 'MAX_AUDIT_ENTRIES = 10_000'],
+  ['docs/dashboard.md', 'the first 1,000 of those', 'src/dashboard/jobs/find-jobs.ts', 'MAX_LOOKED_AT = 1_000'],
+  ['docs/dashboard.md', 'cut at 32 KB', 'src/dashboard/jobs/read-job.ts', 'MAX_SHOWN = 32_768'],
   ['docs/dashboard.md', 'each 2 s', 'src/dashboard/live.ts', 'EVERY_MS = 2_000'],
   ['docs/dashboard.md', '12 hours', 'src/dashboard/access/session.ts', 'SESSION_MS = 12 * 60 * 60 * 1000'],
   ['docs/operations.md', '8 to 512 visible characters', 'src/dashboard/options.ts', '{8,512}'],

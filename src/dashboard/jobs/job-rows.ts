@@ -1,0 +1,118 @@
+// One line for each job of a list: read from BullMQ's hash of the job and the first part of its result record.
+import { queueKeys, type RedisClient } from '../../redis/index.js'
+
+/** A job, and the time by which a list has it, ms since 1970; 0 where it has none. */
+export interface JobRef {
+  readonly queue: string
+  readonly id: string
+  readonly at: number
+}
+
+export interface JobRow {
+  readonly queue: string
+  readonly id: string
+  /** Null for a job of which only the id is left. */
+  readonly job: string | null
+  /** As BullMQ 6 names states, or `unfinished` where its place was not looked for, or `gone`. */
+  readonly state: string
+  readonly enqueuedAt: number | null
+  readonly startedAt: number | null
+  readonly finishedAt: number | null
+  readonly attempts: number
+  readonly tags: readonly string[]
+  /** The beginning of the result or the error. */
+  readonly summary: string | null
+}
+
+const FIELDS = ['name', 'timestamp', 'processedOn', 'finishedOn', 'atm', 'failedReason', 'opts'] as const
+/** Bytes of a result that a line is made from: its head has id, job and queue before the value. */
+const HEAD_BYTES = 700
+const MAX_OPTIONS = 8_192
+
+/** Names the place of a job in a list that is sorted by time. */
+export function rowKey({ at, queue, id }: JobRef): string {
+  return `${at}.${queue}/${id}`
+}
+
+/** The rows in the order of `refs`, one round trip per queue. */
+export async function readRows(client: RedisClient, prefix: string, refs: readonly JobRef[]): Promise<JobRow[]> {
+  const queues = [...new Set(refs.map(({ queue }) => queue))]
+  const rows = new Map<string, JobRow>()
+  await Promise.all(
+    queues.map(async (queue) => {
+      const keys = queueKeys(prefix, queue)
+      const own = refs.filter((ref) => ref.queue === queue)
+      const look = client.pipeline()
+      for (const { id } of own) {
+        look
+          .hmget(keys.bullBase + id, ...FIELDS)
+          .getrange(keys.result(id), 0, HEAD_BYTES)
+          .zscore(`${keys.bullBase}failed`, id)
+          .lpos(`${keys.bullBase}active`, id)
+      }
+      const replies = unpack(await look.exec())
+      for (const [index, ref] of own.entries())
+        rows.set(rowKey(ref), rowOf(ref, replies.slice(4 * index, 4 * index + 4)))
+    }),
+  )
+  return refs.flatMap((ref) => rows.get(rowKey(ref)) ?? [])
+}
+
+function rowOf({ queue, id }: JobRef, [hash, head, failedAt, place]: readonly unknown[]): JobRow {
+  const [name, timestamp, processedOn, finishedOn, atm, failedReason, opts] = (hash ?? []) as (string | null)[]
+  const text = typeof head === 'string' ? head : ''
+  const isFinished = finishedOn != null
+  const ended = failedAt === null ? 'completed' : 'failed'
+  const state =
+    name == null ? (statusOf(text) ?? 'gone') : isFinished ? ended : place === null ? 'unfinished' : 'active'
+  return {
+    queue,
+    id,
+    job: name ?? fieldOf(text, 'job'),
+    state,
+    enqueuedAt: numberOf(timestamp),
+    startedAt: numberOf(processedOn),
+    finishedAt: numberOf(finishedOn),
+    attempts: Number(atm ?? 0),
+    tags: tagsOf(opts),
+    summary: state === 'completed' ? valueIn(text) : state === 'failed' ? (failedReason ?? valueIn(text)) : null,
+  }
+}
+
+// The record begins with v, id, job, queue, status, and then the value or the error: commit.ts writes it so.
+function statusOf(head: string): string | undefined {
+  return /"status":"(completed|failed)"/.exec(head)?.[1]
+}
+
+function fieldOf(head: string, field: string): string | null {
+  return new RegExp(`"${field}":"([\\w.:-]{1,128})"`).exec(head)?.[1] ?? null
+}
+
+function valueIn(head: string): string | null {
+  const match = /"status":"\w+","(?:value|error)":(.*)$/s.exec(head)
+  return match?.[1]?.replace(/,"attempts":\d+,"enqueuedAt":.*$/s, '') ?? null
+}
+
+function numberOf(text: string | null | undefined): number | null {
+  return text == null || !Number.isFinite(Number(text)) ? null : Number(text)
+}
+
+function tagsOf(opts: string | null | undefined): readonly string[] {
+  if (opts == null || opts.length > MAX_OPTIONS || !opts.includes('"tags"')) return []
+  try {
+    const { tags } = JSON.parse(opts) as { tags?: unknown }
+    return Array.isArray(tags) ? tags.map(String) : []
+  } catch {
+    // Another program wrote the options: they have no tags of ours.
+    return []
+  }
+}
+
+export function unpack(replies: [Error | null, unknown][] | null): unknown[] {
+  return (replies ?? []).map(([error, value]) => {
+    // A key of another type, which another program wrote, reads as one that is not there.
+    if (error?.message.startsWith('WRONGTYPE')) return null
+    if (error) throw error
+    return value
+  })
+}

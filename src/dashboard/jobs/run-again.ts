@@ -1,0 +1,52 @@
+// Runs a job again as a new one, with an input that a person edited: checked by the contract where it is known, and stored
+// as the first one was, without what ties that one to others.
+import { type AnyJobContract, encodeInput, encodeJson, InvalidInputError, newJobId } from '../../job/index.js'
+import { newStoredJob, planQueueing } from '../../ledger/index.js'
+import type { JobRooms } from './job-rooms.js'
+import type { JobDetails } from './read-job.js'
+
+/** Options that are of how a job runs, not of which job it is or what waits for it. */
+const KEPT_OPTIONS = ['attempts', 'backoff', 'stackTraceLimit', 'priority', 'keepResult', 'version', 'tags'] as const
+
+/** What a contract allows by default. */
+const UNKNOWN_JOB = { maxBytes: 262_144, what: 'input' } as const
+
+/**
+ * The id of the new job.
+ * @throws InvalidInputError for text that is no JSON and for what the contract refuses, TooLargeError
+ */
+export async function runAgain(
+  rooms: JobRooms,
+  contracts: readonly AnyJobContract[],
+  { job, queue, options }: Pick<JobDetails, 'job' | 'queue' | 'options'>,
+  text: string,
+): Promise<string> {
+  const value = parse(job, text)
+  const contract = contractOf(contracts, job, queue)
+  const input = contract === undefined ? encodeJson(value, UNKNOWN_JOB) : await encodeInput(contract, value)
+  const id = newJobId()
+  const stored = Object.fromEntries(KEPT_OPTIONS.flatMap((name) => (name in options ? [[name, options[name]]] : [])))
+  const planned = contract === undefined ? stored : { ...stored, ...planQueueing(contract, undefined, Date.now()) }
+  const { tags } = planned as { tags?: unknown }
+  const rules = Array.isArray(tags) ? { tags: tags.map(String) } : undefined
+  const entry = newStoredJob(job, id, input, planned, Date.now())
+  await rooms.backend(queue).addRuled([{ jobId: id, job: { ...entry, rules: rules ?? {} } }])
+  return id
+}
+
+export function contractOf(
+  contracts: readonly AnyJobContract[],
+  job: string,
+  queue: string,
+): AnyJobContract | undefined {
+  return contracts.find((contract) => contract.name === job && contract.queue === queue)
+}
+
+function parse(job: string, text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    const why = error instanceof Error ? error.message.slice(0, 200) : ''
+    throw new InvalidInputError(job, [{ path: '$', message: `is not JSON: ${why}` }], { cause: error })
+  }
+}

@@ -1,0 +1,117 @@
+// The page of one job: what happened when, what went in and came out, and what may be done with it. It follows the job
+// while it runs. What is in its side parts is in job-parts.ts; what its buttons do is in job-actions.ts.
+import { isQueueName } from '../../job/index.js'
+import { type Html, html } from '../html.js'
+import { type JobDetails, MAX_LOG_LINES, readJob } from '../jobs/read-job.js'
+import { showAgo, showDuration, showNumber, showText } from '../show.js'
+import type { Asked, Shown } from '../view.js'
+import { BOARD_PATH } from '../visit.js'
+import { attemptsSection, committedSection, facts, keysSection, programSection } from './job-parts.js'
+import { jobPath } from './results.js'
+import { layOut, textBlock } from './text-block.js'
+
+/** Ids of Drover, and those that BullMQ gives itself. */
+export const ANY_ID = /^[A-Za-z0-9_.:-]{1,160}$/
+
+export const DONE_WORDS: Readonly<Record<string, string>> = {
+  retry: 'It is in its queue again and will run and commit once more.',
+  cancel: 'It was cancelled: it has failed with CancelledError, or its worker aborts it within about a second.',
+  run: 'This is the new job.',
+}
+
+export async function jobView(asked: Asked): Promise<Shown> {
+  const { shared, base, params, query, nowMs } = asked
+  const { queue = '', id = '' } = params
+  const job = isQueueName(queue) && ANY_ID.test(id) ? await readJob(shared.client, shared.prefix, queue, id) : undefined
+  if (job === undefined) return missing(base, queue, id)
+  const done = DONE_WORDS[query.get('done') ?? '']
+  const own = `${base}${jobPath(queue, id)}`
+  return {
+    title: `Job ${showText(id, 60)}`,
+    current: 'results',
+    main: html`<nav class="crumbs" aria-label="Where this is"><a href="${base}/results">Results</a> /
+<a href="${base}${BOARD_PATH}/queue/${encodeURIComponent(queue)}">${queue}</a></nav>
+<div class="job-head"><h1>${showText(id, 160)}</h1><span class="badge ${job.state}">${job.state}</span>
+<span>${showText(job.job, 128)}</span>${actions(asked, job, own)}</div>
+${done !== undefined && html`<p class="notice good" role="status">${done}</p>`}
+${job.isCancelling && html`<p class="notice">It is being cancelled: its worker aborts it, and nothing that it staged is written.</p>`}
+${facts(job, { shared, nowMs })}
+<div class="columns"><div>
+${errorBlock(job)}
+${job.result?.status === 'completed' && textBlock({ id: 'result', title: 'Result', text: layOut(JSON.stringify(job.result.value)), bytes: job.resultText?.bytes, raw: `${own}/raw/result` })}
+${job.result === undefined && job.resultText && textBlock({ id: 'result', title: 'Result record', ...job.resultText, raw: `${own}/raw/result` })}
+${job.input ? textBlock({ id: 'input', title: 'Input', ...job.input, text: layOut(job.input.text), raw: `${own}/raw/input` }) : html`<section class="card"><h2>Input</h2><p class="empty">BullMQ no longer keeps the job, so its input is gone. Its result is kept until its own time is over.</p></section>`}
+</div><div>
+${timeline(job, nowMs)}
+${attemptsSection(job, nowMs)}
+${progressBlock(job)}
+${logsBlock(job, own)}
+${committedSection(job)}
+${keysSection(job, shared.redis)}
+${programSection(job)}
+</div></div>`,
+  }
+}
+
+function missing(base: string, queue: string, id: string): Shown {
+  return {
+    title: 'No such job',
+    current: 'results',
+    status: 404,
+    main: html`<section class="card narrow"><h1>Nothing here</h1>
+<p>Queue ${showText(queue, 64)} has no job ${showText(id, 160)}, and no result of it. BullMQ removes old finished jobs; results are
+kept for their own time, by default 24 h.</p><p><a href="${base}/results">Search for another</a></p></section>`,
+  }
+}
+
+function actions({ may }: Asked, { state, isKept, isCancelling, input }: JobDetails, own: string): Html | undefined {
+  if (!may('operator') || !isKept) return undefined
+  const isFinished = state === 'completed' || state === 'failed'
+  const button = (action: string, label: string) =>
+    html`<form method="post" action="${own}/${action}"><button type="submit">${label}</button></form>`
+  return html`<div class="actions">${isFinished && button('retry', 'Retry')}${!isFinished && !isCancelling && button('cancel', 'Cancel')}${
+    input && html`<a class="button" href="${own}/edit">Run again with edits…</a>`
+  }</div>`
+}
+
+function errorBlock({ state, result, failedReason }: JobDetails): Html | undefined {
+  if (result?.status === 'failed') {
+    const { name, message, stack } = result.error
+    return textBlock({
+      id: 'error',
+      title: 'Error',
+      text: stack?.includes(message) ? stack : `${name}: ${message}\n${stack ?? ''}`,
+    })
+  }
+  // What an earlier attempt failed with stays in BullMQ's hash when a later one completes.
+  if (state !== 'failed' || !failedReason) return undefined
+  return textBlock({ id: 'error', title: 'Error', text: failedReason })
+}
+
+function progressBlock({ progress }: JobDetails): Html | undefined {
+  if (progress === null || progress === '0' || progress === 'null') return undefined
+  return textBlock({ id: 'progress', title: 'Progress', text: layOut(progress) })
+}
+
+function logsBlock({ logs, logCount }: JobDetails, own: string): Html | undefined {
+  if (logCount === 0) return undefined
+  const title = logCount > MAX_LOG_LINES ? `Logs, the last ${MAX_LOG_LINES} of ${showNumber(logCount)} lines` : 'Logs'
+  const text = logs.map((line) => (line.length > 2_000 ? `${line.slice(0, 2_000)}…` : line)).join('\n')
+  return textBlock({ id: 'logs', title, text, raw: `${own}/raw/logs` })
+}
+
+function timeline({ enqueuedAt, delayMs, startedAt, finishedAt, state, worker }: JobDetails, nowMs: number): Html {
+  const steps: { readonly at: number; readonly text: string; readonly tone?: string }[] = []
+  if (enqueuedAt !== null) steps.push({ at: enqueuedAt, text: 'enqueued' })
+  if (enqueuedAt !== null && delayMs > 0) steps.push({ at: enqueuedAt + delayMs, text: 'may start' })
+  if (startedAt !== null)
+    steps.push({ at: startedAt, text: worker === null ? 'last started' : `last started by ${showText(worker, 80)}` })
+  if (finishedAt !== null) steps.push({ at: finishedAt, text: state, tone: state })
+  return html`<section class="card" id="timeline"><h2>Time line</h2><ol class="timeline">${steps.map(
+    ({ at, text, tone }, index) =>
+      html`<li${tone && html` class="${tone}"`}><span>${text}</span> ${showAgo(at, nowMs)}${
+        index > 0 &&
+        html` <span class="muted">after ${showDuration(Math.max(0, at - (steps[index - 1]?.at ?? at)))}</span>`
+      }</li>`,
+  )}</ol></section>`
+}

@@ -1,0 +1,166 @@
+// The search for jobs: by id or idempotency key, job name, state, tag and time. The whole search is in the address.
+import { isJobName, isQueueName } from '../../job/index.js'
+import { type Html, html } from '../html.js'
+import {
+  type Found,
+  findById,
+  findJobs,
+  SEARCH_STATES,
+  type SearchState,
+  UNFINISHED_STATES,
+} from '../jobs/find-jobs.js'
+import type { JobRow } from '../jobs/job-rows.js'
+import { showAgo, showDuration, showNumber, showText } from '../show.js'
+import type { Asked, Shown } from '../view.js'
+
+const SPANS = { '1h': 3_600_000, '6h': 21_600_000, '24h': 86_400_000, '7d': 604_800_000 } as const
+/** What ids and idempotency keys are made of. */
+const ID_OR_KEY = /^[\w.:@/+=-]{1,256}$/
+const TAG = /^[^\p{Cc}]{1,128}$/u
+const BEFORE = /^\d{1,16}\.[\w.-]{1,64}\/\S{1,256}$/
+
+interface Form {
+  readonly q: string
+  readonly queue: string
+  readonly job: string
+  readonly state: SearchState
+  readonly tag: string
+  readonly since: string
+  readonly before: string | undefined
+}
+
+export async function resultsView({ shared, base, query, nowMs }: Asked): Promise<Shown> {
+  const { client, prefix } = shared
+  const names = await shared.jobNames.read()
+  const form = readForm(query)
+  const found = await search(form)
+  return {
+    title: 'Results',
+    current: 'results',
+    main: html`<h1>Results</h1>
+${searchForm(base, form, names)}
+<section class="card" aria-label="Jobs found">
+${found.rows.length === 0 ? html`<p class="empty">${emptyText(form, names.size)}</p>` : table(base, found.rows, nowMs)}
+</section>
+<p class="pager">${form.before !== undefined && html`<a href="${base}/results?${queryOf(form, undefined)}">Newest</a>`}
+${found.next !== undefined && html`<a rel="next" href="${base}/results?${queryOf(form, found.next)}">Older</a>`}</p>
+<p class="muted">${coverage(form, found)}</p>`,
+  }
+
+  async function search({ q, queue, job, state, tag, since, before }: Form): Promise<Found> {
+    const within = queue === '' ? names : new Map([[queue, names.get(queue) ?? []]])
+    if (q !== '') {
+      const rows = ID_OR_KEY.test(q) ? await findById(client, prefix, q, within) : []
+      return { rows, next: undefined, lookedAt: undefined }
+    }
+    const queues = [...within]
+      .filter(([, jobs]) => job === '' || queue !== '' || jobs.includes(job))
+      .map(([name]) => name)
+    const sinceMs = isSpan(since) ? nowMs - SPANS[since] : 0
+    return findJobs(client, prefix, { queues, job: job || undefined, state, tag: tag || undefined, sinceMs, before })
+  }
+}
+
+// What is no value of its field is left out, as is what nobody gave.
+function readForm(query: Asked['query']): Form {
+  const of = (name: string) => query.get(name)?.trim() ?? ''
+  const state = of('state')
+  const before = of('before')
+  return {
+    q: of('q'),
+    queue: isQueueName(of('queue')) ? of('queue') : '',
+    job: isJobName(of('job')) ? of('job') : '',
+    state: SEARCH_STATES.find((each) => each === state) ?? 'finished',
+    tag: TAG.test(of('tag')) ? of('tag') : '',
+    since: isSpan(of('since')) ? of('since') : '',
+    before: BEFORE.test(before) ? before : undefined,
+  }
+}
+
+function isSpan(text: string): text is keyof typeof SPANS {
+  return Object.hasOwn(SPANS, text)
+}
+
+function queryOf({ q, queue, job, state, tag, since }: Form, before: string | undefined): string {
+  const values = { q, queue, job, state: state === 'finished' ? '' : state, tag, since, before: before ?? '' }
+  return new URLSearchParams(Object.entries(values).filter(([, value]) => value !== '')).toString()
+}
+
+function searchForm(base: string, form: Form, names: ReadonlyMap<string, readonly string[]>): Html {
+  const jobs = [...new Set([...names.values()].flat())].sort()
+  return html`<form class="search" method="get" action="${base}/results" role="search">
+<label class="grow">Id or idempotency key<input name="q" type="search" value="${form.q}" data-search maxlength="256" placeholder="a1f…"></label>
+${select('queue', 'Queue', form.queue, [['', 'all'], ...[...names.keys()].map((name) => [name, name] as const)])}
+<label>Job<input name="job" list="jobs" value="${form.job}" placeholder="all" maxlength="128"></label>
+<datalist id="jobs">${jobs.map((job) => html`<option value="${job}"></option>`)}</datalist>
+${select(
+  'state',
+  'State',
+  form.state,
+  SEARCH_STATES.map((state) => [state, state] as const),
+)}
+<label>Tag<input name="tag" value="${form.tag}" maxlength="128" placeholder="any"></label>
+${select('since', 'Time', form.since, [['', 'any'], ...Object.keys(SPANS).map((span) => [span, `last ${span}`] as const)])}
+<button type="submit" class="primary">Search</button>
+</form>`
+}
+
+function select(name: string, label: string, chosen: string, options: readonly (readonly [string, string])[]): Html {
+  return html`<label>${label}<select name="${name}">${options.map(
+    ([value, text]) => html`<option value="${value}"${value === chosen && html` selected`}>${text}</option>`,
+  )}</select></label>`
+}
+
+function emptyText({ q, before }: Form, queueCount: number): string {
+  if (queueCount === 0) return 'No queue yet. Enqueue a job with drover enqueue: it then shows here.'
+  if (q !== '')
+    return 'No job of this id, none that holds this idempotency key, and no result of it, in the queues searched.'
+  return before === undefined ? 'No job matches.' : 'There is nothing older.'
+}
+
+/** What the search covers, in words: nobody shall take "not found" for "not there". */
+function coverage({ q, state, tag, job }: Form, { lookedAt }: Found): string {
+  if (q !== '')
+    return 'Looked for the job, for its result where BullMQ no longer keeps the job, and for idempotency keys of every job name that has finished once.'
+  const isUnfinished = UNFINISHED_STATES.some((each) => each === state)
+  const list =
+    tag !== ''
+      ? 'Tags know the newest 10,000 jobs of the last 30 days of each queue, by the time of their enqueue.'
+      : isUnfinished
+        ? 'The jobs of each queue that come next. All of them are under Queues.'
+        : 'Finished jobs that BullMQ still keeps, by default the newest 100 completed and 10,000 failed of each queue. A result that outlives its job is found by its id.'
+  return job === '' || lookedAt === undefined
+    ? list
+    : `${list} The job name was looked for in the first ${showNumber(lookedAt)} of them.`
+}
+
+function table(base: string, rows: readonly JobRow[], nowMs: number): Html {
+  return html`<div class="scroll"><table id="jobs-found">
+<thead><tr><th scope="col">id</th><th scope="col">job</th><th scope="col">queue</th><th scope="col">state</th>
+<th scope="col" class="number">wait</th><th scope="col" class="number">run</th><th scope="col" class="number">attempts</th>
+<th scope="col">when</th><th scope="col">result or error</th></tr></thead>
+<tbody>${rows.map((row) => tableRow(base, row, nowMs))}</tbody></table></div>`
+}
+
+function tableRow(base: string, row: JobRow, nowMs: number): Html {
+  const { queue, id, job, state, enqueuedAt, startedAt, finishedAt, attempts, tags, summary } = row
+  const waitMs = startedAt !== null && enqueuedAt !== null ? Math.max(0, startedAt - enqueuedAt) : null
+  const runMs = startedAt !== null && finishedAt !== null ? Math.max(0, finishedAt - startedAt) : null
+  const at = finishedAt ?? enqueuedAt
+  return html`<tr>
+<th scope="row" class="id"><a href="${base}${jobPath(queue, id)}" title="${showText(id, 256)}">${showText(id, 36)}</a></th>
+<td>${job === null ? '–' : showText(job, 128)}${tags.slice(0, 3).map((tag) => html` <span class="tag">${showText(tag, 40)}</span>`)}</td>
+<td>${queue}</td>
+<td><span class="badge ${state}">${state}</span></td>
+<td class="number" data-label="wait">${showDuration(waitMs)}</td>
+<td class="number" data-label="run">${showDuration(runMs)}</td>
+<td class="number" data-label="attempts">${attempts === 0 ? '–' : showNumber(attempts)}</td>
+<td>${at === null ? '–' : showAgo(at, nowMs)}</td>
+<td class="summary wide"><code>${summary === null ? '' : showText(summary, 120)}</code></td>
+</tr>`
+}
+
+/** Path of a job's page, below the base. */
+export function jobPath(queue: string, id: string): string {
+  return `/results/${encodeURIComponent(queue)}/${encodeURIComponent(id)}`
+}
