@@ -23,6 +23,8 @@ export interface Encryption {
   readonly onEnqueue: EnqueueMiddleware
   /** For `createWorker({ middleware })`. */
   readonly onRun: RunMiddleware
+  /** For `defineMiddleware({ openInput })`: `drover check` and the schedules of job files read stored inputs by it. */
+  openInput(contract: { readonly queue: string; readonly name: string }, stored: unknown): unknown
   /** The `value` of a result as the handler returned it; one that was never sealed comes back as it is. */
   openResult(queue: string, job: string, value: unknown): unknown
 }
@@ -70,6 +72,7 @@ export function createEncryption({ current, keys }: KeyRing): Encryption {
       await next()
       if (call.resultText !== undefined) call.resultText = seal(`result ${place}`, call.resultText)
     },
+    openInput: ({ queue, name }, stored) => open(`input ${queue} ${name}`, stored),
     openResult: (queue, job, value) => open(`result ${queue} ${job}`, value),
   }
 }

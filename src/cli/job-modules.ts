@@ -1,8 +1,8 @@
 // What job files export: the handlers a worker runs, and the contracts that jobs are enqueued by.
 import { type LoadedModule, loadModules } from '../config/index.js'
 import { type AnyJobContract, ConfigError, isJobContract, suggest, UnknownJobError, UsageError } from '../job/index.js'
-import { isSchedule, type Schedule } from '../ledger/index.js'
-import { type Handler, isHandler, locateHandler } from '../worker/index.js'
+import { type InputOpener, isSchedule, type Schedule, type StoringMiddleware } from '../ledger/index.js'
+import { type Handler, isHandler, isJobMiddleware, locateHandler, type RunMiddleware } from '../worker/index.js'
 
 interface Found<Kind> {
   readonly value: Kind
@@ -74,6 +74,36 @@ export async function loadContracts(globs: readonly string[], cwd: string): Prom
 export async function loadSchedules(globs: readonly string[], cwd: string): Promise<Schedule[]> {
   const modules = await loadModules(globs, cwd)
   return findExports(modules, (value) => (isSchedule(value) ? value : undefined)).map(({ value }) => value)
+}
+
+/** Every middleware among the exports of the job files, in their order; none where no file matches. */
+export async function loadMiddleware(globs: readonly string[], cwd: string): Promise<LoadedMiddleware> {
+  let modules: LoadedModule[]
+  try {
+    modules = await loadModules(globs, cwd)
+  } catch (error) {
+    if (error instanceof ConfigError) return { enqueue: [], run: [], open: undefined }
+    throw error
+  }
+  const all = findExports(modules, (value) => (isJobMiddleware(value) ? value : undefined)).map(({ value }) => value)
+  const openers = all.flatMap(({ openInput }) => openInput ?? [])
+  // The first is the outermost, so that what it stored is opened first.
+  const open: InputOpener = async (contract, stored) => {
+    let input = stored
+    for (const opener of openers) input = await opener(contract, input)
+    return input
+  }
+  return {
+    enqueue: all.flatMap(({ enqueue }) => enqueue ?? []),
+    run: all.flatMap(({ run }) => run ?? []),
+    open: openers.length === 0 ? undefined : open,
+  }
+}
+
+export interface LoadedMiddleware {
+  readonly enqueue: readonly StoringMiddleware[]
+  readonly run: readonly RunMiddleware[]
+  readonly open: InputOpener | undefined
 }
 
 function contractOf(value: unknown): AnyJobContract | undefined {

@@ -201,5 +201,6 @@ export {
   type StoredOptions,
   withLimit,
 } from './stored-job.js'
+export { type InputOpener, type StoringCall, type StoringMiddleware, textThrough } from './stored-text.js'
 export { listTags, readTagged, type TaggedJob, type TaggedPage } from './tags.js'
 export { type JobTotals, parseTotals, readTotals } from './totals.js'

@@ -63,7 +63,7 @@ export interface ProducerOptions {
   readonly durability?: Durability | undefined
   /** True: also enqueue in a Redis that can lose every job. Default: DROVER_ALLOW_VOLATILE, else false. */
   readonly allowVolatile?: boolean | undefined
-  /** Functions around each enqueue, the first outermost: see docs/middleware.md. Default: none, at no cost. */
+  /** Functions around each enqueue, also of batches, flows and schedules, the first outermost: see docs/middleware.md. Default: none, at no cost. */
   readonly middleware?: readonly EnqueueMiddleware[] | undefined
 }
 
@@ -171,10 +171,16 @@ class OpenProducer implements Producer {
     this.jobs = new ProducerJobs(this.#gate, prefix, this.#queues)
     this.errors = new ProducerErrors(this.#gate, prefix, this.#queues)
     this.queues = new ProducerQueues(this.#gate, prefix, this.#queues)
-    this.batches = new ProducerBatches(this.#gate, prefix, this.#queues, this as unknown as BatchEnqueue)
-    this.flows = new ProducerFlows(this.#gate, prefix, this.#queues)
+    this.batches = new ProducerBatches(
+      this.#gate,
+      prefix,
+      this.#queues,
+      this as unknown as BatchEnqueue,
+      this.#middleware,
+    )
+    this.flows = new ProducerFlows(this.#gate, prefix, this.#queues, this.#middleware)
+    this.schedules = new ProducerSchedules(this.#gate, prefix, this.#queues, this.#middleware)
     this.limits = new ProducerLimits(this.#gate, prefix)
-    this.schedules = new ProducerSchedules(this.#gate, prefix, this.#queues)
     this.cache = new ProducerCache(this.#gate, prefix)
   }
 

@@ -23,6 +23,8 @@ import {
   planQueueing,
   readBatch,
   type StagedJob,
+  type StoringMiddleware,
+  textThrough,
   withLimit,
 } from '../ledger/index.js'
 import { checkJobId, checkQueueName, queueKeys } from '../redis/index.js'
@@ -67,8 +69,16 @@ export class ProducerBatches {
   readonly #prefix: string
   readonly #queues: BullQueues
   readonly #enqueue: BatchEnqueue
+  readonly #middleware: readonly StoringMiddleware[] | undefined
 
-  constructor(gate: RedisGate, prefix: string, queues: BullQueues, enqueue: BatchEnqueue) {
+  constructor(
+    gate: RedisGate,
+    prefix: string,
+    queues: BullQueues,
+    enqueue: BatchEnqueue,
+    middleware?: readonly StoringMiddleware[],
+  ) {
+    this.#middleware = middleware
     this.#gate = gate
     this.#prefix = prefix
     this.#queues = queues
@@ -131,7 +141,8 @@ export class ProducerBatches {
     }
     checkJobId(jobId)
     const now = Date.now()
-    const text = await encodeInput(contract, input)
+    const inputText = await encodeInput(contract, input)
+    const text = await textThrough(this.#middleware, { contract, id: jobId, input, inputText })
     this.#queues.get(contract.queue).list()
     const stored = withLimit(contract, planQueueing(contract, undefined, now), input)
     const job = newStoredJob(contract.name, jobId, text, stored, now)

@@ -21,6 +21,8 @@ import {
   type QueueingOptions,
   type StagedJob,
   type StoredOptions,
+  type StoringMiddleware,
+  textThrough,
   withLimit,
 } from '../ledger/index.js'
 import { checkJobId } from '../redis/index.js'
@@ -63,11 +65,13 @@ export class ProducerFlows {
   readonly #gate: RedisGate
   readonly #prefix: string
   readonly #queues: BullQueues
+  readonly #middleware: readonly StoringMiddleware[] | undefined
 
-  constructor(gate: RedisGate, prefix: string, queues: BullQueues) {
+  constructor(gate: RedisGate, prefix: string, queues: BullQueues, middleware?: readonly StoringMiddleware[]) {
     this.#gate = gate
     this.#prefix = prefix
     this.#queues = queues
+    this.#middleware = middleware
   }
 
   /**
@@ -114,7 +118,8 @@ export class ProducerFlows {
     const { job: contract, input, after = [], options } = jobs[name] as FlowJob
     const now = Date.now()
     const jobId = `${id}.${name}`
-    const text = await encodeInput(contract, input)
+    const inputText = await encodeInput(contract, input)
+    const text = await textThrough(this.#middleware, { contract, id: jobId, input, options, inputText })
     const needs = after.map((each) => [each, { queue: jobs[each]?.job.queue ?? '', id: `${id}.${each}` }] as const)
     const followers = Object.keys(jobs).filter((other) => jobs[other]?.after?.includes(name))
     const stored: StoredOptions = {

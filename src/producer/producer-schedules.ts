@@ -12,6 +12,7 @@ import {
   type Schedule,
   type ScheduleRecord,
   type SetOutcome,
+  type StoringMiddleware,
   setSchedule,
   specOf,
 } from '../ledger/index.js'
@@ -28,11 +29,13 @@ export class ProducerSchedules {
   readonly #gate: RedisGate
   readonly #prefix: string
   readonly #queues: BullQueues
+  readonly #middleware: readonly StoringMiddleware[] | undefined
 
-  constructor(gate: RedisGate, prefix: string, queues: BullQueues) {
+  constructor(gate: RedisGate, prefix: string, queues: BullQueues, middleware?: readonly StoringMiddleware[]) {
     this.#gate = gate
     this.#prefix = prefix
     this.#queues = queues
+    this.#middleware = middleware
   }
 
   /**
@@ -43,7 +46,7 @@ export class ProducerSchedules {
   async set(schedule: Schedule): Promise<SetOutcome> {
     if (!isSchedule(schedule)) throw new InvalidOptionError('schedule', 'what defineSchedule returned', schedule)
     const { name, contract } = schedule
-    const spec = await specOf(schedule)
+    const spec = await specOf(schedule, this.#middleware)
     const keys = queueKeys(this.#prefix, contract.queue)
     return this.#gate.run('the change of a schedule', async () => {
       const outcome = await setSchedule(this.#gate.client, keys, { name, spec, origin: 'api' })

@@ -1,5 +1,6 @@
 // What an attempt is given: its job, and the worker's part that it runs in.
 import type { Logger } from 'pino'
+import type { StoringMiddleware } from '../ledger/index.js'
 import type { KeysOfQueue } from '../redis/index.js'
 import type { Needs, ReadResult } from './dependencies.js'
 import type { QueueChildren } from './isolated/queue-children.js'
@@ -43,6 +44,7 @@ export interface AttemptRoom {
   readonly middleware?: readonly RunMiddleware[] | undefined
   /** What a run keeps between its attempts, by the job's id and the token of its lock. */
   readonly openKept?: ((id: string, token: string) => KeptStore) | undefined
+  readonly enqueueMiddleware?: readonly StoringMiddleware[] | undefined
   /** Not there in an isolated handler, which has no Redis. */
   readonly readResult?: ReadResult | undefined
 }

@@ -1,8 +1,17 @@
 // The door of the worker side: connects, checks the server, keeps the schedules, and starts a worker.
 // running-worker.ts is that worker; queue-worker.ts runs one queue; attempt.ts runs one attempt.
 import { type Logger, pino } from 'pino'
-import { KeyVersionError, RedisFullError } from '../job/index.js'
-import { attachLedger, RESULT_VERSION, removeOtherSchedules, setSchedule, specOf } from '../ledger/index.js'
+import { canonicalJson, decodeJson, KeyVersionError, RedisFullError } from '../job/index.js'
+import {
+  attachLedger,
+  RESULT_VERSION,
+  readSchedule,
+  removeOtherSchedules,
+  type Schedule,
+  type ScheduleSpec,
+  setSchedule,
+  specOf,
+} from '../ledger/index.js'
 import {
   clientAddress,
   connectOnce,
@@ -12,6 +21,7 @@ import {
   DEFAULT_REDIS,
   type DurabilityDemand,
   judgeDurability,
+  type KeysOfQueue,
   logDurability,
   maskRedisError,
   parseRedisUrl,
@@ -119,10 +129,33 @@ async function keepSchedules(client: RedisClient, options: CheckedWorkerOptions,
     const keys = queueKeys(options.prefix, queue)
     for (const schedule of schedules) {
       const { name } = schedule
-      const outcome = await setSchedule(client, keys, { name, spec: await specOf(schedule), origin: 'code' })
+      const spec = await specKept(client, keys, schedule, options)
+      const outcome = await setSchedule(client, keys, { name, spec, origin: 'code' })
       if (outcome !== 'unchanged') logger.info({ queue, schedule: name }, `schedule ${outcome}`)
     }
     const removed = await removeOtherSchedules(client, keys, new Set(schedules.map(({ name }) => name)))
     for (const name of removed) logger.info({ queue, schedule: name }, 'schedule removed: no code has it')
   }
+}
+
+/** What is to be kept of it; with its stored input where that is still the same, as a text sealed anew would be another. */
+async function specKept(
+  client: RedisClient,
+  keys: KeysOfQueue,
+  schedule: Schedule,
+  { enqueueMiddleware, openInput }: CheckedWorkerOptions,
+): Promise<ScheduleSpec> {
+  if (enqueueMiddleware === undefined) return specOf(schedule)
+  const plain = await specOf(schedule)
+  const kept = await readSchedule(client, keys, schedule.name)
+  if (kept !== undefined && openInput !== undefined) {
+    try {
+      const opened = await openInput(schedule.contract, decodeJson(kept.spec.input))
+      const isSame = canonicalJson(JSON.stringify(opened)) === canonicalJson(plain.input)
+      if (isSame && kept.spec.input !== plain.input) return { ...plain, input: kept.spec.input }
+    } catch {
+      // What does not open, or is no JSON, is set anew.
+    }
+  }
+  return specOf(schedule, enqueueMiddleware)
 }

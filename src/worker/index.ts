@@ -10,6 +10,7 @@ export {
 } from './batch/handle-batch.js'
 export type { JobContext, JobLog, JobLogger, StagedCounter } from './context.js'
 export { createWorker } from './create-worker.js'
+export { defineMiddleware, isJobMiddleware, type JobMiddleware } from './define-middleware.js'
 export { type CommandOptions, handleCommand } from './foreign-command.js'
 export { type Handler, type HandlerFunction, handle, isHandler, locateHandler } from './handle.js'
 export { type HealthServer, type HealthServerOptions, startHealthServer } from './health/health-server.js'

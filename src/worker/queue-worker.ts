@@ -70,6 +70,7 @@ export class QueueWorker {
       addLog: (id, line) => this.#backend.addLog(id, line, KEEP_LOG_LINES),
       children: this.#children,
       middleware: settings.middleware,
+      enqueueMiddleware: settings.enqueueMiddleware,
       leftBehind: this.#leftBehind,
       openKept: createKeptStores(client, keys),
       readResult: (queue, id) => readResult(client, queueKeys(settings.prefix, queue), id),

@@ -10,7 +10,16 @@ import {
   newJobId,
   refuseUnknown,
 } from '../job/index.js'
-import { newStoredJob, planQueueing, type QueueingOptions, type StagedJob, withLimit } from '../ledger/index.js'
+import {
+  type CompletedOutcome,
+  newStoredJob,
+  planQueueing,
+  type QueueingOptions,
+  type StagedJob,
+  type StoringMiddleware,
+  textThrough,
+  withLimit,
+} from '../ledger/index.js'
 import { checkJobId } from '../redis/index.js'
 
 /** Most jobs of one attempt, and the most characters of all their inputs: each takes Redis about 60 us in the commit. */
@@ -35,6 +44,7 @@ export interface StagingRoom {
   readonly queue: string
   /** On a cluster a commit reaches one slot only: that of its own queue. */
   readonly cluster: boolean
+  readonly enqueueMiddleware?: readonly StoringMiddleware[] | undefined
 }
 
 export class StagedJobs {
@@ -66,7 +76,12 @@ export class StagedJobs {
       const jobId = options.id ?? newJobId()
       const stored = withLimit(contract, planQueueing(contract, options, timestamp), input)
       const encoded = encodeInput(contract, input)
-      const text = typeof encoded === 'string' ? encoded : await encoded
+      const inputText = typeof encoded === 'string' ? encoded : await encoded
+      const { enqueueMiddleware } = this.#room
+      const text =
+        enqueueMiddleware === undefined
+          ? inputText
+          : await textThrough(enqueueMiddleware, { contract, id: jobId, input, options, inputText })
       this.#checkOpen(queue)
       this.#add({ queue, jobId, job: newStoredJob(name, jobId, text, stored, timestamp) }, text.length)
       return { id: jobId, name, queue }
@@ -112,4 +127,12 @@ export class StagedJobs {
       throw new EffectRejectedError('ENQUEUE', queue, reason)
     }
   }
+}
+
+/** Of an isolated handler: the middleware is in the worker, and what did not pass it must not be stored. @throws EffectRejectedError */
+export function refuseFollowUps(outcome: CompletedOutcome): CompletedOutcome {
+  const [job] = outcome.jobs ?? []
+  if (job === undefined) return outcome
+  const reason = 'an isolated handler cannot enqueue where the worker has enqueueMiddleware: it would not pass it'
+  throw new EffectRejectedError('ENQUEUE', job.queue, reason)
 }

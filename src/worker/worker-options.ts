@@ -11,10 +11,12 @@ import {
 import {
   type AutoscaleOptions,
   type AutoscaleRules,
+  type InputOpener,
   isSchedule,
   MAX_CONCURRENCY,
   readAutoscaleRules,
   type Schedule,
+  type StoringMiddleware,
 } from '../ledger/index.js'
 import {
   checkPrefix,
@@ -82,6 +84,13 @@ export interface WorkerOptions {
    * to read: see docs/operations.md. All workers of a pool take the same. Default: not.
    */
   readonly autoscale?: AutoscaleOptions
+  /**
+   * Functions around what enters Redis here, as of a producer: each `ctx.enqueue`, and the inputs of `schedules`. Not for
+   * isolated handlers, whose `ctx.enqueue` is refused then. Default: none, at no cost.
+   */
+  readonly enqueueMiddleware?: readonly StoringMiddleware[]
+  /** What opens a stored input again, by which a schedule is known not to have changed: see `defineMiddleware`. */
+  readonly openInput?: InputOpener
   /** A pino logger. Default: JSON lines on standard output, level `info`. */
   readonly logger?: Logger
 }
@@ -98,6 +107,7 @@ export interface QueueSettings {
   readonly keepFailed: number
   readonly release: string | undefined
   readonly middleware: readonly RunMiddleware[] | undefined
+  readonly enqueueMiddleware: readonly StoringMiddleware[] | undefined
 }
 
 export interface CheckedWorkerOptions {
@@ -108,6 +118,8 @@ export interface CheckedWorkerOptions {
   readonly demand: DurabilityDemand
   /** By queue, for every queue, when schedules were given. */
   readonly schedules: ReadonlyMap<string, readonly Schedule[]> | undefined
+  readonly enqueueMiddleware: readonly StoringMiddleware[] | undefined
+  readonly openInput: InputOpener | undefined
   readonly queues: readonly QueueSettings[]
   readonly autoscale: AutoscaleRules | undefined
 }
@@ -132,6 +144,8 @@ const OPTION_NAMES = [
   'allowVolatile',
   'middleware',
   'autoscale',
+  'enqueueMiddleware',
+  'openInput',
   'logger',
 ]
 
@@ -153,6 +167,7 @@ export function checkWorkerOptions(options: WorkerOptions): CheckedWorkerOptions
     keepFailed: whole('keepFailed', options.keepFailed ?? 10_000, 1, 10_000_000),
     release: checkRelease(options.release ?? (process.env.DROVER_RELEASE || undefined)),
     middleware: checkMiddleware(options.middleware),
+    enqueueMiddleware: checkMiddleware(options.enqueueMiddleware),
   }
   const byQueue = sortHandlers(options.handlers)
   const wanted = options.queues ?? Object.fromEntries(Array.from(byQueue.keys(), (queue) => [queue, concurrency]))
@@ -181,6 +196,8 @@ export function checkWorkerOptions(options: WorkerOptions): CheckedWorkerOptions
     maxBlockedMs,
     demand: readDurability(options),
     schedules: sortSchedules(options.schedules, queues),
+    enqueueMiddleware: shared.enqueueMiddleware,
+    openInput: options.openInput,
     queues,
     autoscale: options.autoscale === undefined ? undefined : readAutoscaleRules(options.autoscale),
   }

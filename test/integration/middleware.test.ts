@@ -4,9 +4,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { createEncryption } from '../../examples/encryption/encryption.js'
 import { defineJob, type MiddlewareError, PermanentError } from '../../src/job/index.js'
-import type { CompletedResult } from '../../src/ledger/index.js'
+import { type CompletedResult, defineSchedule } from '../../src/ledger/index.js'
 import { createProducer, type EnqueueMiddleware, type Producer } from '../../src/producer/index.js'
-import { handle, type RunMiddleware } from '../../src/worker/index.js'
+import { createOutbox } from '../../src/producer/postgres/index.js'
+import { defineMiddleware, handle, type RunMiddleware } from '../../src/worker/index.js'
 import { openWorkshop, type Workshop } from '../support/worker.js'
 
 let shop: Workshop
@@ -180,6 +181,71 @@ describe('the encryption of examples/', () => {
     const all = await dump()
     expect(all).toContain('sealed.v1.new.')
     expect(all).not.toContain(SECRET)
+  })
+
+  it('leaves no plain text of what comes by flows, batches, schedules, handlers and the outbox', async () => {
+    // A queue of its own: workers of other tests do not know all of these jobs.
+    const queue = 'everywhere'
+    const { input: text, output } = secrets
+    const job = defineJob({ name: 'echo', queue, input: text, output, attempts: 1 })
+    const onEnqueue = after.onEnqueue as unknown as EnqueueMiddleware
+    const producer = produce(onEnqueue)
+    const input = { text: SECRET }
+    const first = { job, input }
+    await producer.flows.start({ id: 'flow', jobs: { first, second: { ...first, after: ['first'] } } })
+    const batch = await producer.batches.open(queue, { id: 'batch', onSuccess: first })
+    await batch.enqueue(job, input)
+    await batch.close()
+    await producer.schedules.set(defineSchedule(job, { name: 'api', every: '30d', input }))
+    const { id: runId } = await producer.schedules.runNow(queue, 'api')
+    const rows: unknown[] = []
+    const outbox = createOutbox({ middleware: [onEnqueue] })
+    await outbox.add({ query: async (_text, values) => rows.push(...(values ?? [])) }, job, input)
+    expect(JSON.stringify(rows)).toContain('sealed.v1.new.')
+    expect(JSON.stringify(rows)).not.toContain(SECRET)
+
+    const again = defineJob({ name: 'again', queue, input: z.object({}), attempts: 1 })
+    const handlers = [
+      handle(job, ({ text }) => ({ echo: text })),
+      handle(again, async (_input, ctx) => {
+        await ctx.enqueue(job, input, { id: 'follow' })
+      }),
+    ]
+    const ofCode = defineSchedule(job, { name: 'code', every: '30d', input })
+    const options = {
+      middleware: [after.onRun as unknown as RunMiddleware],
+      enqueueMiddleware: [onEnqueue],
+      openInput: after.openInput,
+      schedules: [ofCode],
+    }
+    const worker = await shop.work(handlers, options)
+    await producer.enqueue(again, {})
+    for (const id of ['flow.second', 'batch.success', 'follow', runId]) {
+      const result = shop.keys(queue).result(id)
+      await expect.poll(() => shop.redis.exists(result), { timeout: 60_000 }).toBe(1)
+      const ended = (await shop.end({ queue, id })) as CompletedResult
+      expect(after.openResult(queue, 'echo', ended.value), id).toEqual({ echo: SECRET })
+    }
+    const spec = () => shop.redis.hget(shop.keys(queue).schedule('code'), 'spec')
+    const kept = await spec()
+    expect(kept).toContain('sealed.v1.new.')
+    await worker.close()
+    await shop.work(handlers, options)
+    expect(await spec()).toBe(kept)
+    const changed = defineSchedule(job, { name: 'code', every: '30d', input: { text: `${SECRET}!` } })
+    await shop.work(handlers, { ...options, schedules: [changed] })
+    expect(await spec()).not.toBe(kept)
+    expect(await dump()).not.toContain(SECRET)
+  })
+
+  it('refuses one that keeps an input back where nothing can be answered, and what is no function', async () => {
+    const silent = produce((call) => ({ id: call.id, name: 'x', queue: 'sealed' }))
+    const first = { job: secrets, input: { text: 'x' } }
+    await expect(silent.flows.start({ jobs: { first } })).rejects.toMatchObject({ code: 'MIDDLEWARE' })
+    for (const given of [{ run: 7 }, { enqueue: {} }, { openInput: 'x' }]) {
+      expect(() => defineMiddleware(given as never)).toThrow('a function')
+    }
+    expect(() => defineMiddleware({ runs: () => undefined } as never)).toThrow('run')
   })
 
   it('a changed value fails its job, and a job from before encryption still runs', async () => {

@@ -1,6 +1,6 @@
 // `drover check`: an older build's backlog against the job files of a newer one.
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { buildDrover, makeProject, runDrover } from '../support/drover-cli.js'
+import { buildDrover, makeProject, runDrover, runDroverBatch, write } from '../support/drover-cli.js'
 import { startTestRedis, type TestRedis } from '../support/redis.js'
 
 const SECRET = 'plain-text-of-an-input'
@@ -51,6 +51,31 @@ async function check(...words: string[]) {
   expect(stdout + stderr).not.toContain(SECRET)
   return { code, stdout, stderr }
 }
+
+it('inputs that middleware of the job files stored are checked as they were, and what does not open is told', async () => {
+  const sealed = (open: string) => `
+import { defineJob } from 'drover'
+import { defineMiddleware } from 'drover/worker'
+import { z } from 'zod'
+export const seal = defineJob({ name: 'seal', queue: 'sealed', input: z.object({ name: z.string() }) })
+export const middleware = defineMiddleware({
+  enqueue: (call, next) => {
+    call.inputText = JSON.stringify('sealed:' + Buffer.from(call.inputText).toString('base64'))
+    return next()
+  },
+  openInput: (_contract, stored) => ${open},
+})`
+  write(cwd, 'sealed.ts', sealed("JSON.parse(Buffer.from(stored.slice(7), 'base64').toString())"))
+  write(cwd, 'lost.ts', sealed("{ throw new Error('no key') }"))
+  const words = ['enqueue', 'seal', '--input', `{"name":"${SECRET}"}`, '--id', 'sealed-1', '--jobs', 'sealed.ts']
+  const commands = [words, ['check', 'sealed.ts', '--json'], ['check', 'lost.ts', '--json']]
+  const [enqueued, good, lost] = await runDroverBatch(commands, { cwd, env: { REDIS_URL: redis.url } })
+  expect(enqueued?.code, enqueued?.stderr).toBe(0)
+  expect(await redis.cli('HGET', '{drover:sealed}:sealed:sealed-1', 'data')).toMatch(/^"sealed:[\w=]+"$/)
+  expect(JSON.parse(good?.stdout ?? '')).toMatchObject({ checked: 1, broken: 0 })
+  expect(JSON.parse(lost?.stdout ?? '').findings).toMatchObject([{ code: 'NOT_OPENED', count: 1 }])
+  expect([good?.code, lost?.code]).toEqual([0, 1])
+})
 
 it('a build that understands the whole backlog passes', async () => {
   const { code, stdout } = await check('good.ts', '--json')

@@ -8,6 +8,7 @@ import {
   parseInput,
   versionOf,
 } from '../../job/index.js'
+import type { InputOpener } from '../../ledger/index.js'
 import type { StoredInput, StoredState } from './stored-inputs.js'
 
 export interface Sample {
@@ -21,7 +22,7 @@ export interface Finding {
   readonly queue: string
   readonly job: string
   readonly state: StoredState
-  /** Code of the error that the job would get: UNKNOWN_JOB, INVALID_INPUT, INPUT_VERSION or NOT_JSON. */
+  /** Code of the error that the job would get: UNKNOWN_JOB, INVALID_INPUT, INPUT_VERSION or NOT_JSON; NOT_OPENED where middleware cannot open it. */
   readonly code: string
   /** What is wrong, where that is the same for all of them. */
   readonly reason: string | undefined
@@ -37,11 +38,17 @@ export class Findings {
   readonly #queue: string
   readonly #contracts: ReadonlyMap<string, AnyJobContract>
   readonly #mostSamples: number
+  readonly #open: InputOpener | undefined
   readonly #found = new Map<string, { finding: Omit<Finding, 'count' | 'samples'>; count: number; samples: Sample[] }>()
   /** Inputs that were tried. */
   checked = 0
 
-  constructor(queue: string, contracts: readonly AnyJobContract[], mostSamples: number) {
+  constructor(
+    queue: string,
+    contracts: readonly AnyJobContract[],
+    { mostSamples, open }: { readonly mostSamples: number; readonly open?: InputOpener | undefined },
+  ) {
+    this.#open = open
     this.#queue = queue
     this.#contracts = new Map(contracts.map((contract) => [contract.name, contract]))
     this.#mostSamples = mostSamples
@@ -49,7 +56,7 @@ export class Findings {
 
   async check(stored: StoredInput): Promise<void> {
     this.checked++
-    const problem = await problemOf(this.#contracts.get(stored.job), stored)
+    const problem = await problemOf(this.#contracts.get(stored.job), stored, this.#open)
     if (problem === undefined) return
     const { code, reason, paths } = problem
     const { job, state, id } = stored
@@ -76,13 +83,23 @@ interface Problem {
   readonly paths: readonly string[]
 }
 
-async function problemOf(contract: AnyJobContract | undefined, stored: StoredInput): Promise<Problem | undefined> {
+async function problemOf(
+  contract: AnyJobContract | undefined,
+  stored: StoredInput,
+  open: InputOpener | undefined,
+): Promise<Problem | undefined> {
   if (contract === undefined) return { code: 'UNKNOWN_JOB', paths: [] }
   let input: unknown
   try {
     input = decodeJson(stored.text)
   } catch {
     return { code: 'NOT_JSON', paths: [] }
+  }
+  try {
+    if (open !== undefined) input = await open(contract, input)
+  } catch {
+    // A key that this build does not have, or a value that was changed: the run would fail there, too.
+    return { code: 'NOT_OPENED', paths: [] }
   }
   try {
     await parseInput(contract, input, versionOf(stored.options))

@@ -5,7 +5,7 @@ import { queueKeys } from '../../redis/index.js'
 import { type Finding, Findings } from '../check/findings.js'
 import { readStoredInputs } from '../check/stored-inputs.js'
 import { EXIT_CODES } from '../exit-codes.js'
-import { loadContracts } from '../job-modules.js'
+import { loadContracts, loadMiddleware } from '../job-modules.js'
 import type { Output } from '../output.js'
 import { withRedis } from '../redis-connection.js'
 import { addSettings, REDIS_OPTIONS, readGlobs, readSettings } from '../setting-options.js'
@@ -42,11 +42,12 @@ Examples:
     const byQueue = groupByQueue(await loadContracts(settings.jobs, process.cwd()))
     if (byQueue.size === 0)
       throw new UsageError('no job is exported by the job files, so there is nothing to check against')
+    const { open } = await loadMiddleware(settings.jobs, process.cwd())
     return withRedis(settings, async (client) => {
       const findings: Finding[] = []
       let checked = 0
       for (const [queue, contracts] of byQueue) {
-        const ofQueue = new Findings(queue, contracts, mostSamples)
+        const ofQueue = new Findings(queue, contracts, { mostSamples, open })
         for await (const stored of readStoredInputs(client, queueKeys(settings.prefix, queue))) {
           if (stored.state !== 'failed' || options.skipFailed !== true) await ofQueue.check(stored)
         }

@@ -7,7 +7,7 @@ import { checkFile, describeEnqueued, enqueueFile, type FileRoom } from '../enqu
 import { readFormat } from '../enqueue/file-rows.js'
 import { readInput } from '../enqueue/read-input.js'
 import { EXIT_CODES } from '../exit-codes.js'
-import { loadContract } from '../job-modules.js'
+import { loadContract, loadMiddleware } from '../job-modules.js'
 import { DEFAULT_WAIT, readWaitMs, readWhole } from '../option-values.js'
 import type { Output } from '../output.js'
 import { redisOf } from '../redis-connection.js'
@@ -99,7 +99,9 @@ Examples:
 }
 
 async function withProducer(settings: Settings, work: (producer: Producer) => Promise<number>): Promise<number> {
+  const { enqueue: middleware } = await loadMiddleware(settings.jobs, process.cwd())
   const producer = createProducer({
+    middleware,
     redis: redisOf(settings),
     prefix: settings.prefix,
     timeout: settings.timeoutMs,

@@ -8,7 +8,7 @@ import { type AnyJobContract, UsageError } from '../../job/index.js'
 import { createHttpApi, type HttpApi } from '../../producer/http/index.js'
 import { describeRedis, logDurability, type RedisSettings, readServerInfo } from '../../redis/index.js'
 import { EXIT_CODES } from '../exit-codes.js'
-import { loadContracts } from '../job-modules.js'
+import { loadContracts, loadMiddleware } from '../job-modules.js'
 import { createLogger } from '../log.js'
 import { readWhole } from '../option-values.js'
 import { redisOf, withRedis } from '../redis-connection.js'
@@ -129,8 +129,10 @@ interface ApiRoom {
 
 async function openApi(settings: Settings, { redis, rate, isReadOnly, logger }: ApiRoom): Promise<OpenApi> {
   const contracts = await loadContracts(settings.jobs, process.cwd())
+  const { enqueue } = await loadMiddleware(settings.jobs, process.cwd())
   const api = createHttpApi({
     contracts,
+    middleware: enqueue,
     redis,
     prefix: settings.prefix,
     timeout: settings.timeoutMs,

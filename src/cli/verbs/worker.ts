@@ -4,7 +4,7 @@ import { describeRedis } from '../../redis/index.js'
 import { createWorker, type HealthQuestion, type Worker } from '../../worker/index.js'
 import { followParent } from '../dev/follow-parent.js'
 import { EXIT_CODES } from '../exit-codes.js'
-import { loadHandlers, loadSchedules } from '../job-modules.js'
+import { loadHandlers, loadMiddleware, loadSchedules } from '../job-modules.js'
 import { createLogger } from '../log.js'
 import { redisOf } from '../redis-connection.js'
 import { addSettings, readGlobs, readSettings } from '../setting-options.js'
@@ -66,6 +66,7 @@ With several processes or a limit, SIGHUP replaces the processes one by one, wit
     const logger = await createLogger(settings, out, number === undefined ? {} : { process: number })
     const handlers = await loadHandlers(settings.jobs, process.cwd())
     const schedules = await loadSchedules(settings.jobs, process.cwd())
+    const { enqueue, run, open } = await loadMiddleware(settings.jobs, process.cwd())
     const redis = redisOf(settings)
     const { prefix, queues, concurrency, shutdownTimeoutMs } = settings
     let running: Worker | undefined
@@ -79,6 +80,9 @@ With several processes or a limit, SIGHUP replaces the processes one by one, wit
       prefix,
       handlers,
       schedules,
+      middleware: run,
+      enqueueMiddleware: enqueue,
+      ...(open === undefined ? {} : { openInput: open }),
       concurrency,
       ...(Object.keys(queues).length === 0 ? {} : { queues }),
       shutdownTimeout: shutdownTimeoutMs,

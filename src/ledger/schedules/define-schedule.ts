@@ -15,6 +15,7 @@ import {
   type ScheduleTimes,
 } from '../../job/index.js'
 import { planQueueing, withLimit } from '../stored-job.js'
+import { type StoringMiddleware, textThrough } from '../stored-text.js'
 import { MAX_MISSED, type MissedTicks, type Overlap, type ScheduleSpec } from './schedule-record.js'
 
 // In the global registry, so that two installed copies of this package accept each other's schedules.
@@ -106,8 +107,11 @@ export function checkScheduleName(name: unknown): asserts name is string {
   throw new InvalidOptionError('name', JOB_NAME_RULE.replace('128', String(MAX_NAME)), name)
 }
 
-/** What Redis keeps of the schedule. @throws InvalidInputError, NotJsonError, TooLargeError, InvalidOptionError */
-export async function specOf({ contract, options, times }: Schedule): Promise<ScheduleSpec> {
+/** What Redis keeps of the schedule; `middleware` is around its input. @throws InvalidInputError, NotJsonError, TooLargeError, InvalidOptionError */
+export async function specOf(
+  { name, contract, options, times }: Schedule,
+  middleware?: readonly StoringMiddleware[],
+): Promise<ScheduleSpec> {
   const { input, missed = 'one', missedLimit = DEFAULT_MISSED_LIMIT, overlap = 'allow' } = options
   const { priority, attempts, keepResult } = options
   const queueing = {
@@ -118,7 +122,7 @@ export async function specOf({ contract, options, times }: Schedule): Promise<Sc
   return {
     job: contract.name,
     times,
-    input: await encodeInput(contract, input),
+    input: await textThrough(middleware, { contract, id: name, input, inputText: await encodeInput(contract, input) }),
     options: withLimit(contract, { ...planQueueing(contract, queueing, 0) }, input),
     missed,
     missedLimit,

@@ -41,8 +41,15 @@ export function createHttpApi(options: HttpApiOptions): HttpApi {
   const settings = readSettings(options.redis)
   const prefix = checkPrefix(options.prefix ?? 'drover')
   const timeoutMs = parseDuration(options.timeout ?? '5s', { option: 'timeout', minMs: 1, maxMs: MAX_TIMEOUT_MS })
-  const { durability, allowVolatile } = options
-  const producer = createProducer({ redis: settings, prefix, timeout: timeoutMs, durability, allowVolatile })
+  const { durability, allowVolatile, middleware } = options
+  const producer = createProducer({
+    redis: settings,
+    prefix,
+    timeout: timeoutMs,
+    durability,
+    allowVolatile,
+    middleware,
+  })
   const gate = new RedisGate(settings, timeoutMs, readDurability(options))
   const closing = new AbortController()
   const maxLineBytes = contracts.maxInputBytes + ENVELOPE_BYTES

@@ -9,6 +9,7 @@ import {
   refuseUnknown,
 } from '../../job/index.js'
 import type { Durability, RedisSettings } from '../../redis/index.js'
+import type { EnqueueMiddleware } from '../enqueue-middleware.js'
 import type { RateLimits } from './gates.js'
 
 export interface HttpApiOptions {
@@ -40,6 +41,8 @@ export interface HttpApiOptions {
   readonly maxWaits?: number | undefined
   /** Open event streams, 0 to 100,000. Default 100; each costs a socket, and each queue listened to a Redis connection. */
   readonly maxStreams?: number | undefined
+  /** Functions around each enqueue, as for `createProducer`. */
+  readonly middleware?: readonly EnqueueMiddleware[] | undefined
   /** Pino logger, for a line per request and what goes wrong. Default: nothing is logged. */
   readonly logger?: Logger | undefined
 }
@@ -65,6 +68,7 @@ const OPTION_NAMES = [
   'maxBulkBytes',
   'maxWaits',
   'maxStreams',
+  'middleware',
   'logger',
 ] as const satisfies readonly (keyof HttpApiOptions)[]
 

@@ -2,6 +2,7 @@
 // what is wrong with it ends the transaction, and its job has its id from then on.
 import {
   type AnyJobContract,
+  checkMiddleware,
   encodeInput,
   type InputOf,
   InvalidOptionError,
@@ -9,9 +10,10 @@ import {
   newJobId,
   type ResultOf,
 } from '../../job/index.js'
-import { withLimit } from '../../ledger/index.js'
+import { textThrough, withLimit } from '../../ledger/index.js'
 import { queueKeys } from '../../redis/index.js'
 import { newJob } from '../bull-queues.js'
+import type { EnqueueMiddleware } from '../enqueue-middleware.js'
 import { type EnqueueOptions, planOptions } from '../enqueue-options.js'
 import type { JobHandle } from '../job-handle.js'
 import { newRuledJob, planRules } from '../job-rules.js'
@@ -27,6 +29,11 @@ export type OutboxJobOptions<Input = unknown> = Omit<
   EnqueueOptions<Input>,
   'key' | 'keyTtl' | 'batch' | 'onFull' | 'cache'
 >
+
+export interface CreateOutboxOptions extends OutboxOptions {
+  /** Functions around each `add`, as for `createProducer`: `next()` answers when the row is ready. Default: none. */
+  readonly middleware?: readonly EnqueueMiddleware[] | undefined
+}
 
 export interface Outbox {
   /**
@@ -45,8 +52,10 @@ export interface Outbox {
 const NOT_HERE = ['key', 'keyTtl', 'batch', 'onFull', 'cache'] as const
 
 /** Holds no connection, and needs no close. @throws InvalidOptionError, UnknownOptionError */
-export function createOutbox(options: OutboxOptions = {}): Outbox {
-  const { insert } = readTable(options, 'createOutbox')
+export function createOutbox(options: CreateOutboxOptions = {}): Outbox {
+  const { middleware: given, ...ofTable } = options
+  const middleware = checkMiddleware(given)
+  const { insert } = readTable(ofTable, 'createOutbox')
   return {
     async add(client, contract, input, jobOptions) {
       if (typeof client?.query !== 'function') {
@@ -54,14 +63,19 @@ export function createOutbox(options: OutboxOptions = {}): Outbox {
       }
       if (!isJobContract(contract)) throw new InvalidOptionError('contract', 'what defineJob returned', contract)
       const { name, queue } = contract
-      const { id, job } = await prepare(contract, input, jobOptions)
+      const { id, job } = await prepare(contract, input, jobOptions, middleware)
       await client.query(insert, rowValues(queue, job))
       return { id, name, queue }
     },
   }
 }
 
-async function prepare(contract: AnyJobContract, input: unknown, given: OutboxJobOptions<never> | undefined) {
+async function prepare(
+  contract: AnyJobContract,
+  input: unknown,
+  given: OutboxJobOptions<never> | undefined,
+  middleware: readonly EnqueueMiddleware[] | undefined,
+) {
   const options = given as EnqueueOptions<never> | undefined
   const refused = NOT_HERE.find((name) => options?.[name] !== undefined)
   if (refused !== undefined) {
@@ -72,8 +86,9 @@ async function prepare(contract: AnyJobContract, input: unknown, given: OutboxJo
   const rules = planRules(contract, { ...options, cache: false }, stored)
   const id = options?.id ?? newJobId()
   const text = await encodeInput(contract, input)
-  if (rules === undefined) return { id, job: newJob(contract.name, id, text, stored, timestamp) }
+  const storedText = await textThrough(middleware, { contract, id, input, options, inputText: text })
+  if (rules === undefined) return { id, job: newJob(contract.name, id, storedText, stored, timestamp) }
   // The keys are those of idempotency keys, which there are none of here: the prefix is the relay's.
   const keys = queueKeys('drover', contract.queue)
-  return { id, job: newRuledJob({ contract, keys, jobId: id, input, text, stored, timestamp }, rules) }
+  return { id, job: newRuledJob({ contract, keys, jobId: id, input, text, storedText, stored, timestamp }, rules) }
 }
