@@ -84,6 +84,31 @@ const ROWS: readonly Row[] = [
     goal: '>= 0.95',
   },
   {
+    name: 'enqueue/s, bulk of 100,000',
+    kinds: PAIR,
+    scenario: 'enqueue',
+    args: ['bulk', jobs(100_000)],
+    figure: 'perSecond',
+    goal: '>= 1.0',
+  },
+  {
+    // Here bare is Drover without a key.
+    name: 'enqueue/s, with a key',
+    kinds: PAIR,
+    scenario: 'enqueue',
+    args: ['keyed', jobs(20_000)],
+    figure: 'perSecond',
+    goal: '>= 0.8',
+  },
+  {
+    name: 'enqueue/s over HTTP',
+    kinds: PAIR,
+    scenario: 'http',
+    args: [jobs(10_000)],
+    figure: 'perSecond',
+    goal: '>= 0.9',
+  },
+  {
     name: 'awaited result, p50 ms',
     kinds: PAIR,
     scenario: 'await-result',

@@ -1,5 +1,6 @@
 // One measurement of enqueueing, in a process of its own: `enqueue.ts KIND MODE JOBS REDIS_URL`.
-// KIND is bare or drover; MODE is single (100 calls in flight) or bulk (chunks of 500).
+// KIND is bare or drover; MODE is single (100 calls in flight), bulk (chunks of 500) or keyed (as single, where bare is
+// Drover without an idempotency key, and drover gives each job one).
 import { Queue } from 'bullmq'
 import { createProducer } from 'drover'
 import { Redis } from 'ioredis'
@@ -18,10 +19,11 @@ type Enqueue = {
   close(): Promise<unknown>
 }
 
-function createDrover(): Enqueue {
+function createDrover(isKeyed: boolean): Enqueue {
   const producer = createProducer({ redis: url, timeout: '60s' })
   return {
-    one: (_n, input) => producer.enqueue(work, input as { n: number; text: string }),
+    one: (n, input) =>
+      producer.enqueue(work, input as { n: number; text: string }, isKeyed ? { key: `k${runs}-${n}` } : undefined),
     bulk: (count) => producer.enqueueBulk(work, inputs(count), { chunkSize: CHUNK }),
     close: () => producer.close(),
   }
@@ -47,7 +49,10 @@ function createBare(): Enqueue {
   }
 }
 
+let runs = 0
+
 async function run(enqueue: Enqueue, count: number): Promise<void> {
+  runs++
   if (mode === 'bulk') {
     await enqueue.bulk(count)
     return
@@ -60,7 +65,8 @@ async function run(enqueue: Enqueue, count: number): Promise<void> {
 }
 
 await redis.flushall()
-const enqueue = kind === 'drover' ? createDrover() : createBare()
+const isKeyed = mode === 'keyed'
+const enqueue = isKeyed || kind === 'drover' ? createDrover(isKeyed && kind === 'drover') : createBare()
 await run(enqueue, warmUp)
 const redisBefore = await redisCpuSeconds(redis)
 const cpuBefore = process.cpuUsage()
