@@ -23,7 +23,7 @@ import { createJobLogger } from './job-logger.js'
 import { checkRetryUntil } from './retry-until.js'
 import { joinOutcomes, type RunMiddleware, runAttemptThrough } from './run-middleware.js'
 import { StagedCounters } from './staged-counters.js'
-import { refuseFollowUps, StagedJobs } from './staged-jobs.js'
+import { StagedJobs } from './staged-jobs.js'
 import { checkStartBy } from './start-by.js'
 import { KeptContext } from './steps/kept-context.js'
 import { isThenable } from './thenable.js'
@@ -236,8 +236,7 @@ export class Attempt implements JobContext {
       this.#watchTimeout()
     }
     const store = this.#room.openKept?.(this.id, this.token)
-    const run = children.run(this.#handler, runOfAttempt(this, this.#bullJob, data, { onStarted, store }))
-    return this.#room.enqueueMiddleware === undefined ? run : run.then(refuseFollowUps)
+    return children.run(this.#handler, runOfAttempt(this, this.#bullJob, data, { onStarted, store }))
   }
 
   // A handler that ignores its signal is left behind: its attempt is over, and what it still returns goes nowhere.

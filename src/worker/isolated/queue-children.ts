@@ -3,6 +3,7 @@ import type { Logger } from 'pino'
 import { serializeError } from '../../job/index.js'
 import type { CompletedOutcome } from '../../ledger/index.js'
 import type { Handler } from '../handle.js'
+import { refuseFollowUps } from '../staged-jobs.js'
 import type { QueueSettings } from '../worker-options.js'
 import type { IsolatedRun } from './child.js'
 import { ChildPool } from './child-pool.js'
@@ -12,16 +13,19 @@ export interface QueueOfChildren {
   readonly prefix: string
   readonly cluster: boolean
   readonly logger: Logger
+  /** True: what handlers enqueue would pass no middleware. */
+  readonly refusesFollowUps: boolean
 }
 
 /** Where the isolated handlers among these run; undefined when there are none. */
 export function openChildren(
-  { queue, prefix, handlers }: QueueSettings,
+  { queue, prefix, handlers, enqueueMiddleware }: QueueSettings,
   cluster: boolean,
   logger: Logger,
 ): QueueChildren | undefined {
   const isIsolated = [...handlers.values()].some(({ isolation }) => isolation !== undefined)
-  return isIsolated ? new QueueChildren({ queue, prefix, cluster, logger }) : undefined
+  const refusesFollowUps = enqueueMiddleware !== undefined
+  return isIsolated ? new QueueChildren({ queue, prefix, cluster, logger, refusesFollowUps }) : undefined
 }
 
 export class QueueChildren {
@@ -38,7 +42,8 @@ export class QueueChildren {
   }
 
   run(handler: Handler, run: IsolatedRun): Promise<CompletedOutcome> {
-    return this.#poolOf(handler).run(run)
+    const ended = this.#poolOf(handler).run(run)
+    return this.#about.refusesFollowUps ? ended.then(refuseFollowUps) : ended
   }
 
   async close(): Promise<void> {
