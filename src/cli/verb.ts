@@ -65,6 +65,10 @@ export const VERBS: Readonly<Record<string, VerbEntry>> = {
     summary: 'cancel a job, also one that runs, or all that match',
     load: async () => (await import('./verbs/jobs.js')).jobs,
   },
+  errors: {
+    summary: 'list errors by cause, run failed jobs again in stages, discard them',
+    load: async () => (await import('./verbs/errors.js')).errors,
+  },
   schedules: {
     summary: 'list, pause, resume, run and remove schedules',
     load: async () => (await import('./verbs/schedules.js')).schedules,

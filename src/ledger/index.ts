@@ -75,6 +75,7 @@ export { type FailedJobDetails, newestOfGroup, parseAttempts, readFailedJob, rea
 export { type CheckedTarget, checkTarget, countTarget, type FailedTarget, showTarget } from './errors/failed-target.js'
 export type { FailedAttempt } from './errors/failure-words.js'
 export { fingerprintOf, isGroupId } from './errors/fingerprint.js'
+export { oneLine } from './errors/mask-message.js'
 export {
   type CheckedReplay,
   checkReplay,

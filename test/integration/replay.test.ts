@@ -36,7 +36,7 @@ async function failMany(
   handler: (n: number) => unknown = () => null,
   options: { job?: string; tags?: string[] } = {},
 ): Promise<Bench> {
-  const contract = defineJob({ name: options.job ?? 'mail', queue, input: anything })
+  const contract = defineJob({ name: options.job ?? 'mail', queue, input: anything, attempts: 1 })
   const runs = new Map<string, number>()
   let isMended = false
   await shop.work(
