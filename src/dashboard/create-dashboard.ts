@@ -9,6 +9,7 @@ import { SignIn } from './access/sign-in.js'
 import { createBoard } from './bull-board.js'
 import { openConnection, untilConnected } from './connection.js'
 import { createApp } from './create-app.js'
+import { FailedJobs } from './errors/failed-jobs.js'
 import { JobNames } from './jobs/job-names.js'
 import { JobRooms } from './jobs/job-rooms.js'
 import { Live } from './live.js'
@@ -68,10 +69,24 @@ export function createDashboard(given: DashboardOptions = {}): Dashboard {
   })
   const signIn = new SignIn({ token, authorize, readProxyUser, accessList })
   const live = new Live(signIn)
+  const failedJobs = new FailedJobs(() => openConnection(redis, BOARD_TIMEOUT_MS, undefined), prefix, logger)
   const rooms = new JobRooms(client, prefix)
   const jobNames = new JobNames(client, prefix)
   const { contracts, traceUrl } = options
-  const shared = { client, prefix, redis, overview, signIn, live, jobNames, rooms, contracts, traceUrl, logger }
+  const shared = {
+    client,
+    prefix,
+    redis,
+    overview,
+    signIn,
+    live,
+    failedJobs,
+    jobNames,
+    rooms,
+    contracts,
+    traceUrl,
+    logger,
+  }
   const app = createApp(options, shared, board)
   const server = createServer(serveBelow(options, app))
   let listening: Promise<Listening> | undefined
@@ -91,6 +106,7 @@ export function createDashboard(given: DashboardOptions = {}): Dashboard {
     await listening?.catch(() => undefined)
     live.close()
     await endServer(server)
+    await failedJobs.close()
     await board.close()
     await rooms.close()
     for (const connection of [client, boardClient]) connection.disconnect()

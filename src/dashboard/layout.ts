@@ -31,6 +31,7 @@ export function page(visit: Visit, { title, current, source, isLive, main }: Pag
 <link rel="stylesheet" href="${base}/assets/overview.css">
 <link rel="stylesheet" href="${base}/assets/verdict.css">
 <link rel="stylesheet" href="${base}/assets/jobs.css">
+<link rel="stylesheet" href="${base}/assets/errors.css">
 <script type="module" src="${base}/assets/live.js"></script>
 </head>
 <body>

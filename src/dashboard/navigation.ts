@@ -13,6 +13,7 @@ export interface NavigationEntry {
 
 export const NAVIGATION: readonly NavigationEntry[] = [
   { name: 'overview', title: 'Overview', path: '/', key: 'o' },
+  { name: 'errors', title: 'Errors', path: '/errors', key: 'e' },
   { name: 'results', title: 'Results', path: '/results', key: 'r' },
   { name: 'counters', title: 'Counters', path: '/counters', key: 'c' },
   { name: 'workers', title: 'Workers', path: '/workers', key: 'w' },

@@ -55,7 +55,14 @@ export const answerError: ErrorRequestHandler = (error: unknown, request, respon
 
 /** The problem behind anything that was thrown while a request was served. */
 export function problemOf(error: unknown): Problem {
-  return bodyProblem(error) ?? jobProblem(error) ?? redisProblem(error) ?? droverProblem(error) ?? INTERNAL
+  return (
+    bodyProblem(error) ??
+    failedJobsProblem(error) ??
+    jobProblem(error) ??
+    redisProblem(error) ??
+    droverProblem(error) ??
+    INTERNAL
+  )
 }
 
 const INTERNAL: Problem = {
@@ -80,6 +87,22 @@ function bodyProblem(error: unknown): Problem | undefined {
   const { type, status } = (error ?? {}) as { type?: unknown; status?: unknown }
   if (typeof type === 'string' && Object.hasOwn(BODY_PROBLEMS, type)) return BODY_PROBLEMS[type]
   return typeof type === 'string' && status === 400 ? BAD_BODY : undefined
+}
+
+// What a person asked about failed jobs that cannot be done, by the code of its error.
+const FAILED_JOBS: Readonly<Record<string, number>> = {
+  ERROR_GROUP_NOT_FOUND: 404,
+  REPLAY_NOT_FOUND: 404,
+  DISCARD_NOT_FOUND: 404,
+  NO_FAILED_JOBS: 409,
+  INVALID_OPTION: 422,
+}
+
+function failedJobsProblem(error: unknown): Problem | undefined {
+  const status = error instanceof DroverError ? FAILED_JOBS[error.code] : undefined
+  if (status === undefined) return undefined
+  const { code, message } = error as DroverError
+  return { status, code, message: `${message}.` }
 }
 
 // BullMQ's errors carry the number that its script returned.

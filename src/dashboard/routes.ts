@@ -6,6 +6,8 @@ import { asset, packageAsset } from './pages/asset.js'
 import { auditView } from './pages/audit.js'
 import { counterView, showCounterCsv, showCounterJson } from './pages/counter.js'
 import { countersView, showCountersCsv, showCountersJson } from './pages/counters.js'
+import { errorGroupView } from './pages/error-group.js'
+import { errorsView } from './pages/errors.js'
 import { jobView } from './pages/job.js'
 import { showEdit, showRaw, takeCancel, takeRetry, takeRun } from './pages/job-actions.js'
 import { showLive } from './pages/livez.js'
@@ -16,6 +18,7 @@ import { showReady } from './pages/readyz.js'
 import { resultsView } from './pages/results.js'
 import { showSignIn, takeSignIn } from './pages/sign-in.js'
 import { takeSignOut } from './pages/sign-out.js'
+import { takeDiscard, takeRetry, takeStop, takeUndo } from './pages/take-errors.js'
 import { tellConcurrency, tellState } from './pages/worker-orders.js'
 import { workersView, workerView } from './pages/workers.js'
 import type { Page } from './shared.js'
@@ -43,12 +46,15 @@ const ASSETS: readonly (readonly [name: string, page: Page])[] = [
   ['overview.css', asset('overview.css', 'text/css')],
   ['verdict.css', asset('verdict.css', 'text/css')],
   ['jobs.css', asset('jobs.css', 'text/css')],
+  ['errors.css', asset('errors.css', 'text/css')],
   ['live.js', asset('live.js', 'text/javascript')],
   ['chart.js', asset('chart.js', 'text/javascript')],
   ['uplot.js', packageAsset('uplot', 'dist/uPlot.esm.js', 'text/javascript')],
   ['uplot.css', packageAsset('uplot', 'dist/uPlot.min.css', 'text/css')],
   ['drover.svg', asset('drover.svg', 'image/svg+xml')],
 ]
+
+const ERROR_GROUP = '/errors/:queue/:group'
 
 export const ROUTES: readonly Route[] = [
   { method: 'GET', path: '/', page: livePageOf(overviewView), role: 'viewer', changes: 'nothing' },
@@ -109,6 +115,12 @@ export const ROUTES: readonly Route[] = [
   },
   { method: 'POST', path: '/results/:queue/:id/retry', page: takeRetry, role: 'operator', changes: 'jobs' },
   { method: 'POST', path: '/results/:queue/:id/cancel', page: takeCancel, role: 'operator', changes: 'jobs' },
+  { method: 'GET', path: '/errors', page: livePageOf(errorsView), role: 'viewer', changes: 'nothing' },
+  { method: 'GET', path: ERROR_GROUP, page: livePageOf(errorGroupView), role: 'viewer', changes: 'nothing' },
+  { method: 'POST', path: `${ERROR_GROUP}/retry`, page: takeRetry, role: 'operator', changes: 'jobs' },
+  { method: 'POST', path: `${ERROR_GROUP}/discard`, page: takeDiscard, role: 'operator', changes: 'jobs' },
+  { method: 'POST', path: '/errors/:queue/undo', page: takeUndo, role: 'operator', changes: 'jobs' },
+  { method: 'POST', path: '/errors/:queue/stop', page: takeStop, role: 'operator', changes: 'jobs' },
   { method: 'GET', path: '/audit', page: pageOf(auditView), role: 'viewer', changes: 'nothing' },
   { method: 'GET', path: '/sign-in', page: showSignIn, role: 'none', changes: 'nothing' },
   { method: 'POST', path: '/sign-in', page: takeSignIn, role: 'none', changes: 'session' },

@@ -4,6 +4,7 @@ import type { Logger } from 'pino'
 import type { AnyJobContract } from '../job/index.js'
 import type { RedisClient, RedisSettings } from '../redis/index.js'
 import type { SignIn } from './access/sign-in.js'
+import type { FailedJobs } from './errors/failed-jobs.js'
 import type { JobNames } from './jobs/job-names.js'
 import type { JobRooms } from './jobs/job-rooms.js'
 import type { Live } from './live.js'
@@ -20,6 +21,7 @@ export interface Shared {
   readonly rooms: JobRooms
   readonly contracts: readonly AnyJobContract[]
   readonly traceUrl: string | undefined
+  readonly failedJobs: FailedJobs
   readonly logger: Logger | undefined
 }
 

@@ -70,7 +70,7 @@ export {
   listErrorGroups,
   readErrorGroup,
 } from './errors/error-groups.js'
-export { attachErrorScripts, type ErrorRoom } from './errors/error-scripts.js'
+export { attachErrorScripts, type ErrorRoom, openErrorScripts } from './errors/error-scripts.js'
 export { type FailedJobDetails, newestOfGroup, parseAttempts, readFailedJob, readInputs } from './errors/failed-jobs.js'
 export { type CheckedTarget, checkTarget, countTarget, type FailedTarget, showTarget } from './errors/failed-target.js'
 export type { FailedAttempt } from './errors/failure-words.js'

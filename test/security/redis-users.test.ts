@@ -146,6 +146,7 @@ async function useDashboard(url: string, readOnly: boolean): Promise<void> {
       '/results?state=active',
       `/results/media/${failed}`,
       '/audit',
+      '/errors',
       '/overview.json',
       '/readyz',
       '/queues',

@@ -1,5 +1,6 @@
 // The scripts that act on failed jobs, on a client of BullMQ's: retry-failed.lua embeds BullMQ's own manual retry.
 import { readFileSync } from 'node:fs'
+import { RedisConnection } from 'bullmq'
 import type { Cluster, Redis } from 'ioredis'
 import { UnsupportedBullmqError } from '../../job/index.js'
 import type { KeysOfQueue, RedisClient } from '../../redis/index.js'
@@ -57,6 +58,15 @@ export function attachErrorScripts(client: Redis | Cluster): void {
     define(DISCARD_COMMAND, { lua: discardLua, numberOfKeys: 2 })
     define(RESTORE_COMMAND, { lua: restoreLua, numberOfKeys: 2 })
   }
+}
+
+/** Lets BullMQ define its scripts on a client that `attachErrorScripts` was called for, and gives what runs them. */
+export function openErrorScripts(client: Redis | Cluster): PromiseLike<ScriptRunner> {
+  const options = { shared: true, blocking: false, skipVersionCheck: true, skipWaitingForReady: true }
+  const connection = new RedisConnection(client, options)
+  // The client has its own listener; without one here an error event would be thrown.
+  connection.on('error', () => undefined)
+  return connection.client as unknown as PromiseLike<ScriptRunner>
 }
 
 function checkShape({ lua, numberOfKeys }: ScriptDefinition): void {

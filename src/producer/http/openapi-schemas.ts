@@ -2,6 +2,7 @@
 
 import { CANCEL_STATES, MAX_CONCURRENCY } from '../../ledger/index.js'
 import type { JsonSchema } from './contract-schema.js'
+import { ERROR_SCHEMAS } from './error-schemas.js'
 import { GROUP_SCHEMAS } from './group-schemas.js'
 import { LIST_STATES } from './job-list.js'
 import { by, count, duration, list, moment, object, orFalse, orNull, ref, text, time, whole } from './schema-parts.js'
@@ -171,6 +172,7 @@ export const SCHEMAS: Readonly<Record<string, JsonSchema>> = {
     points: list(object({ at: time, value: whole })),
   }),
   ...GROUP_SCHEMAS,
+  ...ERROR_SCHEMAS,
   BulkLine: {
     description: 'One line for each line of the request, in its order, then one with the summary.',
     oneOf: [

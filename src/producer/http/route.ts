@@ -11,6 +11,8 @@ export type ParameterName =
   | 'state'
   | 'pausedJob'
   | 'since'
+  | 'queue'
+  | 'job'
   | 'by'
   | 'Prefer'
   | 'Idempotency-Key'
@@ -50,6 +52,14 @@ export type AnswerName =
   | 'CacheStats'
   | 'Invalidation'
   | 'Autoscale'
+  | 'ErrorPage'
+  | 'ErrorDetails'
+  | 'ReplayPlan'
+  | 'Replay'
+  | 'ReplayList'
+  | 'Discard'
+  | 'DiscardList'
+  | 'UndoOutcome'
   | 'Nothing'
 
 /** What a request's body holds, by the name of its schema. */
@@ -64,6 +74,8 @@ export type BodyName =
   | 'BatchClose'
   | 'FlowRequest'
   | 'CachedInput'
+  | 'RetryRequest'
+  | 'DiscardRequest'
 
 export interface Route {
   readonly method: 'get' | 'post' | 'put' | 'delete'

@@ -6,6 +6,7 @@ import { CACHE_ROUTES } from './cache-routes.js'
 import { addToCounter, getCounter, getHistory, listCounters, removeCounter } from './counter-routes.js'
 import { enqueueBulk } from './enqueue-bulk.js'
 import { enqueueOne } from './enqueue-one.js'
+import { ERROR_ROUTES } from './error-routes.js'
 import { streamJob, streamQueue } from './event-stream.js'
 import { FLOW_ROUTES } from './flow-routes.js'
 import { cancel, explain, getJob, getResult, removeJob, removeResult, retry } from './job-routes.js'
@@ -163,6 +164,7 @@ export const ROUTES: readonly Route[] = [
     { parameters: ['limit', 'cursor'] },
   ),
   ...CACHE_ROUTES,
+  ...ERROR_ROUTES,
   ...SCHEDULE_ROUTES,
   ...BATCH_ROUTES,
   ...FLOW_ROUTES,

@@ -22,6 +22,7 @@ describe('the routes', () => {
       'GET /assets/overview.css',
       'GET /assets/verdict.css',
       'GET /assets/jobs.css',
+      'GET /assets/errors.css',
       'GET /assets/live.js',
       'GET /assets/chart.js',
       'GET /assets/uplot.js',

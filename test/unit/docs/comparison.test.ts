@@ -4,6 +4,7 @@ import { expect, it } from 'vitest'
 import { codeIn, ROOT, rows } from './documents.js'
 
 const described = rows('docs/comparison.md', 'defining and enqueueing')
+const failed = rows('docs/comparison.md', 'failed jobs')
 
 it('each capability has its test, or the reason why it is not there', () => {
   expect(described).toHaveLength(26)
@@ -14,8 +15,19 @@ it('each capability has its test, or the reason why it is not there', () => {
   }
 })
 
+it('each capability about failed jobs has its test', () => {
+  for (const [capability = '', , proof = ''] of failed) {
+    expect(
+      codeIn(proof).some((code) => code.startsWith('test/')),
+      capability,
+    ).toBe(true)
+  }
+})
+
 it('every file that is named exists', () => {
-  const named = described.flatMap((cells) => cells.flatMap(codeIn)).filter((code) => /^(test|examples)\//.test(code))
+  const named = [...described, ...failed]
+    .flatMap((cells) => cells.flatMap(codeIn))
+    .filter((code) => /^(test|examples)\//.test(code))
   expect(named.length).toBeGreaterThan(25)
   expect(named.filter((file) => !existsSync(join(ROOT, file)))).toEqual([])
 })
