@@ -18,7 +18,7 @@ import { showReady } from './pages/readyz.js'
 import { resultsView } from './pages/results.js'
 import { showSignIn, takeSignIn } from './pages/sign-in.js'
 import { takeSignOut } from './pages/sign-out.js'
-import { takeDiscard, takeRetry, takeStop, takeUndo } from './pages/take-errors.js'
+import { takeDiscard, takeErrorsRetry, takeStop, takeUndo } from './pages/take-errors.js'
 import { tellConcurrency, tellState } from './pages/worker-orders.js'
 import { workersView, workerView } from './pages/workers.js'
 import type { Page } from './shared.js'
@@ -117,7 +117,7 @@ export const ROUTES: readonly Route[] = [
   { method: 'POST', path: '/results/:queue/:id/cancel', page: takeCancel, role: 'operator', changes: 'jobs' },
   { method: 'GET', path: '/errors', page: livePageOf(errorsView), role: 'viewer', changes: 'nothing' },
   { method: 'GET', path: ERROR_GROUP, page: livePageOf(errorGroupView), role: 'viewer', changes: 'nothing' },
-  { method: 'POST', path: `${ERROR_GROUP}/retry`, page: takeRetry, role: 'operator', changes: 'jobs' },
+  { method: 'POST', path: `${ERROR_GROUP}/retry`, page: takeErrorsRetry, role: 'operator', changes: 'jobs' },
   { method: 'POST', path: `${ERROR_GROUP}/discard`, page: takeDiscard, role: 'operator', changes: 'jobs' },
   { method: 'POST', path: '/errors/:queue/undo', page: takeUndo, role: 'operator', changes: 'jobs' },
   { method: 'POST', path: '/errors/:queue/stop', page: takeStop, role: 'operator', changes: 'jobs' },

@@ -23,7 +23,7 @@ const STAGES: Readonly<Record<string, readonly (number | 'rest')[]>> = {
   rest: ['rest'],
 }
 
-export async function takeRetry(request: Request, response: Response, shared: Shared): Promise<void> {
+export async function takeErrorsRetry(request: Request, response: Response, shared: Shared): Promise<void> {
   const { queue, group } = groupOf(request)
   const stages = String(field(request, 'stages'))
   if (!Object.hasOwn(STAGES, stages)) throw new InvalidOptionError('stages', Object.keys(STAGES).join(' or '), stages)
