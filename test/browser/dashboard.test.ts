@@ -1,7 +1,15 @@
 // The dashboard in a real browser, as a person at 3 am uses it. Screenshots of each page are kept in test-output/.
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { createDashboard } from '../../src/dashboard/index.js'
 import { type Stage, screenshot, setHidden, startForeignSite, startStage } from './dashboard-stage.js'
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+
+interface AxeResults {
+  readonly violations: readonly { readonly id: string; readonly nodes: readonly { readonly html: string }[] }[]
+}
 
 let stage: Stage
 
@@ -185,6 +193,78 @@ describe('the overview', () => {
     await page.getByText('No queue yet. Start a worker with').waitFor()
     await screenshot(page, 'empty')
     await empty.close()
+  })
+})
+
+describe('a job', () => {
+  it('is found by / and its id, shows what it did, and is retried and run again with another input', async () => {
+    const { page, complaints } = await stage.openPage()
+    await stage.signIn(page)
+    await page.keyboard.press('/')
+    await page.waitForURL(`${stage.url}/results`)
+    await page.keyboard.press('/')
+    await page.keyboard.type('cat-7')
+    await page.keyboard.press('Enter')
+    await page.locator('#jobs-found').getByRole('link', { name: 'cat-7' }).click()
+    await page.getByText('counter bytes').waitFor()
+    await page.getByRole('button', { name: 'Copy' }).waitFor()
+    await page.getByRole('button', { name: 'Retry' }).click()
+    await page.getByText('in its queue again').waitFor()
+    await page.locator('.job-head .badge', { hasText: 'waiting' }).waitFor()
+    await page.getByRole('link', { name: 'Run again with edits' }).click()
+    await page.getByLabel('Input, JSON').fill('{"width": 1')
+    await page.getByRole('button', { name: 'Run again' }).click()
+    await page.getByRole('alert').waitFor()
+    await page.getByLabel('Input, JSON').fill('{"width": 1}')
+    await page.getByRole('button', { name: 'Run again' }).click()
+    await page.getByText('This is the new job.').waitFor()
+    await stage.queue('media').drain()
+    await page.goto(`${stage.url}/audit`)
+    await page.getByText('job.run-again').first().waitFor()
+    // The browser tells of the refused form.
+    expect(complaints.filter((complaint) => !complaint.includes('400'))).toEqual([])
+  })
+
+  it('of hostile text shows it as text', async () => {
+    const { page, complaints } = await stage.openPage()
+    await stage.signIn(page)
+    await page.goto(`${stage.url}/results/mail/welcome-8`)
+    await page.locator('#input').getByText('<img src=x').waitFor()
+    expect(await page.title()).toBe('Job welcome-8 · Drover')
+    expect(complaints).toEqual([])
+  })
+})
+
+describe('every page of ours', () => {
+  const PAGES = [
+    '/',
+    '/results',
+    '/results?q=cat-7',
+    '/results/media/cat-5',
+    '/results/mail/welcome-8',
+    '/results/media/cat-5/edit',
+    '/audit',
+  ]
+  it.each([
+    ['light', { colorScheme: 'light' }],
+    ['dark', { colorScheme: 'dark' }],
+    ['phone', { colorScheme: 'light', viewport: { width: 360, height: 740 } }],
+  ] as const)('keeps nobody out, by axe, and fits its window (%s)', async (name, options) => {
+    const { page, complaints } = await stage.openPage(options)
+    await stage.signIn(page)
+    for (const path of PAGES) {
+      await page.goto(stage.url + path)
+      await page.evaluate(AXE)
+      const { violations } = (await page.evaluate(
+        `axe.run({ runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa'] })`,
+      )) as AxeResults
+      const found = violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html}`)
+      expect(found, path).toEqual([])
+      const width = await page.evaluate('document.documentElement.scrollWidth')
+      expect([path, width]).toEqual([path, page.viewportSize()?.width])
+      await screenshot(page, `${path.replace(/\W+/g, '-')}-${name}`)
+    }
+    expect(complaints).toEqual([])
   })
 })
 

@@ -12,6 +12,7 @@ export const DOCUMENTS: readonly string[] = [
   'CHANGELOG.md',
   'SECURITY.md',
   'examples/foreign-handler/README.md',
+  'examples/embedded-dashboard/README.md',
   'examples/text-index/README.md',
   'examples/python-producer/README.md',
   ...readdirSync(join(ROOT, 'docs')).map((name) => `docs/${name}`),
