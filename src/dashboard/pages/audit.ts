@@ -40,8 +40,8 @@ function row({ at, who, role, action, target, filter, count, result, detail }: A
   const on = [target, filter].filter((text) => text !== undefined).map((text) => showText(text, MAX_TEXT_LENGTH))
   return html`<tr>
 <td>${showAgo(at, nowMs)}</td>
-<th scope="row">${showText(who, MAX_NAME_LENGTH)} <span class="muted">${showText(role, MAX_NAME_LENGTH)}</span></th>
-<td><code>${showText(action, MAX_NAME_LENGTH)}</code></td>
+<th scope="row" class="keep">${showText(who, MAX_NAME_LENGTH)} <span class="muted">${showText(role, MAX_NAME_LENGTH)}</span></th>
+<td class="keep"><code>${showText(action, MAX_NAME_LENGTH)}</code></td>
 <td class="summary" title="${on.join(' ')}"><code>${on.join(' ')}</code></td>
 <td class="number" data-label="count">${showNumber(count ?? null)}</td>
 <td><span class="badge ${result === 'done' ? 'completed' : 'failed'}">${result}</span>${detail && html` <span class="muted">${showText(detail, MAX_TEXT_LENGTH)}</span>`}</td>

@@ -107,7 +107,7 @@ ${text}</textarea>
       ? 'The input is checked by the contract of the job.'
       : 'The contract of this job is not known here, so its worker is the first to check the input.'
   }</p>
-<div class="actions"><button type="submit" class="primary">Run again</button> <a href="${own}">Back</a></div>
+<div class="job-actions"><button type="submit" class="primary">Run again</button> <a href="${own}">Back</a></div>
 </form>`
   response.type('html').send(String(page(visit, { title: 'Run again', current: 'results', main })))
 }

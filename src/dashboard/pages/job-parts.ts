@@ -38,7 +38,7 @@ export function facts(job: JobDetails, { shared, nowMs }: { readonly shared: Sha
     ['trace', traceLink(shared.traceUrl, job)],
   ]
   const shown = rows.filter(([, value]) => value !== false && value !== undefined && value !== null)
-  return html`<dl class="facts">${shown.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`
+  return html`<dl class="job-facts">${shown.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`
 }
 
 /** The place of the job's trace, where a template of it is given and holds nothing that is not known of this job. */

@@ -69,7 +69,7 @@ function actions({ may }: Asked, { state, isKept, isCancelling, input }: JobDeta
   const isFinished = state === 'completed' || state === 'failed'
   const button = (action: string, label: string) =>
     html`<form method="post" action="${own}/${action}"><button type="submit">${label}</button></form>`
-  return html`<div class="actions">${isFinished && button('retry', 'Retry')}${!isFinished && !isCancelling && button('cancel', 'Cancel')}${
+  return html`<div class="job-actions">${isFinished && button('retry', 'Retry')}${!isFinished && !isCancelling && button('cancel', 'Cancel')}${
     input && html`<a class="button" href="${own}/edit">Run again with edits…</a>`
   }</div>`
 }
