@@ -38,6 +38,10 @@ const EXPECTED = {
 /** The line of BullMQ's moveToFinished where its functions end and its body begins. */
 const BODY_STARTS_WITH = '\nlocal jobIdKey = KEYS[12]\n'
 
+/** Where it reads fields of the job, and where it ends the mark of a failure to come. */
+const MARK_READ = /(rcall\("HMGET", jobIdKey, "parentKey", "parent", "deid")\)/
+const MARK_END = /if ARGV\[5\] == "failed" then(\s+rcall\("HDEL", jobIdKey, "defa"\))/
+
 interface ScriptDefinition {
   readonly lua: string
   readonly numberOfKeys?: number
@@ -109,7 +113,7 @@ function commitScripts(finishing: string, addStagedJob: string, publish: string)
     fillTemplate(commitLua, {
       BULLMQ_FUNCTIONS: withHeldField('moveToFinished', functions),
       HELD_FUNCTIONS: heldFunctionsLua,
-      BULLMQ_BODY: body,
+      BULLMQ_BODY: endMark(body),
       UNDER_LIMITS: underLimits,
       ADD_STAGED_JOB: addStagedJob,
       COUNT_BATCH: countBatchLua,
@@ -131,7 +135,8 @@ function takeUnderLimits(taking: string): string {
 function retryScript(script: 'moveToDelayed' | 'retryJob', name: string, definition: ScriptDefinition): NamedScript {
   const { fieldsArg, jobKey, skipArg } = EXPECTED[script]
   const lua = fillTemplate(countRetriedLua, {
-    BULLMQ_SCRIPT: definition.lua,
+    BULLMQ_SCRIPT: script === 'moveToDelayed' ? withHeldField(script, definition.lua) : definition.lua,
+    HELD_FUNCTIONS: heldFunctionsLua,
     KEEP_ATTEMPT: keepAttemptLua,
     LIMITS: limitFunctionsLua,
     FREES: String(script === 'moveToDelayed'),
@@ -155,6 +160,17 @@ function checkShape(script: keyof typeof EXPECTED, version: string, definition: 
     `BullMQ ${BULLMQ_VERSION} with ${expected.keys} keys and ${expected.args} arguments`,
     `BullMQ ${version || 'of unknown version'} with ${definition.numberOfKeys ?? 0} keys and ${highestArg} arguments`,
   )
+}
+
+/**
+ * BullMQ's body, that ends the mark of a failure to come also of a job that completed before its worker saw the mark: a
+ * manual retry of it would fail. The mark is read with what is read there anyway.
+ */
+function endMark(body: string): string {
+  if (!MARK_READ.test(body) || !MARK_END.test(body)) {
+    throw new UnsupportedBullmqError('moveToFinished', 'an end of the field defa', 'another one')
+  }
+  return body.replace(MARK_READ, '$1, "defa")').replace(MARK_END, 'if jobAttributes[4] then$1')
 }
 
 /**

@@ -11,6 +11,7 @@
   FREES       true where the job waits for its next attempt, so that its permit is another's meanwhile (limits/)
   Returns     BullMQ's reply, unchanged; a negative one means refused, and then nothing is counted
 ]]
+local held
 local function move(KEYS, ARGV)
   --@BULLMQ_SCRIPT@
 end
@@ -33,6 +34,12 @@ local function freePermit(base, outcome, limit)
   return comesLimited and (limits.taken(outcome, nil, ARGV[2])) or outcome
 end
 
+-- BullMQ's moveToDelayed hands the next job over with its reply, which may be of a paused name.
+local function isPutAside(base, reply)
+  --@HELD_FUNCTIONS@
+  return putAside(held, base, ARGV[1], reply)
+end
+
 local fields = ARGV[--@FIELDS@]
 local outcome = move(KEYS, ARGV)
 if type(outcome) == 'number' and outcome < 0 then
@@ -40,9 +47,18 @@ if type(outcome) == 'number' and outcome < 0 then
 end
 local base = string.match(ARGV[1], '^({[^}]*}:)')
 local jobKey = KEYS[--@JOB@]
-local job, attempt, limit = unpack(redis.call('HMGET', jobKey, 'name', 'drover:attempt', 'drover:limit'))
+local job, attempt, limit, cancelled =
+  unpack(redis.call('HMGET', jobKey, 'name', 'drover:attempt', 'drover:limit', 'defa'), 1, 4)
 if --@FREES@ and base then
   outcome = freePermit(base, outcome, limit)
+  if held and isPutAside(base, outcome) then
+    outcome = 0
+  end
+  -- It was cancelled, which its worker did not know: the next run fails it, and must not be waited for.
+  if cancelled then
+    redis.call('ZADD', ARGV[1] .. 'delayed', 'XX', string.format('%.0f', ARGV[2] * 4096), ARGV[3])
+    redis.call('ZADD', ARGV[1] .. 'marker', 0, '0')
+  end
 end
 if not fields or #fields == 0 then
   return outcome

@@ -161,6 +161,77 @@ describe('a job that runs', () => {
     await worker.close()
   })
 
+  it.each([
+    [
+      'fails',
+      (): never => {
+        throw new Error('not yet')
+      },
+    ],
+    ['puts itself off', (snooze: (delay: string) => never): never => snooze('1h')],
+  ] as const)('and %s before its worker knows ends at once, not after its delay', async (how, end) => {
+    const queue = `late-${how.replaceAll(' ', '-')}`
+    const contract = defineJob({
+      name: 'late',
+      queue,
+      input: anything,
+      attempts: 3,
+      backoff: { type: 'fixed', delay: '1h' },
+    })
+    const [started, cancelled] = [createGate(), createGate()]
+    // Its worker looks for marks with its renewals, the first of which is minutes away.
+    const worker = await shop.work(
+      [
+        handle(contract, async (_input, ctx) => {
+          started.open()
+          await cancelled.promise
+          end((delay) => ctx.snooze(delay as '1h'))
+        }),
+      ],
+      { lockDuration: '10m' },
+    )
+    const job = await shop.producer.enqueue(contract, {})
+    await started.promise
+    expect(await shop.producer.jobs.cancel(job)).toBe('cancelling')
+    cancelled.open()
+    expect(await shop.end(job)).toMatchObject({ status: 'failed', error: { code: 'CANCELLED' } })
+    await worker.close()
+  })
+
+  it('and completes before its worker knows runs again when it is put back by hand', async () => {
+    const contract = defineJob({ name: 'done', queue: 'done-first', input: anything })
+    const [started, cancelled] = [createGate(), createGate()]
+    const worker = await shop.work(
+      [
+        handle(contract, async () => {
+          started.open()
+          await cancelled.promise
+        }),
+      ],
+      { lockDuration: '10m' },
+    )
+    const job = await shop.producer.enqueue(contract, {})
+    await started.promise
+    expect(await shop.producer.jobs.cancel(job)).toBe('cancelling')
+    cancelled.open()
+    expect(await shop.end(job)).toMatchObject({ status: 'completed' })
+    const { Queue } = await import('bullmq')
+    const queue = new Queue('done-first', {
+      connection: { url: shop.server.url },
+      prefix: shop.keys('done-first').bull,
+    })
+    await (await queue.getJob(job.id))?.retry('completed')
+    await queue.close()
+    await vi.waitFor(
+      async () =>
+        expect([...(await readTotals(shop.redis, shop.keys('done-first'))).values()]).toEqual([
+          expect.objectContaining({ completed: 2, failed: 0 }),
+        ]),
+      { timeout: 20_000 },
+    )
+    await worker.close()
+  })
+
   it('is aborted once its worker, cut off from Redis when it was cancelled, is back', async () => {
     const contract = defineJob({ name: 'far', queue: 'far', input: anything, attempts: 5 })
     const started = createGate()

@@ -132,3 +132,27 @@ it('lets a cancelled job of it go, and takes no more than 100 names', async () =
   expect(await held()).toEqual([])
   await worker.close()
 })
+
+it('is not started by a worker whose attempt failed, as it takes the next job with the move of the failed one', async () => {
+  const queue = 'after-failure'
+  const red = define(queue, 'red')
+  const blue = defineJob({ name: 'blue', queue, input: anything, attempts: 2, backoff: { type: 'fixed', delay: '1h' } })
+  const keys = shop.keys(queue)
+  await holdName(shop.redis, keys, 'red')
+  let isStarted = false
+  for (let n = 0; n < 3; n++) {
+    await shop.producer.enqueue(blue, { n })
+    await shop.producer.enqueue(red, { n })
+  }
+  const handlers = [
+    handle(blue, () => Promise.reject(new Error('not yet'))),
+    handle(red, () => {
+      isStarted = true
+    }),
+  ]
+  const worker = await shop.work(handlers, { concurrency: 1 })
+  await vi.waitFor(async () => expect(await shop.redis.zcard(`${keys.bullBase}delayed`)).toBe(6), PATIENCE)
+  expect(await readHeldNames(shop.redis, keys)).toEqual([{ job: 'red', jobs: 3 }])
+  expect(isStarted).toBe(false)
+  await worker.close()
+})

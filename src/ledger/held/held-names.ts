@@ -37,7 +37,10 @@ export async function holdName(client: RedisClient, keys: KeysOfQueue, name: str
   return (await send(client, keys, name, 'pause')) === 'paused'
 }
 
-/** Lets jobs of this name run again. Those put aside go behind the jobs that wait, in their order. */
+/**
+ * Lets jobs of this name run again. Those put aside go before the jobs that wait, in their order; those
+ * with a priority behind others of the same.
+ */
 export async function releaseName(client: RedisClient, keys: KeysOfQueue, name: string): Promise<void> {
   while ((await send(client, keys, name, 'resume')) === 'left');
 }
