@@ -34,7 +34,15 @@ function hasColours(): boolean {
   return process.stdout.isTTY && !process.env.NO_COLOR && process.env.TERM !== 'dumb'
 }
 
-/** Rows as aligned columns with two spaces between; a column of numbers is aligned to the right. */
+// Controls, and what turns the direction of text around.
+const STEERS = /[\p{Cc}\p{Zl}\p{Zp}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu
+
+/** A line that steers no terminal, whatever names and ids of other programs are in it. */
+export function printable(line: string): string {
+  return line.replace(STEERS, '?')
+}
+
+/** Rows as aligned columns with two spaces between, printable; a column of numbers is aligned to the right. */
 export function formatTable(rows: readonly (readonly (string | number)[])[]): string {
   const widths: number[] = []
   for (const row of rows) {
@@ -44,7 +52,7 @@ export function formatTable(rows: readonly (readonly (string | number)[])[]): st
     row
       .map((cell, column) => {
         const width = widths[column] ?? 0
-        return typeof cell === 'number' ? String(cell).padStart(width) : cell.padEnd(width)
+        return typeof cell === 'number' ? String(cell).padStart(width) : printable(cell).padEnd(width)
       })
       .join('  ')
       .trimEnd(),

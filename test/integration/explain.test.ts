@@ -173,3 +173,40 @@ it('one that is not there, or whose id cannot be one, is a typed error', async (
   await expect(explain({ queue: 'alone', id: 'a b' })).rejects.toMatchObject({ code: 'INVALID_JOB_ID' })
   await expect(explain({ queue: '', id: 'a' })).rejects.toMatchObject({ code: 'INVALID_QUEUE_NAME' })
 })
+
+it('one in the line of its key: full and by whom, or its rate used up', async () => {
+  const limit = { concurrency: 1, rate: { limit: 1, window: '1h' } } as const
+  const contract = define('keyed', { limit })
+  const [started, gate] = [createGate(), createGate()]
+  const worker = await shop.work([
+    handle(contract, async () => {
+      started.open()
+      await gate.promise
+    }),
+  ])
+  const first = await shop.producer.enqueue(contract, {})
+  await started.promise
+  const [second, third] = [await shop.producer.enqueue(contract, {}), await shop.producer.enqueue(contract, {})]
+  await vi.waitFor(async () => {
+    expect((await explain(third)).reasons).toMatchObject([
+      { code: 'KEY_FULL', count: 1, jobs: [first.id] },
+      { code: 'IN_LINE', position: 2 },
+    ])
+  }, PATIENCE)
+  expect(await explain(second)).toMatchObject({ position: null, expectedStart: null })
+  gate.open()
+  await shop.end(first)
+  const { reasons, expectedStart } = await explain(second)
+  expect(reasons).toMatchObject([{ code: 'KEY_RATE_LIMITED' }, { code: 'IN_LINE', position: 1 }])
+  expect(reasons[0]?.until).toBeGreaterThan(Date.now())
+  expect(expectedStart).toBe(reasons[0]?.until)
+  expect((await explain(third)).expectedStart).toBeNull()
+  await worker.close()
+})
+
+it('one that is delayed, of a paused name: both', async () => {
+  const contract = define('both')
+  await shop.producer.queues.pause('both', { job: 'job' })
+  const job = await shop.producer.enqueue(contract, {}, { delay: '1h' })
+  expect(await codes(job)).toEqual(['PAUSED_JOB', 'DELAYED', 'NO_WORKER'])
+})

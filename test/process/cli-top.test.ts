@@ -46,8 +46,8 @@ it('draws itself anew each second on a small screen, and gives the terminal back
   const env = { REDIS_URL: redis.url, TERM: 'xterm-256color' }
   const { code, stdout } = await startCommand('python3', words, { cwd, env }).finished
   expect(code).toBe(0)
-  expect(stdout.startsWith('\x1b[?1049h\x1b[?25l')).toBe(true)
-  expect(stdout.endsWith('\x1b[?25h\x1b[?1049l')).toBe(true)
+  expect(stdout.startsWith('\x1b[?1049h\x1b[?25l\x1b[?7l')).toBe(true)
+  expect(stdout.endsWith('\x1b[?7h\x1b[?25h\x1b[?1049l')).toBe(true)
   const [screen = ''] = stdout.split('\x1b[H').slice(2)
   const lines = screen.split('\r\n')
   expect(lines.length).toBeLessThanOrEqual(24)

@@ -1,6 +1,6 @@
 // What `drover top` shows, as lines of text that fit a screen. It reads nothing and writes nothing.
 import type { QueueView, WorkerBeat } from '../../ledger/index.js'
-import { formatTable } from '../output.js'
+import { formatTable, printable } from '../output.js'
 import { QUEUE_HEADER, queueRow } from '../queue-table.js'
 import { showAge } from '../show-age.js'
 
@@ -88,9 +88,4 @@ function workerRow({ id, state, queues, handled, rssBytes, loopLagMs, seenAt }: 
 function busiestFirst(one: QueueView, other: QueueView): number {
   const load = ({ waiting, prioritized, active }: QueueView) => waiting + prioritized + active
   return load(other) - load(one) || (one.queue < other.queue ? -1 : 1)
-}
-
-// Names and ids may come from other programs: nothing of them may steer the terminal.
-function printable(line: string): string {
-  return line.replace(/\p{Cc}/gu, '?')
 }

@@ -1,8 +1,9 @@
 // A terminal's second screen, drawn over and over: taken, written and given back as it was.
 import type { ScreenSize } from './draw-top.js'
 
-const ENTER = '\x1b[?1049h\x1b[?25l'
-const LEAVE = '\x1b[?25h\x1b[?1049l'
+// Without wrapping: a character that is two columns wide would push the lines below it out of place.
+const ENTER = '\x1b[?1049h\x1b[?25l\x1b[?7l'
+const LEAVE = '\x1b[?7h\x1b[?25h\x1b[?1049l'
 const HOME = '\x1b[H'
 const CLEAR_LINE = '\x1b[K'
 const CLEAR_BELOW = '\x1b[J'

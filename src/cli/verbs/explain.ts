@@ -4,7 +4,7 @@ import type { Explanation, Reason } from '../../ledger/index.js'
 import { createProducer } from '../../producer/index.js'
 import { checkQueueName } from '../../redis/index.js'
 import { EXIT_CODES } from '../exit-codes.js'
-import { formatTable, type Output } from '../output.js'
+import { formatTable, type Output, printable } from '../output.js'
 import { redisOf } from '../redis-connection.js'
 import { addSettings, REDIS_OPTIONS, readSettings } from '../setting-options.js'
 import type { Verb, VerbCall } from '../verb.js'
@@ -39,7 +39,7 @@ Examples:
 }
 
 function show(out: Output, { job, id, state, reasons, expectedStart }: Explanation): void {
-  out.print(`${job ?? 'job'} ${id} is ${state}`)
+  out.print(printable(`${job ?? 'job'} ${id} is ${state}`))
   out.print(formatTable(reasons.map(({ code, message }: Reason) => [`  ${code}`, message])))
   if (expectedStart !== null) out.print(`expected to start at ${new Date(expectedStart).toISOString()}`)
 }

@@ -6,6 +6,7 @@ import { type KeysOfQueue, queueKeys, type RedisClient } from '../../redis/index
 import { readWorkers, type WorkerBeat } from '../fleet.js'
 import { readRates } from '../queue-view.js'
 import { type JobFacts, readHeldFlow, readJobFacts } from './job-facts.js'
+import { reasonsOfLimit } from './limit-reasons.js'
 import { type Reason, reasonsOfWorkers } from './worker-reasons.js'
 
 export type { Reason, ReasonCode } from './worker-reasons.js'
@@ -93,6 +94,7 @@ function reasonsOf(facts: JobFacts, around: Around): Reason[] {
     ...reasonsOfQueue(facts, around),
     ...reasonsOfWorkers(facts, around),
     ...inLine(facts),
+    ...reasonsOfLimit(facts.limit),
   ]
 }
 
@@ -129,10 +131,9 @@ function reasonsOfJob(facts: JobFacts, { nowMs }: Around): Reason[] {
       ? `the jobs of ${job} are paused in this queue`
       : 'it is about to be put back: its pause has ended'
     reasons.push({ code: 'PAUSED_JOB', message })
-  } else if (state === 'delayed' && delayedUntil !== undefined) {
-    reasons.push(delayed(facts, delayedUntil))
   }
-  if (state === 'waiting-children') {
+  if (state === 'delayed' && delayedUntil !== undefined) reasons.push(delayed(facts, delayedUntil))
+  if (state === 'waiting-children' && facts.limit?.position === undefined) {
     reasons.push({ code: 'WAITS_FOR_CHILDREN', message: `it waits for ${children} children`, count: children })
   }
   if (mergeKey !== undefined) {
@@ -197,12 +198,13 @@ const UNKNOWN_START: readonly Reason['code'][] = [
     'NO_HANDLER',
     'WORKERS_QUIET',
     'LOST',
+    'KEY_FULL',
   ] as const),
   ...(['START_BY_PASSED', 'OLDER_WORKERS'] as const),
 ]
 
 function expect(
-  { position, state }: JobFacts,
+  { position: place, state, limit }: JobFacts,
   reasons: readonly Reason[],
   perMinute: number,
   nowMs: number,
@@ -210,6 +212,8 @@ function expect(
   if (reasons.some(({ code }) => UNKNOWN_START.includes(code))) return null
   const until = Math.max(nowMs, ...reasons.flatMap(({ until }) => until ?? []))
   if (state === 'delayed') return until
+  // Only the first of a key is told: those behind it take turns with other keys.
+  const position = limit?.position === 0 ? 1 : place
   if (position === null) return null
   const isFull = reasons.some(({ code }) => code === 'WORKERS_FULL' || code === 'QUEUE_FULL')
   if (position === 1 && !isFull) return until

@@ -2,6 +2,7 @@
 import type { KeysOfQueue, RedisClient } from '../../redis/index.js'
 import { CANCELLED_REASON } from '../failed-reason.js'
 import { parseHeld } from '../held/held-names.js'
+import { type LimitOfJob, readLimitOfJob } from '../limits/read-limits.js'
 
 /** Jobs looked at, from the next to run on, for a job's place in line: about 2 ms of Redis at most. */
 const MAX_LOOK = 50_000
@@ -30,6 +31,8 @@ export interface JobFacts {
   readonly isQueuePaused: boolean
   readonly delayedUntil: number | undefined
   readonly children: number
+  /** The limit of its key, when it may be in the line of it. */
+  readonly limit: LimitOfJob | undefined
   readonly startBy: number | undefined
   /** The version of its input. */
   readonly version: number
@@ -58,6 +61,7 @@ export async function readJobFacts(client: RedisClient, keys: KeysOfQueue, id: s
     'timestamp',
     'opts',
     'deid',
+    'drover:limit',
   ] as const
   const replies = await client
     .pipeline()
@@ -122,6 +126,7 @@ export async function readJobFacts(client: RedisClient, keys: KeysOfQueue, id: s
     delayedUntil:
       delayed === null || delayed === undefined || isHeld ? undefined : Math.floor(Number(delayed) / DELAYED_SCORE),
     children,
+    limit: parent != null && of('drover:limit') !== undefined ? await readLimitOfJob(client, keys, id) : undefined,
     startBy: typeof options.startBy === 'number' ? (number('timestamp') ?? 0) + options.startBy : undefined,
     version: typeof options.version === 'number' ? options.version : 1,
     mergeKey:

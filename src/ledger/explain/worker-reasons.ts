@@ -18,6 +18,8 @@ export type ReasonCode =
   | 'START_BY_PASSED'
   | 'RATE_LIMITED'
   | 'QUEUE_FULL'
+  | 'KEY_FULL'
+  | 'KEY_RATE_LIMITED'
   | 'NO_WORKER'
   | 'NO_HANDLER'
   | 'OLDER_WORKERS'
@@ -41,6 +43,8 @@ export interface Reason {
   readonly worker?: string
   readonly position?: number
   readonly count?: number
+  /** KEY_FULL: ids of the jobs that have the permits of its key, up to 100. */
+  readonly jobs?: readonly string[]
   readonly total?: number
   readonly completed?: number
   readonly failed?: number

@@ -13,6 +13,10 @@ describe('formatTable', () => {
       ]),
     ).toBe('QUEUE        VALUE  NOTE\na                7\nlonger name  12345  x')
   })
+
+  it('lets no name steer the terminal, or turn its text around', () => {
+    expect(formatTable([['a\x1b[2J\x9b31m\nb', 'c\u202edcba']])).toBe('a?[2J?31m?b  c?dcba')
+  })
 })
 
 describe('describeSpeed', () => {
