@@ -11,7 +11,7 @@ import {
   snooze,
   versionOf,
 } from '../job/index.js'
-import { type CompletedOutcome, Effects, type StagedWrite } from '../ledger/index.js'
+import { type CompletedOutcome, Effects } from '../ledger/index.js'
 import type { AttemptRoom, StartedJob } from './attempt-room.js'
 import type { JobContext, JobLogger } from './context.js'
 import { checkDeadline, untilDeadline } from './deadline.js'
@@ -50,6 +50,8 @@ export class Attempt implements JobContext {
   #kept: KeptContext | undefined
   #log: JobLogger | undefined
   #rejection: Error | undefined
+  #isSealed = false
+  #dropsLate = false
   /** How long an isolated handler's thread or process took to start, which is no time of the handler. */
   #startMs = 0
 
@@ -90,7 +92,7 @@ export class Attempt implements JobContext {
   }
   get effects(): Effects {
     this.#effects ??= new Effects(this.#room.keys, { cluster: this.#room.cluster })
-    if (this.#ended) this.#effects.seal()
+    if (this.#isSealed) this.#effects.seal()
     return this.#effects
   }
   // Getters, so that a handler may take the two out of its context.
@@ -98,12 +100,13 @@ export class Attempt implements JobContext {
     return (percent, text) => this.#showProgress(percent, text)
   }
   get counter(): JobContext['counter'] {
-    const counters = this.#openCounters()
-    return (name) => counters.open(name)
+    this.#counters ??= new StagedCounters(this.#room.keys)
+    if (this.#isSealed) this.#counters.seal()
+    return this.#counters.open.bind(this.#counters)
   }
   get enqueue(): JobContext['enqueue'] {
     this.#jobs ??= new StagedJobs(this.#room)
-    if (this.#ended) this.#jobs.seal()
+    if (this.#isSealed) this.#jobs.seal()
     return this.#jobs.stage.bind(this.#jobs)
   }
   get step(): JobContext['step'] {
@@ -119,10 +122,14 @@ export class Attempt implements JobContext {
     return this.#keeping.once
   }
   get snooze(): JobContext['snooze'] {
-    return (duration, reason) =>
-      this.#orFail<never>(() => {
+    return (duration, reason) => {
+      try {
         throw snooze(duration, reason)
-      })
+      } catch (error) {
+        this.refuse(error as Error)
+        throw error
+      }
+    }
   }
   get resultOf(): JobContext['resultOf'] {
     return (name, contract) => readDependency(name, contract, this.#bullJob.opts.needs, this.#room.readResult)
@@ -169,29 +176,37 @@ export class Attempt implements JobContext {
       return this.#complete(valueJson)
     } finally {
       this.#ended = true
-      this.#counters?.seal()
-      this.#effects?.seal()
-      this.#jobs?.seal()
+      this.#isSealed = !this.#dropsLate
+      if (this.#isSealed) this.#seal()
     }
+  }
+
+  #seal(): void {
+    this.#counters?.seal()
+    this.#effects?.seal()
+    this.#jobs?.seal()
   }
 
   #complete(valueJson: string): CompletedOutcome {
     const refused = this.#abortReason ?? this.#rejection
     if (refused) throw refused
+    const floating = this.#kept?.unawaited
+    if (floating) throw floating.failure
+    const writes = this.#effects?.close()
     return {
       status: 'completed',
       valueJson,
       counters: this.#counters?.close(),
-      effects: this.#stagedWrites(),
+      effects: this.#kept === undefined ? writes : this.#kept.withRemoval(writes, this.#room.keys.bullBase + this.id),
       jobs: this.#jobs?.close(),
       keepResultMs: this.#handler.contract.keepResultMs,
       runMs: this.runMs,
     }
   }
 
-  #stagedWrites(): readonly StagedWrite[] | undefined {
-    const writes = this.#effects?.close()
-    return this.#kept === undefined ? writes : this.#kept.withRemoval(writes, this.#room.keys.bullBase + this.id)
+  /** What is staged once it is over goes nowhere instead of throwing: in a call of many jobs a throw is all theirs. */
+  dropLateWrites(): void {
+    this.#dropsLate = true
   }
 
   get #keeping(): KeptContext {
@@ -270,27 +285,12 @@ export class Attempt implements JobContext {
     else this.#timer = setTimeout(() => this.#watchTimeout(), Math.min(leftMs, leftOfJobMs, MAX_TIMER_MS))
   }
 
-  #openCounters(): StagedCounters {
-    this.#counters ??= new StagedCounters(this.#room.keys)
-    if (this.#ended) this.#counters.seal()
-    return this.#counters
-  }
-
   async #showProgress(percent: number, text: string | undefined): Promise<void> {
     if (typeof percent !== 'number' || !(percent >= 0 && percent <= 100)) {
       throw new InvalidOptionError('progress', 'a number from 0 to 100', percent)
     }
     if (this.#ended) return
     await this.#bullJob.updateProgress(text === undefined ? percent : { percent, text })
-  }
-
-  #orFail<Value>(stage: () => Value): Value {
-    try {
-      return stage()
-    } catch (error) {
-      this.#rejection ??= error as Error
-      throw error
-    }
   }
 
   /** The fields a log line about this attempt carries. */

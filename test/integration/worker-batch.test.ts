@@ -126,6 +126,73 @@ it('a job that is cancelled leaves its call, which goes on for the others', asyn
   expect(isAborted).toBe(false)
 })
 
+it('a job that left its call fails no neighbour: what is still counted and staged for it is dropped', async () => {
+  const contract = define('dropped', { attempts: 1 })
+  const running = createGate()
+  const left = createGate()
+  const handler = handleBatch(contract, { size: 3, wait: '10s' }, async (items) => {
+    const early = items.map(({ ctx }) => ctx.effects)
+    items.find(({ input: { n } }) => n === 1)?.ctx.signal.addEventListener('abort', () => left.open())
+    running.open()
+    await left.promise
+    // Its attempt is over for sure, and not only told so.
+    await new Promise((resolve) => setImmediate(resolve))
+    for (const [index, { ctx }] of items.entries()) {
+      ctx.counter('sum').add(1)
+      ctx.effects.rpush('dropped', ctx.id)
+      early[index]?.rpush('dropped', ctx.id)
+      await ctx.enqueue(contract, { n: 9 }, { delay: '1h' })
+    }
+    return items.map(() => 'done')
+  })
+  await shop.work([handler])
+  const jobs = await enqueue(contract, 3)
+  await running.promise
+  await shop.producer.jobs.cancel(jobs[1] as (typeof jobs)[0])
+  expect((await endsOf(jobs)).map(({ status }) => status)).toEqual(['completed', 'failed', 'completed'])
+  expect(await shop.producer.counters.get('dropped', 'sum')).toBe(2)
+  const ids = [jobs[0]?.id, jobs[0]?.id, jobs[2]?.id, jobs[2]?.id].sort()
+  expect((await shop.redis.lrange('dropped', 0, -1)).sort()).toEqual(ids)
+  expect(await shop.redis.zcard(`${shop.keys('dropped').bullBase}delayed`)).toBe(2)
+})
+
+it('an answer may be a promise: each job has its own, and a late one keeps nobody waiting', async () => {
+  const contract = define('promises', { attempts: 1 })
+  const fast = createGate()
+  const handler = handleBatch(contract, { size: 5, wait: '10s' }, (items) => {
+    const answer = async (n: number) => {
+      if (n === 1) throw new PermanentError('its own')
+      if (n === 2) return new TypeError('answered')
+      if (n === 3) await fast.promise
+      return n
+    }
+    return items.map(({ input: { n } }) => answer(n)) as never
+  })
+  await shop.work([handler])
+  const jobs = await enqueue(contract, 5)
+  const [slow] = jobs.splice(3, 1) as [(typeof jobs)[0]]
+  expect(
+    (await endsOf(jobs)).map((record) => (record.status === 'completed' ? record.value : record.error.name)),
+  ).toEqual([0, 'PermanentError', 'TypeError', 4])
+  fast.open()
+  expect(await shop.end(slow)).toMatchObject({ status: 'completed', value: 3 })
+})
+
+it('a promise that rejects for a job that is over harms nothing', async () => {
+  const contract = define('rejects-late', { attempts: 1, timeout: 200 })
+  const over = createGate()
+  const handler = handleBatch(contract, { size: 1, wait: 50 }, async ([item]) => {
+    await new Promise((resolve) => item?.ctx.signal.addEventListener('abort', resolve))
+    setImmediate(() => setImmediate(over.open))
+    // Vitest fails the run for a rejection that nobody handles.
+    return [Promise.reject(new Error('late'))] as never
+  })
+  await shop.work([handler])
+  const records = await endsOf(await enqueue(contract, 1))
+  await over.promise
+  expect(records).toMatchObject([{ status: 'failed', error: { code: 'JOB_TIMEOUT' } }])
+})
+
 it('a call whose jobs are all over their time is told by its signal, and none of its answers counts', async () => {
   const contract = define('late', { attempts: 1, timeout: 300 })
   const told = createGate<unknown>()
@@ -156,7 +223,10 @@ it('a shutdown hands back what is gathered and what runs, at no attempt', async 
   const jobs = await enqueue(contract, 6)
   await running.promise
   await expect.poll(() => first.running, { timeout: 20_000 }).toBe(6)
-  expect(await first.close()).toEqual({ handedBack: 6, abandoned: 0 })
+  const closed = await first.close()
+  expect(closed.abandoned).toBe(0)
+  // A fetch that was on its way may bring one of them once more, which goes back too.
+  expect(closed.handedBack).toBeGreaterThanOrEqual(6)
   isHeld = false
   await shop.work([handler()])
   for (const record of await endsOf(jobs)) expect(record).toMatchObject({ status: 'completed', value: 1, attempts: 1 })

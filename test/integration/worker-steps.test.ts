@@ -225,6 +225,61 @@ describe('a step', () => {
   })
 })
 
+describe('a step that nobody waits for', () => {
+  it('and that fails while its attempt runs fails the attempt, and not the worker', async () => {
+    const { contract } = await work(
+      'floating',
+      async (ctx) => {
+        if (ctx.attempt === 1) void ctx.step('a', () => Promise.reject(new Error('floating step')))
+        if (ctx.attempt === 2) void ctx.once('a', () => Promise.reject(new Error('floating once')))
+        if (ctx.attempt === 3) void ctx.step('', () => 1)
+        // Time for it to fail.
+        await ctx.step('b', () => new Promise((resolve) => setTimeout(resolve, 20)))
+        await ctx.checkpointed()
+        await ctx.once('b', () => 1)
+        return ctx.attempt
+      },
+      { attempts: 4 },
+    )
+    expect(await shop.end(await enqueue(contract))).toMatchObject({ status: 'completed', value: 4, attempts: 4 })
+  })
+
+  it('until later, or whose error is caught, fails nothing', async () => {
+    const { contract } = await work(
+      'later',
+      async (ctx) => {
+        const failing = ctx.step('a', () => Promise.reject(new Error('no')))
+        ctx.step('c', () => Promise.reject(new Error('no'))).catch(() => undefined)
+        await ctx.step('b', () => new Promise((resolve) => setTimeout(resolve, 20)))
+        return failing.catch((error) => error.message)
+      },
+      { attempts: 1 },
+    )
+    expect(await shop.end(await enqueue(contract))).toMatchObject({ status: 'completed', value: 'no' })
+  })
+
+  it('and that its attempt does not outlast is told in the log', async () => {
+    const go = createGate()
+    const { contract, worker } = await work(
+      'outlasts',
+      async (ctx) => {
+        const started = createGate()
+        void ctx.step('slow', () => {
+          started.open()
+          return go.promise
+        })
+        await started.promise
+        return 'done'
+      },
+      { attempts: 1 },
+    )
+    expect(await shop.end(await enqueue(contract))).toMatchObject({ status: 'completed', value: 'done' })
+    go.open()
+    const line = 'a step that nobody awaited failed after its attempt'
+    await expect.poll(() => worker.lines.some(({ msg }) => msg === line), { timeout: 20_000 }).toBe(true)
+  })
+})
+
 describe('a checkpoint', () => {
   it('lets a loop go on where its last attempt was', async () => {
     const pages: number[] = []

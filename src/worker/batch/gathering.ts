@@ -2,8 +2,10 @@
 // gives each its own answer. To the worker each is an attempt like all others: lock, timeout, effects and commit are its own.
 import { isNativeError } from 'node:util/types'
 import { BatchAnswerError, BatchCallError, describeValue } from '../../job/index.js'
+import { Attempt } from '../attempt.js'
 import type { JobContext } from '../context.js'
 import { isPermanent } from '../retry-policy.js'
+import { isThenable } from '../thenable.js'
 
 export interface GatheringRules {
   readonly size: number
@@ -65,13 +67,20 @@ export class Gathering {
   // One that is still gathered is in no call; one whose call runs is told by the call's signal, once all of them are over.
   #leave(place: Place): void {
     place.isOver = true
+    if (place.ctx instanceof Attempt) place.ctx.dropLateWrites()
     place.reject(place.ctx.signal.reason)
     this.#places = this.#places.filter((other) => other !== place)
+    // Else it cuts the wait of the next one short, and keeps a process that shuts down from its end.
+    if (this.#places.length === 0) this.#stopTimer()
+  }
+
+  #stopTimer(): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
   }
 
   #flush(): void {
-    clearTimeout(this.#timer)
-    this.#timer = undefined
+    this.#stopTimer()
     const places = this.#places
     this.#places = []
     if (places.length > 0) void this.#call(places)
@@ -88,7 +97,7 @@ export class Gathering {
     for (const { ctx } of places) ctx.signal.addEventListener('abort', check, { once: true })
     try {
       const answers = readAnswers(places.length, await running)
-      for (const [index, place] of places.entries()) settle(place, answers[index])
+      await Promise.all(places.map((place, index) => settle(place, answers[index])))
     } catch (error) {
       // Of several jobs nobody knows whose fault it is: it must not end all of them for good.
       const isShared = places.length > 1 && isPermanent(error)
@@ -106,9 +115,16 @@ export class Gathering {
   }
 }
 
-function settle({ resolve, reject }: Place, answer: unknown): void {
-  if (answer instanceof Error || isNativeError(answer)) reject(answer)
-  else resolve(answer)
+// Never rejects. An answer that is a promise is waited for also when its job is over: its rejection would end the process.
+async function settle(place: Place, answer: unknown): Promise<void> {
+  try {
+    const value = isThenable(answer) ? await answer : answer
+    if (value instanceof Error || isNativeError(value)) place.reject(value)
+    else place.resolve(value)
+  } catch (error) {
+    place.reject(error)
+  }
+  place.isOver = true
 }
 
 function readAnswers(items: number, answers: unknown): readonly unknown[] {

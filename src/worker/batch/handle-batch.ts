@@ -45,13 +45,20 @@ export interface BatchItem<Contract extends AnyJobContract> {
 /** What the call has beside its jobs: a signal that aborts once all of them are over. */
 export type BatchContext = CallContext
 
-/** An answer for each job, in the order of the jobs: its result, or the error that its attempt fails with. */
+/**
+ * An answer for each job, in the order of the jobs: its result, or the error that its attempt fails with. One that is a
+ * promise answers for its job when it settles.
+ */
 export type BatchFunction<Contract extends AnyJobContract> = (
   items: readonly BatchItem<Contract>[],
   call: BatchContext,
 ) => BatchAnswers<Contract> | Promise<BatchAnswers<Contract>>
 
-export type BatchAnswers<Contract extends AnyJobContract> = readonly (HandlerResultOf<Contract> | Error)[]
+export type BatchAnswers<Contract extends AnyJobContract> = readonly (
+  | HandlerResultOf<Contract>
+  | Error
+  | Promise<HandlerResultOf<Contract> | Error>
+)[]
 
 const OPTION_NAMES = ['size', 'wait', 'retries', 'retryDelay']
 const MAX_WAIT_MS = 60_000
@@ -81,14 +88,14 @@ export function handleBatch<Contract extends AnyJobContract>(
   const gatherings = new WeakMap<object, Gathering>()
   const add = (input: unknown, ctx: JobContext): Promise<unknown> => {
     // Each worker of the process gathers its own jobs.
-    const worker = ctx instanceof Attempt ? ctx.room : contract
-    let gathering = gatherings.get(worker)
+    const room = ctx instanceof Attempt ? ctx.room : undefined
+    let gathering = gatherings.get(room ?? contract)
     if (gathering === undefined) {
       gathering = new Gathering(rules, run as RunCall, (items, call) => {
         const about = { queue: contract.queue, job: contract.name, items }
-        if (ctx instanceof Attempt) ctx.room.leftBehind?.watch(about, call)
+        room?.leftBehind?.watch(about, call)
       })
-      gatherings.set(worker, gathering)
+      gatherings.set(room ?? contract, gathering)
     }
     return gathering.add(input, ctx)
   }

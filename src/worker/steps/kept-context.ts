@@ -1,9 +1,10 @@
 // The members of a handler's context that keep something between its attempts: opened with the first of them that is used,
 // so that a job which keeps nothing costs nothing. Their work is steps.ts.
-import { LockLostError, StepRejectedError } from '../../job/index.js'
+import { LockLostError, StepRejectedError, serializeError } from '../../job/index.js'
 import type { StagedWrite } from '../../ledger/index.js'
-import type { JobContext } from '../context.js'
+import type { JobContext, JobLogger } from '../context.js'
 import type { KeptStore } from './kept-store.js'
+import { StepPromise } from './step-promise.js'
 import { Steps } from './steps.js'
 
 /** What of its attempt the members need. */
@@ -12,6 +13,7 @@ export interface KeepingAttempt {
   readonly signal: AbortSignal
   readonly abortReason: Error | undefined
   readonly hasEnded: boolean
+  readonly log: JobLogger
   abort(reason: Error): void
   /** The attempt fails with it, also when the handler catches it. */
   refuse(error: Error): void
@@ -20,6 +22,8 @@ export interface KeepingAttempt {
 export class KeptContext {
   readonly #attempt: KeepingAttempt
   readonly #steps: Steps
+  /** Those that failed and that nobody has waited for so far. */
+  readonly #floating = new Set<StepPromise<unknown>>()
 
   constructor(attempt: KeepingAttempt, store: KeptStore) {
     this.#attempt = attempt
@@ -30,19 +34,37 @@ export class KeptContext {
     this.#steps = new Steps({ store, signal: attempt.signal, over })
   }
 
-  readonly step: JobContext['step'] = (name, run) => this.#do((steps) => steps.step(name, run)) as never
+  readonly step: JobContext['step'] = (name, run) => this.#watched((steps) => steps.step(name, run)) as never
   // A handler need not wait for it: one that the end of the attempt overtakes must not end the process.
   readonly checkpoint: JobContext['checkpoint'] = (state) => {
     const saved = this.#do((steps) => steps.checkpoint(state))
     saved.catch(() => undefined)
     return saved
   }
-  readonly checkpointed: JobContext['checkpointed'] = () => this.#do((steps) => steps.checkpointed()) as never
-  readonly once: JobContext['once'] = (key, run, options) => this.#do((steps) => steps.once(key, run, options)) as never
+  readonly checkpointed: JobContext['checkpointed'] = () => this.#watched((steps) => steps.checkpointed()) as never
+  readonly once: JobContext['once'] = (key, run, options) =>
+    this.#watched((steps) => steps.once(key, run, options)) as never
+
+  /** A step that failed, and that the handler did not wait for. */
+  get unawaited(): { readonly failure: unknown } | undefined {
+    for (const step of this.#floating) if (!step.isAwaited) return step
+    return undefined
+  }
 
   /** The staged writes of the attempt, with those that remove what was kept. */
   withRemoval(writes: readonly StagedWrite[] | undefined, jobKey: string): readonly StagedWrite[] {
     return [...(writes ?? []), ...this.#steps.removal(jobKey)]
+  }
+
+  // A rejection that nobody handles would end the worker, with all its jobs: it is this attempt's, or a line of its log.
+  #watched<Value>(act: (steps: Steps) => Promise<Value>): Promise<Value> {
+    const step: StepPromise<Value> = new StepPromise(this.#do(act), (failure) => {
+      if (step.isAwaited) return
+      if (!this.#attempt.hasEnded) this.#floating.add(step)
+      else
+        this.#attempt.log.warn({ err: serializeError(failure) }, 'a step that nobody awaited failed after its attempt')
+    })
+    return step
   }
 
   async #do<Value>(act: (steps: Steps) => Promise<Value>): Promise<Value> {
