@@ -1,6 +1,7 @@
 // What keeps a large job from freezing bull-board's page: long values are sent cut. A cut value must never come back as
 // the job's new input, so that is refused.
 import type { BoardHooks } from '@bull-board/api/typings/app'
+import { isRedacted } from './redact.js'
 
 /** Characters of a value, error or stack that bull-board gets. */
 export const MAX_CHARACTERS = 32_768
@@ -16,9 +17,14 @@ export function cutValue(value: unknown): unknown {
 /** Refuses to write a job whose data is what `cutValue` made; bull-board's edit form starts from what it was sent. */
 export const refuseCutValues: NonNullable<BoardHooks['before']> = ({ request }) => {
   const { jobData, data } = (request.body ?? {}) as { jobData?: unknown; data?: unknown }
-  if (!isCut(jobData) && !isCut(data)) return undefined
-  const message = 'The data is too long to be shown here in full, so it cannot be edited or copied here.'
-  return { allow: false, status: 409, message }
+  const refuse = (message: string) => ({ allow: false, status: 409, message }) as const
+  if (isCut(jobData) || isCut(data)) {
+    return refuse('The data is too long to be shown here in full, so it cannot be edited or copied here.')
+  }
+  if (isRedacted(jobData) || isRedacted(data)) {
+    return refuse('Parts of the data are not shown here (option redact), so it cannot be edited or copied here.')
+  }
+  return undefined
 }
 
 /** Cuts the errors and stacks of the jobs in an answer; data, return value and progress are cut as they are formatted. */

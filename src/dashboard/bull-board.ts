@@ -10,12 +10,14 @@ import { Queue } from 'bullmq'
 import express, { type RequestHandler, Router } from 'express'
 import type { Logger } from 'pino'
 import { bareRedisError, queueTag, type RedisClient } from '../redis/index.js'
+import { boardHistory } from './board/board-history.js'
 import { cutLargeTexts, cutValue, refuseCutValues } from './bull-board-cut.js'
 import { fillBoardPage, readBoardPage } from './bull-board-page.js'
 import { refuseStrange } from './bull-board-requests.js'
 import { untilConnected } from './connection.js'
 import { MAX_QUEUES, readQueueNames } from './overview-data.js'
 import { answerProblem } from './problems.js'
+import type { Redact } from './redact.js'
 import { boardHeaders } from './security.js'
 import { BOARD_PATH, visitOf } from './visit.js'
 
@@ -23,6 +25,7 @@ export interface BoardOptions {
   readonly client: RedisClient
   readonly prefix: string
   readonly readOnly: boolean
+  readonly redact: Redact
   readonly logger: Logger | undefined
 }
 
@@ -61,6 +64,7 @@ export function createBoard(options: BoardOptions): Board {
     options: {
       uiBasePath: uiPath,
       uiConfig: UI_CONFIG,
+      historyProvider: boardHistory(options.client, options.prefix),
       handlerHooks: { before: refuseCutValues, after: cutLargeTexts },
     },
   })
@@ -75,7 +79,7 @@ export function createBoard(options: BoardOptions): Board {
       if (queues.has(name)) continue
       const queue = openQueue(name, options)
       queues.set(name, queue)
-      board.addQueue(showQueue(queue, options.readOnly))
+      board.addQueue(showQueue(queue, options))
     }
     for (const [name, queue] of queues) {
       if (names.includes(name)) continue
@@ -115,9 +119,18 @@ function openQueue(name: string, { client, prefix, logger }: BoardOptions): Queu
   return queue
 }
 
-function showQueue(queue: Queue, readOnlyMode: boolean): BullMQAdapter {
-  const shown = new BullMQAdapter(queue, { readOnlyMode })
-  for (const field of ['data', 'returnValue', 'progress'] as const) shown.setFormatter(field, cutValue)
+function showQueue(queue: Queue, { readOnly, redact }: BoardOptions): BullMQAdapter {
+  const shown = new BullMQAdapter(queue, {
+    readOnlyMode: readOnly,
+    // Below the page's <base>, so that it holds under any base path.
+    externalJobUrl: ({ id }) => ({
+      href: `../results/${encodeURIComponent(queue.name)}/${encodeURIComponent(String(id))}`,
+      displayText: 'Open in Drover',
+    }),
+  })
+  shown.setFormatter('data', (data) => cutValue(redact('input', data)))
+  shown.setFormatter('returnValue', (value) => cutValue(redact('result', value)))
+  shown.setFormatter('progress', cutValue)
   return shown
 }
 

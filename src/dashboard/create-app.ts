@@ -1,13 +1,14 @@
 // The express application of the dashboard: what every request passes on its way to a page, in order.
 import express, { type Express, type RequestHandler } from 'express'
 import { methodNotAllowed, notFound, refuseChanges, requireRole, requireSignIn } from './access/gates.js'
+import { boardActions } from './board/board-actions.js'
 import type { Board } from './bull-board.js'
 import { untilConnected } from './connection.js'
 import type { CheckedOptions } from './options.js'
 import { answerError } from './problems.js'
 import { requestLog } from './request-log.js'
 import { ROUTES, type Route } from './routes.js'
-import { isRead, onlySameOrigin, pageHeaders } from './security.js'
+import { onlySameOrigin, pageHeaders } from './security.js'
 import type { Shared } from './shared.js'
 import { BOARD_PATH, startVisit } from './visit.js'
 
@@ -29,15 +30,11 @@ export function createApp(options: CheckedOptions, shared: Shared, board: Board)
     app.all(path, methodNotAllowed(ROUTES.filter((route) => route.path === path).map((route) => route.method)))
   }
   app.use(requireSignIn(shared.signIn))
-  app.use(BOARD_PATH, refuseChanges(options.readOnly), boardRole, board.router)
+  app.use(BOARD_PATH, refuseChanges(options.readOnly), boardActions(shared), board.router)
   app.use(notFound)
   app.use(answerError)
   return app
 }
-
-// What changes something in bull-board takes an operator.
-const boardRole: RequestHandler = (request, response, next) =>
-  isRead(request) ? next() : requireRole('operator')(request, response, next)
 
 // A dashboard that has just been started is about to have its connection.
 function whenConnected(client: Shared['client']): RequestHandler {

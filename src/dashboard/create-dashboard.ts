@@ -57,11 +57,11 @@ const CLOSE_GRACE_MS = 2_000
  */
 export function createDashboard(given: DashboardOptions = {}): Dashboard {
   const options = checkOptions(given)
-  const { redis, prefix, readOnly, logger, token, authorize, readProxyUser } = options
+  const { redis, prefix, readOnly, redact, logger, token, authorize, readProxyUser } = options
   const client = openConnection(redis, READ_TIMEOUT_MS, logger)
   const boardClient = openConnection(redis, BOARD_TIMEOUT_MS, undefined)
-  const board = createBoard({ client: boardClient, prefix, readOnly, logger })
-  const overview = new OverviewSource(client, prefix, redis)
+  const board = createBoard({ client: boardClient, prefix, readOnly, redact, logger })
+  const overview = new OverviewSource(client, prefix, redis, redact)
   const accessList = new AccessList((_operation, command) => untilConnected(client).then(command), {
     client,
     prefix,
@@ -77,6 +77,7 @@ export function createDashboard(given: DashboardOptions = {}): Dashboard {
     client,
     prefix,
     redis,
+    redact,
     overview,
     signIn,
     live,

@@ -2,6 +2,7 @@
 // written, so each is read once and only its summary kept: values may have a megabyte each.
 import { type JobResult, readResults } from '../ledger/index.js'
 import type { KeysOfQueue, RedisClient } from '../redis/index.js'
+import { type Redact, showAll } from './redact.js'
 import { showText } from './show.js'
 
 export const LATEST_COUNT = 20
@@ -31,6 +32,11 @@ export interface ResultRow {
 
 export class LatestResults {
   #rows = new Map<string, ResultRow>()
+  readonly #redact: Redact
+
+  constructor(redact: Redact) {
+    this.#redact = redact
+  }
 
   async read(client: RedisClient, finished: readonly FinishedId[]): Promise<ResultRow[]> {
     const latest = [...finished].sort((left, right) => right.at - left.at).slice(0, LATEST_COUNT)
@@ -41,6 +47,7 @@ export class LatestResults {
         readRows(
           client,
           unread.filter((job) => job.queue === queue),
+          this.#redact,
         ),
       ),
     )
@@ -56,7 +63,11 @@ function rowName({ queue, id, status, at }: FinishedId): string {
   return `${queue} ${id} ${status} ${at}`
 }
 
-async function readRows(client: RedisClient, jobs: readonly FinishedId[]): Promise<[string, ResultRow][]> {
+async function readRows(
+  client: RedisClient,
+  jobs: readonly FinishedId[],
+  redact: Redact,
+): Promise<[string, ResultRow][]> {
   const [first] = jobs
   if (first === undefined) return []
   const results = await readResults(
@@ -64,16 +75,16 @@ async function readRows(client: RedisClient, jobs: readonly FinishedId[]): Promi
     first.keys,
     jobs.map(({ id }) => id),
   )
-  return jobs.map((job, index) => [rowName(job), rowOf(job, results[index] ?? null)])
+  return jobs.map((job, index) => [rowName(job), rowOf(job, results[index] ?? null, redact)])
 }
 
-function rowOf({ id, queue, status, at }: FinishedId, result: JobResult | null): ResultRow {
+function rowOf({ id, queue, status, at }: FinishedId, result: JobResult | null, redact?: Redact): ResultRow {
   const row = { id, queue, status, finishedAt: at }
   if (result === null) return { ...row, job: null, runMs: null, attempts: null, summary: null }
-  return { ...row, job: result.job, runMs: result.runMs, attempts: result.attempts, summary: summaryOf(result) }
+  return { ...row, job: result.job, runMs: result.runMs, attempts: result.attempts, summary: summaryOf(result, redact) }
 }
 
-function summaryOf(result: JobResult): string {
-  if (result.status === 'completed') return showText(JSON.stringify(result.value), SUMMARY_LENGTH)
+function summaryOf(result: JobResult, redact: Redact = showAll): string {
+  if (result.status === 'completed') return showText(JSON.stringify(redact('result', result.value)), SUMMARY_LENGTH)
   return showText(`${result.error.name}: ${result.error.message}`, SUMMARY_LENGTH)
 }

@@ -20,7 +20,10 @@ export function linkOf(base: string, about: About): { readonly href: string; rea
     case 'queue':
       return { href: queueLink(base, about.queue), text: `queue ${about.queue}` }
     case 'job':
-      return { href: queueLink(base, about.queue, 'failed'), text: 'its failed jobs' }
+      return {
+        href: `${base}/errors?${new URLSearchParams({ queue: about.queue, job: about.job })}`,
+        text: 'its errors',
+      }
     case 'run':
       return { href: boardJobLink(base, about.queue, about.id, 'active'), text: 'the job' }
     case 'workers':

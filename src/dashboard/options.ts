@@ -13,6 +13,7 @@ import { checkPrefix, DEFAULT_REDIS, parseRedisUrl, type RedisSettings, redisSet
 import { type ProxyUserOptions, type ReadProxyUser, readProxyUser } from './access/proxy-user.js'
 import type { Authorize } from './access/sign-in.js'
 import { isLoopbackHost } from './addresses.js'
+import { createRedact, type Redact, showAll } from './redact.js'
 
 export interface DashboardOptions {
   /**
@@ -59,6 +60,11 @@ export interface DashboardOptions {
    * trace id, which BullMQ's telemetry stores with it, has no link then. Default none.
    */
   readonly traceUrl?: string | undefined
+  /**
+   * Paths of values that no page shows, such as `input.password` or `result.*.token`: first `input` or `result`, then names;
+   * `*` is any. Default none.
+   */
+  readonly redact?: readonly string[] | undefined
   /** Pino logger for requests and for what goes wrong. Default: nothing is logged. */
   readonly logger?: Logger | undefined
   /**
@@ -86,6 +92,7 @@ export interface CheckedOptions {
   readonly logger: Logger | undefined
   readonly beside: RequestHandler | undefined
   readonly readOnly: boolean
+  readonly redact: Redact
 }
 
 const OPTION_NAMES = [
@@ -103,6 +110,7 @@ const OPTION_NAMES = [
   'beside',
   'logger',
   'readOnly',
+  'redact',
 ] as const satisfies readonly (keyof DashboardOptions)[]
 
 const MAX_PORT = 65_535
@@ -144,6 +152,7 @@ export function checkOptions(options: DashboardOptions): CheckedOptions {
     logger: checkLogger(options.logger),
     beside: checkBeside(options.beside),
     readOnly: checkFlag('readOnly', readOnly),
+    redact: options.redact === undefined ? showAll : createRedact(options.redact),
   }
   const isClosed = [checked.token, checked.authorize, checked.readProxyUser].some((way) => way !== undefined)
   if (!isClosed && !isLoopbackHost(checked.host)) throw new TokenRequiredError(checked.host)

@@ -10,6 +10,7 @@ import { Rates } from './overview/rates.js'
 import { SlowFactsSource } from './overview/slow-facts.js'
 import { type Overview, readOverview } from './overview-data.js'
 import { type Problem, redisProblem } from './problems.js'
+import type { Redact } from './redact.js'
 
 /** The latest overview there is, and why it is not a current one. */
 export interface OverviewState {
@@ -24,7 +25,7 @@ export class OverviewSource {
   readonly #prefix: string
   readonly #redis: RedisSettings
   readonly #lastHour = new LastHour()
-  readonly #latestResults = new LatestResults()
+  readonly #latestResults: LatestResults
   readonly #rates = new Rates()
   readonly #slowFacts: SlowFactsSource
   readonly #history: HistorySource
@@ -32,7 +33,8 @@ export class OverviewSource {
   #state: OverviewState = { overview: undefined, problem: undefined }
   #freshUntil = 0
 
-  constructor(client: RedisClient, prefix: string, redis: RedisSettings) {
+  constructor(client: RedisClient, prefix: string, redis: RedisSettings, redact: Redact) {
+    this.#latestResults = new LatestResults(redact)
     this.#client = client
     this.#prefix = prefix
     this.#redis = redis

@@ -9,11 +9,14 @@ import type { JobNames } from './jobs/job-names.js'
 import type { JobRooms } from './jobs/job-rooms.js'
 import type { Live } from './live.js'
 import type { OverviewSource } from './overview-source.js'
+import type { Redact } from './redact.js'
 
 export interface Shared {
   readonly client: RedisClient
   readonly prefix: string
   readonly redis: RedisSettings
+  /** What no page may show is taken out of inputs and results by it. */
+  readonly redact: Redact
   readonly overview: OverviewSource
   readonly signIn: SignIn
   readonly live: Live

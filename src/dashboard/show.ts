@@ -56,9 +56,14 @@ export function showBytes(bytes: number | null): string {
 
 const BYTE_UNITS = ['B', 'KB', 'MB', 'GB', 'TB']
 
-/** How long ago, or in how long, with the exact time in UTC on hover. */
+/** How long ago, with the exact time in UTC on hover. */
 export function showAgo(atMs: number, nowMs: number): Html {
-  return relative(atMs, '', ago(nowMs - atMs))
+  return relative(atMs, '', ago(Math.max(0, nowMs - atMs)))
+}
+
+/** In how long, or how long ago it was due, with the exact time in UTC on hover. */
+export function showNext(atMs: number, nowMs: number): Html {
+  return relative(atMs, ' data-next', ago(nowMs - atMs))
 }
 
 /** How long it has been since, with the exact time in UTC on hover. */
@@ -67,7 +72,7 @@ export function showAge(sinceMs: number, nowMs: number): Html {
 }
 
 // The text that changes with the clock alone comes straight after `data-ago`: live.ts looks for it.
-function relative(atMs: number, kind: '' | ' data-age', text: string): Html {
+function relative(atMs: number, kind: '' | ' data-age' | ' data-next', text: string): Html {
   const exact = showUtc(atMs)
   return html`<time datetime="${exact.replace(' UTC', 'Z').replace(' ', 'T')}" title="${exact}"${kind} data-ago>${text}</time>`
 }

@@ -30,7 +30,7 @@ export const HOUR_MS = 3_600_000
 /** How far back minutes and hours reach: the TTL of their hashes. */
 const MAX_STEPS = { minute: 2_880, hour: 2_160 } as const
 /** Hours this recent may not be rolled up yet; their minutes are still there. */
-const HOURS_WITH_MINUTES = 48
+export const HOURS_WITH_MINUTES = 48
 export const MINUTES_AN_HOUR = 60
 /** Commands a pipeline: what Redis answers between two other clients, and what is held in memory at once. */
 const CHUNK = 240

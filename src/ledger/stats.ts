@@ -2,7 +2,17 @@
 // wait times spread. The fields are written by commit.lua and count-retried.lua.
 import type { KeysOfQueue, RedisClient } from '../redis/index.js'
 import { BUCKET_BOUNDS_MS, percentile } from './buckets.js'
-import { MINUTES_AN_HOUR, minutesOf, readAll, readStatsHashes, type StatsSpan } from './stats-hashes.js'
+import {
+  HOUR_MS,
+  HOURS_WITH_MINUTES,
+  MINUTES_AN_HOUR,
+  minutesOf,
+  readAll,
+  readStatsHashes,
+  type StatsSpan,
+} from './stats-hashes.js'
+
+const WHOLE = /^-?\d{1,19}$/
 
 export interface JobStats {
   completed: number
@@ -41,9 +51,10 @@ export async function readStats(client: RedisClient, keys: KeysOfQueue, span: St
   const steps = await readStatsHashes<Record<string, string>>(client, keys, span, ['hgetall'])
   return steps.map(({ at, replies }) => {
     const jobs = new Map<string, JobStats>()
-    const counters = new Map<string, number>()
-    for (const fields of replies) addFields(jobs, fields, counters)
-    return { at, jobs, counters }
+    // An hour's minutes may add up to more than a number can add exactly.
+    const sums = new Map<string, bigint>()
+    for (const fields of replies) addFields(jobs, fields, sums)
+    return { at, jobs, counters: new Map([...sums].map(([name, sum]) => [name, Number(sum)])) }
   })
 }
 
@@ -68,13 +79,15 @@ export async function readHours(
   client: RedisClient,
   keys: KeysOfQueue,
   hours: readonly number[],
+  nowMs: number,
 ): Promise<(JobStats | null)[]> {
   const hashes = await readAll<Record<string, string>>(
     client,
     hours.map((hour) => [keys.statsHour(hour), ['hgetall']]),
   )
   const sums = hours.map((_, index) => sumOfHashes([hashes[index] ?? {}]))
-  const missing = hours.filter((_, index) => sums[index] === null)
+  const firstWithMinutes = Math.floor(nowMs / HOUR_MS) - HOURS_WITH_MINUTES
+  const missing = hours.filter((hour, index) => hour >= firstWithMinutes && sums[index] === null)
   // One command an hour says whether any of its minutes is there: most often none is, as nothing happened.
   const counts = await readAll<number>(
     client,
@@ -125,7 +138,7 @@ export function percentilesOf(counts: readonly number[]): Percentiles {
 function addFields(
   jobs: Map<string, JobStats>,
   fields: Readonly<Record<string, string>>,
-  counters?: Map<string, number>,
+  counters?: Map<string, bigint>,
 ): void {
   for (const [field, text] of Object.entries(fields)) {
     if (field.startsWith('#')) {
@@ -147,9 +160,10 @@ function addFields(
 }
 
 // #<counter>|<job>, and #<counter> for what no job added.
-function addCounter(counters: Map<string, number>, field: string, text: string): void {
+function addCounter(counters: Map<string, bigint>, field: string, text: string): void {
+  if (!WHOLE.test(text)) return
   const name = field.slice(1).split('|', 1)[0] ?? ''
-  counters.set(name, (counters.get(name) ?? 0) + (Number(text) || 0))
+  counters.set(name, (counters.get(name) ?? 0n) + BigInt(text))
 }
 
 function statsOf(jobs: Map<string, JobStats>, job: string): JobStats {

@@ -28,6 +28,7 @@ export const serve: Verb = {
   define(command: Command): void {
     command
       .option('--read-only', 'let no page change a job or a queue; the API is then for its own tokens alone')
+      .option('--redact <paths>', 'values that no page shows, such as input.password,result.*.token')
       .option('--no-api', 'serve the dashboard without the HTTP API')
       .option('--rate-limit <number>', `requests to the API per token in ${RATE_WINDOW}; 0 takes any (default: 10000)`)
       .option(
@@ -75,6 +76,7 @@ SIGTERM or Ctrl-C: ends the requests that are being answered, then exits with 0.
         basePath,
         token,
         readOnly: isReadOnly,
+        redact: typeof options.redact === 'string' ? options.redact.split(',').map((path) => path.trim()) : undefined,
         trustProxy: readWhole('--trust-proxy', options.trustProxy),
         proxyUser,
         contracts,

@@ -26,22 +26,24 @@ export async function audited<Outcome extends ActionOutcome>(
   action: AuditedAction,
   run: () => Promise<Outcome>,
 ): Promise<Outcome> {
-  const { person } = visitOf(response)
-  const entry = { who: person?.name ?? '', role: person?.role ?? '', ...action }
   try {
     const outcome = await run()
-    await write(shared, { ...entry, count: outcome.count, result: 'done', detail: outcome.detail })
+    await noteAction(shared, response, { ...action, count: outcome.count, result: 'done', detail: outcome.detail })
     return outcome
   } catch (error) {
-    await write(shared, { ...entry, result: 'failed', detail: problemOf(error).code })
+    await noteAction(shared, response, { ...action, result: 'failed', detail: problemOf(error).code })
     throw error
   }
 }
 
-async function write(
+/** Writes what somebody did into the audit list, with who it was. It never rejects: see `audited`. */
+export async function noteAction(
   { client, prefix, logger }: Pick<Shared, 'client' | 'prefix' | 'logger'>,
-  entry: NewAuditEntry,
+  response: Response,
+  done: Omit<NewAuditEntry, 'who' | 'role'>,
 ): Promise<void> {
+  const { person } = visitOf(response)
+  const entry: NewAuditEntry = { who: person?.name ?? '', role: person?.role ?? '', ...done }
   try {
     await writeAudit(client, prefix, entry)
     logger?.info({ audit: entry }, 'changed by a person')

@@ -113,12 +113,13 @@ document.addEventListener('input', ({ target }) => {
 function showTimes() {
   for (const time of document.querySelectorAll('time[data-ago]')) {
     const ms = Date.now() - Date.parse(time.dateTime)
-    const text = time.dataset.age === undefined ? ago(ms) : span(Math.max(0, ms))
+    const { age, next } = time.dataset
+    const text = age === undefined ? ago(next === undefined ? Math.max(0, ms) : ms) : span(Math.max(0, ms))
     if (time.textContent !== text) time.textContent = text
   }
 }
 
-// The words of `showAgo` and `showAge` in show.ts.
+// The words of `showAgo`, `showNext` and `showAge` in show.ts.
 function ago(ms) {
   if (ms <= -1_000) return `in ${span(-ms)}`
   return ms < 1_000 ? 'just now' : `${span(ms)} ago`

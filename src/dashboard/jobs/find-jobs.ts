@@ -4,7 +4,7 @@
 import { readTagged } from '../../ledger/index.js'
 import type { KeysOfQueue, RedisClient } from '../../redis/index.js'
 import { queueKeys } from '../../redis/index.js'
-import { type JobRef, type JobRow, readRows, rowKey, unpack } from './job-rows.js'
+import { type JobRef, type JobRow, type RowsRoom, readRows, rowKey, unpack } from './job-rows.js'
 
 export const FINISHED_STATES = ['completed', 'failed'] as const
 export const UNFINISHED_STATES = ['active', 'waiting', 'prioritized', 'delayed', 'waiting-children'] as const
@@ -39,8 +39,7 @@ export const MAX_LOOKED_AT = 1_000
 
 /** Jobs of this id, and those that hold it as their idempotency key, in whichever queue. */
 export async function findById(
-  client: RedisClient,
-  prefix: string,
+  { client, prefix, redact }: RowsRoom,
   text: string,
   jobsOf: ReadonlyMap<string, readonly string[]>,
 ): Promise<JobRow[]> {
@@ -58,10 +57,10 @@ export async function findById(
       return [...new Set([...own, ...ids])].map((id): JobRef => ({ queue, id, at: 0 }))
     }),
   )
-  return readRows(client, prefix, found.flat().slice(0, ROWS_PER_PAGE))
+  return readRows({ client, prefix, redact }, found.flat().slice(0, ROWS_PER_PAGE))
 }
 
-export async function findJobs(client: RedisClient, prefix: string, search: Search): Promise<Found> {
+export async function findJobs({ client, prefix, redact }: RowsRoom, search: Search): Promise<Found> {
   const isFiltered = search.job !== undefined
   const wanted = isFiltered
     ? Math.max(ROWS_PER_PAGE, Math.floor(MAX_LOOKED_AT / Math.max(1, search.queues.length)))
@@ -72,7 +71,7 @@ export async function findJobs(client: RedisClient, prefix: string, search: Sear
   const refs = lists.flat().sort(byPlace).filter(isBehind(search.before))
   const named = isFiltered ? await onlyNamed(client, prefix, refs.slice(0, MAX_LOOKED_AT), search.job ?? '') : refs
   const page = named.slice(0, ROWS_PER_PAGE)
-  const rows = (await readRows(client, prefix, page)).filter(
+  const rows = (await readRows({ client, prefix, redact }, page)).filter(
     (row) => search.tag === undefined || isIn(row, search.state),
   )
   const last = page.at(-1)

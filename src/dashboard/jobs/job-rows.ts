@@ -1,5 +1,6 @@
 // One line for each job of a list: read from BullMQ's hash of the job and the first part of its result record.
 import { queueKeys, type RedisClient } from '../../redis/index.js'
+import { REDACTED, type Redact, showAll } from '../redact.js'
 
 /** A job, and the time by which a list has it, ms since 1970; 0 where it has none. */
 export interface JobRef {
@@ -29,13 +30,20 @@ const FIELDS = ['name', 'timestamp', 'processedOn', 'finishedOn', 'atm', 'failed
 const HEAD_BYTES = 700
 const MAX_OPTIONS = 8_192
 
+/** What reading rows needs. */
+export interface RowsRoom {
+  readonly client: RedisClient
+  readonly prefix: string
+  readonly redact: Redact
+}
+
 /** Names the place of a job in a list that is sorted by time. */
 export function rowKey({ at, queue, id }: JobRef): string {
   return `${at}.${queue}/${id}`
 }
 
 /** The rows in the order of `refs`, one round trip per queue. */
-export async function readRows(client: RedisClient, prefix: string, refs: readonly JobRef[]): Promise<JobRow[]> {
+export async function readRows({ client, prefix, redact }: RowsRoom, refs: readonly JobRef[]): Promise<JobRow[]> {
   const queues = [...new Set(refs.map(({ queue }) => queue))]
   const rows = new Map<string, JobRow>()
   await Promise.all(
@@ -52,13 +60,13 @@ export async function readRows(client: RedisClient, prefix: string, refs: readon
       }
       const replies = unpack(await look.exec())
       for (const [index, ref] of own.entries())
-        rows.set(rowKey(ref), rowOf(ref, replies.slice(4 * index, 4 * index + 4)))
+        rows.set(rowKey(ref), rowOf(ref, replies.slice(4 * index, 4 * index + 4), redact))
     }),
   )
   return refs.flatMap((ref) => rows.get(rowKey(ref)) ?? [])
 }
 
-function rowOf({ queue, id }: JobRef, [hash, head, failedAt, place]: readonly unknown[]): JobRow {
+function rowOf({ queue, id }: JobRef, [hash, head, failedAt, place]: readonly unknown[], redact: Redact): JobRow {
   const [name, timestamp, processedOn, finishedOn, atm, failedReason, opts] = (hash ?? []) as (string | null)[]
   const text = typeof head === 'string' ? head : ''
   const isFinished = finishedOn != null
@@ -75,7 +83,12 @@ function rowOf({ queue, id }: JobRef, [hash, head, failedAt, place]: readonly un
     finishedAt: numberOf(finishedOn),
     attempts: Number(atm ?? 0),
     tags: tagsOf(opts),
-    summary: state === 'completed' ? valueIn(text) : state === 'failed' ? (failedReason ?? valueIn(text)) : null,
+    summary:
+      state === 'completed'
+        ? redactedValue(valueIn(text), redact)
+        : state === 'failed'
+          ? (failedReason ?? valueIn(text))
+          : null,
   }
 }
 
@@ -91,6 +104,16 @@ function fieldOf(head: string, field: string): string | null {
 function valueIn(head: string): string | null {
   const match = /"status":"\w+","(?:value|error)":(.*)$/s.exec(head)
   return match?.[1]?.replace(/,"attempts":\d+,"enqueuedAt":.*$/s, '') ?? null
+}
+
+// A value that is cut cannot be looked into: where anything is to be redacted, nothing of it shows.
+function redactedValue(text: string | null, redact: Redact): string | null {
+  if (text === null || redact === showAll) return text
+  try {
+    return JSON.stringify(redact('result', JSON.parse(text)))
+  } catch {
+    return REDACTED
+  }
 }
 
 function numberOf(text: string | null | undefined): number | null {

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { type JobResult, parseResult } from '../../ledger/index.js'
 import { type KeysOfQueue, queueKeys, type RedisClient } from '../../redis/index.js'
+import { type Redact, type RedactKind, redactText } from '../redact.js'
 import { unpack } from './job-rows.js'
 
 /** Characters of one text that a page shows; the rest is behind its `raw` link. */
@@ -76,6 +77,7 @@ export async function readJob(
   prefix: string,
   queue: string,
   id: string,
+  redact: Redact,
 ): Promise<JobDetails | undefined> {
   const keys = queueKeys(prefix, queue)
   const key = keys.bullBase + id
@@ -87,10 +89,12 @@ export async function readJob(
   const fields = new Map(FIELDS.map((name, index) => [name, ((hash ?? []) as (string | null)[])[index] ?? null]))
   // Every job has a timestamp; a queue's own hashes, and those of schedulers, have none.
   const isKept = fields.get('timestamp') != null
-  const [inputText, resultText] = await Promise.all([
+  const [inputWhole, resultWhole] = await Promise.all([
     isKept ? readField(client, key, Number(inputBytes)) : '',
     readText(client, keys.result(id), Number(resultBytes)),
   ])
+  const inputText = redactText(redact, 'input', inputWhole)
+  const resultText = redactText(redact, 'result', resultWhole)
   const result = Number(resultBytes) <= PARSED_BYTES ? (parseResult(resultText) ?? undefined) : undefined
   if (!isKept && resultText === '') return undefined
   const numberOf = (name: (typeof FIELDS)[number]) => toNumber(fields.get(name) ?? null)
@@ -129,12 +133,14 @@ export async function readRaw(
   client: RedisClient,
   prefix: string,
   { queue, id, part }: { readonly queue: string; readonly id: string; readonly part: 'input' | 'result' | 'logs' },
+  redact: Redact,
 ): Promise<string | null> {
   const keys = queueKeys(prefix, queue)
-  if (part === 'result') return client.get(keys.result(id))
+  const shown = (kind: RedactKind, text: string | null) => (text === null ? null : redactText(redact, kind, text))
+  if (part === 'result') return shown('result', await client.get(keys.result(id)))
   const key = keys.bullBase + id
   if ((await client.hexists(key, 'timestamp')) !== 1) return null
-  if (part === 'input') return client.hget(key, 'data')
+  if (part === 'input') return shown('input', await client.hget(key, 'data'))
   return (await client.lrange(`${key}:logs`, -MAX_RAW_LOG_LINES, -1)).join('\n')
 }
 

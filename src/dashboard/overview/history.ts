@@ -75,7 +75,7 @@ export class HistorySource {
   ): Promise<History> {
     const steps = stepsOf(range, nowMs)
     // One after the other: two ranges looked at together would read the same steps twice.
-    const reading = this.#reading.catch(() => undefined).then(() => this.#readMissing(queues, steps))
+    const reading = this.#reading.catch(() => undefined).then(() => this.#readMissing(queues, steps, nowMs))
     this.#reading = reading
     await reading
     const { group, step } = RANGES[range]
@@ -98,7 +98,7 @@ export class HistorySource {
     for (const queue of this.#settled.keys()) if (!queues.includes(queue)) this.#settled.delete(queue)
   }
 
-  async #readMissing(queues: readonly string[], steps: Steps): Promise<void> {
+  async #readMissing(queues: readonly string[], steps: Steps, nowMs: number): Promise<void> {
     let room = MOST_READ
     await Promise.all(
       queues.map(async (queue) => {
@@ -113,7 +113,7 @@ export class HistorySource {
         const hours = missing.filter(({ kind }) => kind === 'hours').map(({ at }) => at)
         const [ofMinutes, ofHours] = await Promise.all([
           readMinutes(this.#client, keys, minutes),
-          readHours(this.#client, keys, hours),
+          readHours(this.#client, keys, hours, nowMs),
         ])
         for (const [index, at] of minutes.entries()) settled.minutes.set(at, ofMinutes[index] ?? null)
         for (const [index, at] of hours.entries()) settled.hours.set(at, ofHours[index] ?? null)

@@ -21,6 +21,7 @@ import { untilConnected } from '../connection.js'
 import { samplesSection } from '../errors/samples.js'
 import { hoursUntil } from '../errors/trend-bars.js'
 import { type Html, html } from '../html.js'
+import { redactText } from '../redact.js'
 import { showAgo, showNumber, showText } from '../show.js'
 import type { Asked, Shown } from '../view.js'
 
@@ -47,8 +48,11 @@ export async function errorGroupView(asked: Asked): Promise<Shown> {
   ])
   const ids = places.map((place) => place.id)
   const read = (job: string) => readFailedJob(client, keys, job, { maxInputBytes: MAX_INPUT_BYTES })
-  const samples = (await Promise.all(ids.slice(0, SAMPLES).map(read))).filter((job) => job !== null)
-  const common = commonFields(await readInputs(client, keys, ids))
+  const shown = (input: string) => redactText(shared.redact, 'input', input)
+  const samples = (await Promise.all(ids.slice(0, SAMPLES).map(read))).flatMap((job) =>
+    job === null ? [] : [{ ...job, input: job.input === null ? null : shown(job.input) }],
+  )
+  const common = commonFields((await readInputs(client, keys, ids)).map(shown))
   const isMine = ({ target }: { readonly target: string }) => target.includes(id)
   const title = id === 'other' ? 'Errors beyond the most groups of this queue' : `${group.name}: ${group.message}`
   const hours = hoursUntil(group.hours, nowMs, WEEK_HOURS)

@@ -7,6 +7,7 @@ import { type JobDetails, MAX_SHOWN, readJob, readRaw } from '../jobs/read-job.j
 import { contractOf, runAgain } from '../jobs/run-again.js'
 import { page } from '../layout.js'
 import { answerProblem, type Problem, problemOf } from '../problems.js'
+import { REDACTED } from '../redact.js'
 import type { Page, Shared } from '../shared.js'
 import { showBytes, showLines, showText } from '../show.js'
 import { visitOf } from '../visit.js'
@@ -37,6 +38,7 @@ export const takeCancel: Page = async (request, response, shared) => {
 export const showEdit: Page = async (request, response, shared) => {
   const job = await find(request, shared)
   if (job.input === undefined || job.input.bytes > MAX_SHOWN) return answerProblem(request, response, TOO_LARGE)
+  if (job.input.text.includes(REDACTED)) return answerProblem(request, response, IS_REDACTED)
   sendForm(response, shared, job, layOut(job.input.text))
 }
 
@@ -45,6 +47,7 @@ export const takeRun: Page = async (request, response, shared) => {
   const job = await find(request, shared)
   const { input } = (request.body ?? {}) as { input?: unknown }
   const text = typeof input === 'string' ? input : ''
+  if (text.includes(JSON.stringify(REDACTED))) return answerProblem(request, response, IS_REDACTED)
   try {
     const { id } = await audited(shared, response, { action: 'job.run-again', target: targetOf(job) }, async () => {
       const newId = await runAgain(shared.rooms, shared.contracts, job, text)
@@ -59,20 +62,20 @@ export const takeRun: Page = async (request, response, shared) => {
 }
 
 /** One part of the job as plain text, whole: never as anything that a browser would run. */
-export const showRaw: Page = async (request, response, { client, prefix }) => {
+export const showRaw: Page = async (request, response, { client, prefix, redact }) => {
   const { queue = '', id = '', part = '' } = request.params as Record<string, string>
   const known = PARTS.find((each) => each === part)
   const isJob = isQueueName(queue) && ANY_ID.test(id)
-  const text = known && isJob ? await readRaw(client, prefix, { queue, id, part: known }) : null
+  const text = known && isJob ? await readRaw(client, prefix, { queue, id, part: known }, redact) : null
   if (text === null) return answerProblem(request, response, NO_PART)
   response.setHeader('Content-Security-Policy', "default-src 'none'; sandbox")
   response.setHeader('Content-Disposition', `inline; filename="${id.replace(/[^\w.-]/g, '_')}-${known}.txt"`)
   response.type('text/plain; charset=utf-8').send(text)
 }
 
-async function find(request: Request, { client, prefix }: Shared): Promise<JobDetails> {
+async function find(request: Request, { client, prefix, redact }: Shared): Promise<JobDetails> {
   const { queue = '', id = '' } = request.params as Record<string, string>
-  const job = isQueueName(queue) && ANY_ID.test(id) ? await readJob(client, prefix, queue, id) : undefined
+  const job = isQueueName(queue) && ANY_ID.test(id) ? await readJob(client, prefix, queue, id, redact) : undefined
   if (job === undefined || !job.isKept) throw new JobNotFoundError(id, queue)
   return job
 }
@@ -116,5 +119,11 @@ const TOO_LARGE: Problem = {
   status: 413,
   code: 'INPUT_TOO_LARGE',
   message: 'This input is too large to be edited on a page. Read it by its raw link, and enqueue it with a program.',
+}
+const IS_REDACTED: Problem = {
+  status: 409,
+  code: 'INPUT_REDACTED',
+  message:
+    'Parts of this input are not shown here (option redact), so it cannot be edited. Retry the job, or enqueue it with a program.',
 }
 const NO_PART: Problem = { status: 404, code: 'NOT_FOUND', message: 'The job has no such part, or is gone.' }

@@ -22,7 +22,10 @@ export const DONE_WORDS: Readonly<Record<string, string>> = {
 export async function jobView(asked: Asked): Promise<Shown> {
   const { shared, base, params, query, nowMs } = asked
   const { queue = '', id = '' } = params
-  const job = isQueueName(queue) && ANY_ID.test(id) ? await readJob(shared.client, shared.prefix, queue, id) : undefined
+  const job =
+    isQueueName(queue) && ANY_ID.test(id)
+      ? await readJob(shared.client, shared.prefix, queue, id, shared.redact)
+      : undefined
   if (job === undefined) return missing(base, queue, id)
   const done = DONE_WORDS[query.get('done') ?? '']
   const own = `${base}${jobPath(queue, id)}`

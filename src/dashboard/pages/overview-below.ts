@@ -1,7 +1,7 @@
 // What stands below the tables of the overview: workers, how Redis is, the schedules that tick next.
 import { type Html, html } from '../html.js'
 import type { Overview } from '../overview-data.js'
-import { showAgo, showBytes, showDuration, showNumber, showText } from '../show.js'
+import { showBytes, showDuration, showNext, showNumber, showText } from '../show.js'
 import { cell, heads, section, table } from '../table.js'
 import { sentence } from './overview-verdict.js'
 import { workersTable } from './workers-table.js'
@@ -66,7 +66,7 @@ export function schedulesSection({ schedules }: Overview, nowMs: number): Html {
   if (schedules.length === 0) return section('schedules', 'Next schedules', empty)
   const rows = schedules.map(
     ({ queue, name, at, job }) => html`<tr><th scope="row">${showText(name, MAX_NAME_LENGTH)}</th>
-${cell('queue', queue)}${cell('job', job === null ? '–' : showText(job, MAX_NAME_LENGTH))}${cell('next', showAgo(at, nowMs))}</tr>`,
+${cell('queue', queue)}${cell('job', job === null ? '–' : showText(job, MAX_NAME_LENGTH))}${cell('next', showNext(at, nowMs))}</tr>`,
   )
   return section('schedules', 'Next schedules', table(heads([['schedule'], ['queue'], ['job'], ['next']]), rows))
 }

@@ -30,7 +30,6 @@ interface Form {
 }
 
 export async function resultsView({ shared, base, query, nowMs }: Asked): Promise<Shown> {
-  const { client, prefix } = shared
   const names = await shared.jobNames.read()
   const form = readForm(query)
   const found = await search(form)
@@ -50,14 +49,14 @@ ${found.next !== undefined && html`<a rel="next" href="${base}/results?${queryOf
   async function search({ q, queue, job, state, tag, since, before }: Form): Promise<Found> {
     const within = queue === '' ? names : new Map([[queue, names.get(queue) ?? []]])
     if (q !== '') {
-      const rows = ID_OR_KEY.test(q) ? await findById(client, prefix, q, within) : []
+      const rows = ID_OR_KEY.test(q) ? await findById(shared, q, within) : []
       return { rows, next: undefined, lookedAt: undefined }
     }
     const queues = [...within]
       .filter(([, jobs]) => job === '' || queue !== '' || jobs.includes(job))
       .map(([name]) => name)
     const sinceMs = isSpan(since) ? nowMs - SPANS[since] : 0
-    return findJobs(client, prefix, { queues, job: job || undefined, state, tag: tag || undefined, sinceMs, before })
+    return findJobs(shared, { queues, job: job || undefined, state, tag: tag || undefined, sinceMs, before })
   }
 }
 

@@ -1,6 +1,7 @@
 import { pino } from 'pino'
 import { describe, expect, it } from 'vitest'
 import { checkOptions, type DashboardOptions } from '../../../src/dashboard/options.js'
+import { showAll } from '../../../src/dashboard/redact.js'
 import {
   InvalidOptionError,
   InvalidPrefixError,
@@ -23,11 +24,13 @@ describe('the options of a dashboard', () => {
       trustProxy: 0,
       logger: undefined,
       readOnly: false,
+      redact: showAll,
+      contracts: [],
     })
   })
 
   it('may be undefined, as variables that are not set are', () => {
-    const names = ['redis', 'prefix', 'host', 'port', 'basePath', 'token', 'trustProxy', 'logger', 'readOnly']
+    const names = ['redis', 'prefix', 'host', 'port', 'basePath', 'token', 'trustProxy', 'logger', 'readOnly', 'redact']
     expect(check(Object.fromEntries(names.map((name) => [name, undefined])))).toEqual(check({}))
   })
 
@@ -46,6 +49,8 @@ describe('the options of a dashboard', () => {
       ...given,
       redis: { kind: 'single', host: 'cache', port: 6380, db: 2, password: 'secret' },
       basePath: '/admin/jobs',
+      redact: showAll,
+      contracts: [],
     })
     expect(check({ basePath: '/' }).basePath).toBe('')
   })
@@ -57,6 +62,8 @@ describe('the options of a dashboard', () => {
 
   it.each([
     [{ redis: 5 }, InvalidOptionError],
+    [{ redact: ['password'] }, InvalidOptionError],
+    [{ redact: 'input.password' }, InvalidOptionError],
     [{ redis: { host: 'cache' } }, InvalidOptionError],
     [{ redis: 'http://cache' }, RedisUrlError],
     [{ prefix: '{x}' }, InvalidPrefixError],
