@@ -1,11 +1,12 @@
 // More than one real Redis server for tests: a master with replicas under sentinels, a cluster of masters with replicas,
 // and a cluster of one node. Each server comes from redis.ts and ends with the test.
 import { setTimeout as sleep } from 'node:timers/promises'
-import { freePort, startTestRedis, type TestRedis } from './redis.js'
+import { freePort, startTestRedis, type TestRedis, type TestRedisOptions } from './redis.js'
 
 const LAST_SLOT = 16_383
 const READY_TIMEOUT_MS = 60_000
 const HOST = '127.0.0.1'
+const MOST_TRIES = 5
 
 export interface TopologyOptions {
   /** How long a server may be silent before the others call it down. Default 1 s. */
@@ -87,8 +88,7 @@ export async function startCluster(options: TopologyOptions = {}): Promise<Clust
   const timing = ['--cluster-node-timeout', `${downAfterMs}`, '--cluster-replica-validity-factor', '0']
   const nodes = await Promise.all(
     Array.from({ length: 6 }, async () => {
-      const busPort = await freePort()
-      const node = await startTestRedis({ args: [...clusterArgs(busPort), ...timing, ...args] })
+      const { node, busPort } = await startNode({ args: [...timing, ...args] })
       busPorts.set(node, busPort)
       return node
     }),
@@ -123,10 +123,23 @@ export async function startCluster(options: TopologyOptions = {}): Promise<Clust
 /** A cluster of one node that owns every slot. */
 export async function startLoneClusterNode(options: { readonly password?: string } = {}): Promise<TestRedis> {
   // A node that has met no other does not know its own address.
-  const node = await startTestRedis({ ...options, args: clusterArgs(await freePort()) })
+  const { node } = await startNode(options)
   await node.cli('CLUSTER', 'ADDSLOTSRANGE', '0', `${LAST_SLOT}`)
   await untilEach([node], 'the cluster is up', 'INFO', (reply) => reply.includes('cluster_state:ok'))
   return node
+}
+
+/** A node of a cluster. The port of its bus is free when it is looked for; another process may be first to take it. */
+async function startNode(options: TestRedisOptions): Promise<{ node: TestRedis; busPort: number }> {
+  for (let tries = 1; ; tries++) {
+    const busPort = await freePort()
+    try {
+      const args = [...clusterArgs(busPort), ...(options.args ?? [])]
+      return { node: await startTestRedis({ ...options, args }), busPort }
+    } catch (error) {
+      if (tries === MOST_TRIES || !String(error).includes('Address already in use')) throw error
+    }
+  }
 }
 
 function clusterArgs(busPort: number): string[] {
