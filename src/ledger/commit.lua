@@ -1,6 +1,7 @@
 --[[
   Finishes jobs of one queue and commits what each wrote, each job in one step. BullMQ's own script moveToFinished stands
-  unchanged in here: first its functions, then its body as `finish`. Around it are the checks before a job's finish and
+  in here: first its functions, then its body as `finish`, unchanged but that two of its reads ask for one field more
+  (paused job names, a cancel that came too late: bullmq-scripts.ts). Around it are the checks before a job's finish and
   the writes after it. It must be atomic: a crash, a second run or a lost lock between "completed" and "counted" would
   lose or double a count. Redis does not roll a script back, so every write is checked first.
   Several jobs that end at the same moment share one call, because setting BullMQ's functions up is a fifth of its time;

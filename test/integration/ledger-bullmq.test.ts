@@ -53,6 +53,28 @@ function wrapperOf(): ReturnType<typeof createScriptWrapper> {
   return wrap
 }
 
+const META_READ = 'rcall("HMGET", queueMetaKey, "paused", "concurrency", "max", "duration")'
+const META_READ_OURS = `${META_READ.slice(0, -1)}, "drover:held")\n  held = queueAttributes[5]\n`
+const MARK_ENDS = '\n            rcall("HDEL", jobIdKey, "defa")'
+
+/** What we change of BullMQ's text: one more field with what it reads anyway, and what is done with it. */
+const OURS: Readonly<Record<string, readonly (readonly [theirs: string, ours: string])[]>> = {
+  moveToActive: [[META_READ, META_READ_OURS]],
+  moveToDelayed: [[META_READ, META_READ_OURS]],
+  moveToFinished: [
+    [META_READ, META_READ_OURS],
+    ['"parentKey", "parent", "deid")', '"parentKey", "parent", "deid", "defa")'],
+    [`if ARGV[5] == "failed" then${MARK_ENDS}`, `if jobAttributes[4] then${MARK_ENDS}`],
+  ],
+}
+
+function withOurs(name: string): string {
+  return (OURS[name] ?? []).reduce((lua, [theirs, ours]) => {
+    expect(lua.split(theirs)).toHaveLength(2)
+    return lua.replace(theirs, () => ours)
+  }, scriptOf(name).lua)
+}
+
 function scriptOf(name: string): Definition {
   const found = scripts.get(`${name}:${BULLMQ_VERSION}`)
   if (!found) throw new Error(`BullMQ defines no ${name}:${BULLMQ_VERSION}, only ${[...scripts.keys()].join(', ')}`)
@@ -69,8 +91,8 @@ describe('the pinned BullMQ', () => {
   it('defines the four wrapped scripts with the expected keys and arguments, and the rest is left as it is', () => {
     for (const name of ['moveToFinished', 'moveToDelayed', 'retryJob', 'moveToActive']) {
       const [wrapped] = wrapperOf()(`${name}:${BULLMQ_VERSION}`, scriptOf(name)) as [NamedScript]
-      // Whole, or in two parts where the functions end: nothing of BullMQ's text is changed or left out.
-      const [functions = '', ...body] = scriptOf(name).lua.split('\nlocal jobIdKey = KEYS[12]\n')
+      // Whole, or in two parts where the functions end: nothing of BullMQ's text is left out, and changed is what OURS says.
+      const [functions = '', ...body] = withOurs(name).split('\nlocal jobIdKey = KEYS[12]\n')
       expect(body).toHaveLength(name === 'moveToFinished' ? 1 : 0)
       expect(wrapped.definition.lua).toContain(functions)
       for (const part of body) expect(wrapped.definition.lua).toContain(`\nlocal jobIdKey = KEYS[12]\n${part}`)
@@ -205,8 +227,14 @@ function finishingArgs(job: Job, target: 'completed' | 'failed'): unknown[] {
 
 /** The keys and arguments BullMQ's script gets inside of the commit: a stub in its place sends back what it was given. */
 async function runStub(args: readonly unknown[]): Promise<{ KEYS: string[]; ARGV: string[] }> {
+  // It has the places that are changed in the real one, where they are never reached.
   const stub = `local function copy(from, count) local to = {} for i = 1, count do to[i] = from[i] end return to end
+local function meta(queueMetaKey) local queueAttributes = ${META_READ} end
 local jobIdKey = KEYS[12]
+local function never() local jobAttributes = rcall("HMGET", jobIdKey, "parentKey", "parent", "deid")
+  if ARGV[5] == "failed" then
+    rcall("HDEL", jobIdKey, "defa")
+  end end
 local ninth = ARGV[9]
 return {copy(KEYS, 14), copy(ARGV, 9)}`
   const name = `moveToFinished:${BULLMQ_VERSION}`

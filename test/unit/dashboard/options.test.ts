@@ -25,7 +25,10 @@ describe('the options of a dashboard', () => {
       logger: undefined,
       readOnly: false,
       redact: showAll,
+      authorize: undefined,
+      readProxyUser: undefined,
       contracts: [],
+      traceUrl: undefined,
     })
   })
 
@@ -50,7 +53,10 @@ describe('the options of a dashboard', () => {
       redis: { kind: 'single', host: 'cache', port: 6380, db: 2, password: 'secret' },
       basePath: '/admin/jobs',
       redact: showAll,
+      authorize: undefined,
+      readProxyUser: undefined,
       contracts: [],
+      traceUrl: undefined,
     })
     expect(check({ basePath: '/' }).basePath).toBe('')
   })

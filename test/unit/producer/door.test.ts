@@ -20,6 +20,7 @@ it('the npm door exports nothing by accident', () => {
     'parseRedisUrl',
     'queueTag',
     'retryIn',
+    'snooze',
   ]
   expect(others.sort()).toEqual(expected)
 })
