@@ -22,6 +22,8 @@ const BODIES: Readonly<Record<string, { type: string; body: string }>> = {
     type: 'application/json',
     body: JSON.stringify({ jobs: { one: { job: 'greet', input: { name: 'Ada' } } } }),
   },
+  RetryRequest: { type: 'application/json', body: '{"job":"greet","dryRun":true}' },
+  DiscardRequest: { type: 'application/json', body: '{"job":"greet","dryRun":true}' },
   CachedInput: { type: 'application/json', body: '{"key":"Ada"}' },
 }
 
@@ -93,7 +95,7 @@ describe('each route', () => {
       expect(route.reach === 'queue' ? [403] : [404, 422, 207]).toContain(stranger.status)
       if (stranger.status === 207) expect(stranger.text).toContain('UNKNOWN_JOB')
       const elsewhere = await api.ask(place, { ...sent, token: await apis.token({ queues: ['mail'] }) })
-      expect(/^\/(queues|workers.*)$/.test(route.path) ? [200] : [404, 422, 207]).toContain(elsewhere.status)
+      expect(/^\/(queues|errors|workers.*)$/.test(route.path) ? [200] : [404, 422, 207]).toContain(elsewhere.status)
     },
   )
 })

@@ -5,8 +5,11 @@ import { anything } from './schemas.js'
 
 const timeoutMs = Number(process.argv[3])
 const producer = createProducer({ redis: String(process.argv[2]), timeout: timeoutMs })
-const job = defineJob({ name: 'report', queue: 'once', input: anything })
-const waits = [producer.enqueue(job, 1), producer.results.wait({ queue: 'once', id: 'other' }, { timeout: timeoutMs })]
+const job = defineJob({ name: 'report', queue: 'single', input: anything })
+const waits = [
+  producer.enqueue(job, 1),
+  producer.results.wait({ queue: 'single', id: 'other' }, { timeout: timeoutMs }),
+]
 for (const outcome of await Promise.allSettled(waits)) {
   console.log(outcome.status === 'fulfilled' ? 'done' : outcome.reason.code)
 }

@@ -4,7 +4,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import type { Request } from 'express'
-import { InvalidOptionError } from '../../job/index.js'
 import { type Access, type AccessList, isRole, ROLES, type Role, roleOfToken } from '../../ledger/index.js'
 import { addressOwner, hostOf, isLoopbackHost } from '../addresses.js'
 import type { Person } from './person.js'
@@ -142,7 +141,8 @@ async function askApp(authorize: Authorize, request: Request): Promise<Entry> {
   const { name, role } = authorized
   if (typeof name !== 'string' || !PERSON_NAME.test(name) || !isRole(role)) {
     const expected = `{ name, role } with a name of 1 to 100 characters and a role of ${ROLES.join(', ')}, or nothing`
-    throw new InvalidOptionError('the answer of authorize', expected, authorized)
+    // The app's own mistake, not of who asks: it goes to the log, and the page says no more than that.
+    throw new TypeError(`the answer of authorize must be ${expected}`)
   }
   return { name, role, by: 'app' }
 }
