@@ -145,7 +145,7 @@ export {
   type MetricFamily,
   type TimeHistogram,
 } from './metrics/exposition.js'
-export { fleetMetrics, type QueueDepth, queueMetrics, totalsMetrics } from './metrics/queue-metrics.js'
+export { fleetMetrics, problemMetrics, type QueueDepth, queueMetrics, totalsMetrics } from './metrics/queue-metrics.js'
 export { type QueueView, RATE_MINUTES, readQueueView } from './queue-view.js'
 export { noteRelease, type Release, readReleases } from './releases.js'
 export { ResultWaiter, type ResultWaiterOptions, type WaitOptions } from './result-waiter.js'

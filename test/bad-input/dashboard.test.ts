@@ -135,6 +135,8 @@ it('of none of them the log has more than a path, and no answer was a 500', () =
   expect(lines.length).toBeGreaterThan(ROWS.length)
   for (const line of lines) {
     expect((line.res as { statusCode?: number } | undefined)?.statusCode ?? 0).not.toBe(500)
-    expect(JSON.stringify({ ...line, req: undefined, url: undefined })).not.toContain(CANARY)
+    // The target of a change is named by the path too.
+    const audit = line.audit && { ...(line.audit as object), target: undefined }
+    expect(JSON.stringify({ ...line, audit, req: undefined, url: undefined })).not.toContain(CANARY)
   }
 })

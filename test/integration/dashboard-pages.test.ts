@@ -4,7 +4,7 @@ import { ask, BROWSER } from '../support/dashboard-http.js'
 import { problemOf, useDashboards } from '../support/dashboards.js'
 import { parseMetrics } from '../support/metrics-text.js'
 
-const { start, startRedis } = useDashboards()
+const { start, startRedis, openQueue } = useDashboards()
 
 describe('every answer', () => {
   it('has a strict policy, is not kept by caches and names neither express nor a server', async () => {
@@ -165,9 +165,17 @@ describe('while Redis is down', () => {
 
 it('/metrics is for those who are signed in, and in the format of Prometheus', async () => {
   const token = 'metrics-for-me'
+  const unserved = await openQueue('unserved')
+  await unserved.add('job', {})
   const url = await start({ token })
   expect((await ask(url, '/metrics')).status).toBe(401)
   const { status, text, headers } = await ask(url, '/metrics', { headers: { Authorization: `Bearer ${token}` } })
   expect([status, headers['content-type']]).toEqual([200, 'text/plain; version=0.0.4; charset=utf-8'])
-  expect(parseMetrics(text).filter(({ name }) => name === 'drover_workers')).toHaveLength(3)
+  const samples = parseMetrics(text)
+  expect(samples.filter(({ name }) => name === 'drover_workers')).toHaveLength(3)
+  expect(samples).toContainEqual({
+    name: 'drover_problems',
+    labels: { code: 'NO_WORKER', level: expect.any(String), queue: 'unserved' },
+    value: 1,
+  })
 })

@@ -59,9 +59,22 @@ async function requestOf({ method, path, body }: Route, api: TestApi) {
 }
 
 describe('each route', () => {
+  // Made before the server first reads the list: to an address that sent many wrong ones, newer ones are unknown for 2 s.
+  const RIGHTS = [
+    ...SCOPES.map((scope) => ({ scopes: [scope] })),
+    { scopes: ['admin'] as const, jobs: ['greet'] },
+    { jobs: ['mail.send'] },
+    { queues: ['mail'] },
+  ]
+  const tokens = new Map<string, string>()
+  const tokenOf = (rights: (typeof RIGHTS)[number]) => tokens.get(JSON.stringify(rights)) ?? ''
   let shared: Promise<TestApi> | undefined
+  const start = async () => {
+    for (const rights of RIGHTS) tokens.set(JSON.stringify(rights), await apis.token(rights))
+    return apis.start({ rateLimit: { requests: 100_000, per: '1m' } })
+  }
   const open = () => {
-    shared ??= apis.start()
+    shared ??= start()
     return shared
   }
   const table = ROUTES.flatMap((route) => SCOPES.map((scope) => ({ ...route, token: scope, needed: route.scope })))
@@ -69,7 +82,7 @@ describe('each route', () => {
     const api = await open()
     await enqueue(api)
     const { place, ask: sent } = await requestOf(row, api)
-    const token = await apis.token({ scopes: [row.token] })
+    const token = tokenOf({ scopes: [row.token] })
     const answer = await api.ask(place, { ...sent, token })
     const isAllowed = row.token === row.needed || row.token === 'admin'
     if (!isAllowed) {
@@ -87,14 +100,14 @@ describe('each route', () => {
       const refused = await api.ask(place, { ...sent, token: '' })
       expect(refused.status).toBe(401)
       expect(refused.headers['www-authenticate']).toBe('Bearer realm="drover"')
-      const limited = await apis.token({ scopes: ['admin'], jobs: ['greet'] })
+      const limited = tokenOf({ scopes: ['admin'], jobs: ['greet'] })
       const answer = await api.ask(place, { ...sent, token: limited })
       if (route.reach === 'queue') expect(answer.status).toBe(403)
       else expect([401, 403]).not.toContain(answer.status)
-      const stranger = await api.ask(place, { ...sent, token: await apis.token({ jobs: ['mail.send'] }) })
+      const stranger = await api.ask(place, { ...sent, token: tokenOf({ jobs: ['mail.send'] }) })
       expect(route.reach === 'queue' ? [403] : [404, 422, 207]).toContain(stranger.status)
       if (stranger.status === 207) expect(stranger.text).toContain('UNKNOWN_JOB')
-      const elsewhere = await api.ask(place, { ...sent, token: await apis.token({ queues: ['mail'] }) })
+      const elsewhere = await api.ask(place, { ...sent, token: tokenOf({ queues: ['mail'] }) })
       expect(/^\/(queues|errors|workers.*)$/.test(route.path) ? [200] : [404, 422, 207]).toContain(elsewhere.status)
     },
   )

@@ -6,6 +6,7 @@ import {
   formatMetrics,
   type JobTotals,
   METRICS_TYPE,
+  problemMetrics,
   type QueueDepth,
   queueMetrics,
   readQueueNow,
@@ -17,7 +18,11 @@ import { queueKeys, queuesKey } from '../../redis/index.js'
 import { untilConnected } from '../connection.js'
 import type { Shared } from '../shared.js'
 
-export async function showMetrics(_request: Request, response: Response, { client, prefix }: Shared): Promise<void> {
+export async function showMetrics(
+  _request: Request,
+  response: Response,
+  { client, prefix, overview }: Shared,
+): Promise<void> {
   await untilConnected(client)
   const nowMs = Date.now()
   const [names, workers] = await Promise.all([
@@ -34,7 +39,13 @@ export async function showMetrics(_request: Request, response: Response, { clien
       totals.set(queue, jobs)
     }),
   )
-  const families = [...queueMetrics(depths, nowMs), ...totalsMetrics(totals), ...fleetMetrics(workers)]
+  const { problems = [] } = (await overview.read()).overview ?? {}
+  const families = [
+    ...queueMetrics(depths, nowMs),
+    ...totalsMetrics(totals),
+    ...fleetMetrics(workers),
+    ...problemMetrics(problems),
+  ]
   response.setHeader('Cache-Control', 'no-store')
   response.setHeader('Content-Type', METRICS_TYPE)
   response.end(formatMetrics(families))

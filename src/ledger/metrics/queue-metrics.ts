@@ -1,6 +1,7 @@
 // Metrics that are true for all of a prefix, whoever tells them: how its queues stand, what its jobs came to since the
 // start, and its workers. worker/health has those of one worker.
 import type { WorkerBeat, WorkerState } from '../fleet.js'
+import type { Finding } from '../health/finding.js'
 import type { QueueNow } from '../health/queue-now.js'
 import type { JobTotals } from '../totals.js'
 import type { Labels, MetricFamily } from './exposition.js'
@@ -60,6 +61,20 @@ export function fleetMetrics(workers: readonly WorkerBeat[]): MetricFamily[] {
     gauge('drover_workers', 'Workers whose heartbeat is there, by state.', states),
     gauge('drover_queue_concurrency', 'Jobs of the queue that all its workers run at once.', byQueue('concurrency')),
     gauge('drover_queue_running_jobs', 'Handlers that run, as the heartbeats tell.', byQueue('running')),
+  ]
+}
+
+/** What the health rules find: one sample for each code, level and queue, with how many findings it stands for. */
+export function problemMetrics(findings: readonly Finding[]): MetricFamily[] {
+  const counts = new Map<string, readonly [labels: Labels, value: number]>()
+  for (const { code, level, about } of findings) {
+    const queue = about !== undefined && 'queue' in about ? about.queue : ''
+    const key = `${code} ${level} ${queue}`
+    const [, before = 0] = counts.get(key) ?? []
+    counts.set(key, [{ code, level, queue }, before + 1])
+  }
+  return [
+    gauge('drover_problems', 'What drover doctor and the Overview find, by the same rules.', [...counts.values()]),
   ]
 }
 
