@@ -60,25 +60,25 @@ describe('a flow', () => {
 
   it('is held by a job that failed, and goes on after a manual retry that completes', async () => {
     let isBroken = true
-    const step = stepJob('held', (n) => {
+    const step = stepJob('barred', (n) => {
       if (n === 1 && isBroken) throw new Error('broken')
       return n
     })
     await shop.work([step.handler])
     await shop.producer.flows.start({
-      id: 'held',
+      id: 'barred',
       jobs: {
         one: { job: step.contract, input: { n: 1 } },
         two: { job: step.contract, input: { n: 2 }, after: ['one'] },
       },
     })
-    expect(await shop.end({ queue: 'held', id: 'held.one' })).toMatchObject({ status: 'failed' })
-    expect(await shop.redis.exists(`${shop.keys('held').bullBase}held.two`)).toBe(0)
+    expect(await shop.end({ queue: 'barred', id: 'barred.one' })).toMatchObject({ status: 'failed' })
+    expect(await shop.redis.exists(`${shop.keys('barred').bullBase}barred.two`)).toBe(0)
     isBroken = false
     const { Job, Queue } = await import('bullmq')
-    const queue = new Queue('held', { connection: shop.redis, prefix: shop.keys('held').bull })
-    await (await Job.fromId(queue, 'held.one'))?.retry('failed')
-    await vi.waitFor(() => expect(step.order).toEqual(['held.one', 'held.one', 'held.two']), PATIENCE)
+    const queue = new Queue('barred', { connection: shop.redis, prefix: shop.keys('barred').bull })
+    await (await Job.fromId(queue, 'barred.one'))?.retry('failed')
+    await vi.waitFor(() => expect(step.order).toEqual(['barred.one', 'barred.one', 'barred.two']), PATIENCE)
     await queue.close()
   })
 
