@@ -41,6 +41,17 @@ const record = {
   runMs: { type: 'number', minimum: 0 },
   waitMs: { type: 'number', minimum: 0 },
 }
+/** What a completion wrote beside its result, in short. */
+const committed = object(
+  {
+    counters: { type: 'object', additionalProperties: whole },
+    writes: list({ type: 'array', items: text, minItems: 2, maxItems: 2 }),
+    writeCount: count,
+    jobs: list(text),
+    jobCount: count,
+  },
+  ['counters', 'writes', 'writeCount', 'jobs', 'jobCount'],
+)
 const error = object({ name: text, message: text, code: text }, ['code'])
 
 const view = {
@@ -99,6 +110,7 @@ export const SCHEMAS: Readonly<Record<string, JsonSchema>> = {
     host: text,
     pid: whole,
     version: text,
+    release: text,
     startedAt: time,
     seenAt: time,
     state: { enum: ['run', 'quiet', 'close'] },
@@ -121,7 +133,7 @@ export const SCHEMAS: Readonly<Record<string, JsonSchema>> = {
   JobState: object({ id: text, job: text, queue: text, state: text }),
   Result: {
     oneOf: [
-      object({ ...record, status: { const: 'completed' }, value: {} }),
+      object({ ...record, status: { const: 'completed' }, value: {}, committed }, ['committed']),
       object({ ...record, status: { const: 'failed' }, error }),
     ],
   },
