@@ -111,8 +111,8 @@ async function expectExact(keys: KeysOfQueue, ids: readonly string[]): Promise<v
     c: totals.completed,
     f: totals.failed,
     r: totals.retried,
-    '#runs': good.length,
-    '#sum': sumOf(good),
+    '#runs|count': good.length,
+    '#sum|count': sumOf(good),
   })
   expect(await redis.mget(keys.counter('runs'), keys.counter('sum'), 'total', 'halves', 'text')).toEqual([
     ...[`${good.length}`, `${sumOf(good)}`, `${sumOf(good)}`, `${good.length / 2}`, '.'.repeat(good.length)],

@@ -197,9 +197,13 @@ function answersPing(path: string): Promise<boolean> {
   })
 }
 
+/** The records of thousands of jobs at once, say. */
+const MAX_CLI_OUTPUT = 64 * 1024 * 1024
+
 async function runCli(port: number, password: string | undefined, args: readonly string[]): Promise<string> {
   const env = password === undefined ? process.env : { ...process.env, REDISCLI_AUTH: password }
-  const { stdout } = await promisify(execFile)(findProgram('cli'), ['-h', HOST, '-p', `${port}`, ...args], { env })
+  const words = ['-h', HOST, '-p', `${port}`, ...args]
+  const { stdout } = await promisify(execFile)(findProgram('cli'), words, { env, maxBuffer: MAX_CLI_OUTPUT })
   return stdout.replace(/\n$/, '')
 }
 
