@@ -99,7 +99,9 @@ async function work(
   run: (index: number) => TestOutcome,
 ): Promise<void> {
   let index = 0
-  const worker = await startLedgerWorker({ url: redis.url, queue: queue.name, concurrency: 1, run: () => run(index++) })
+  // Pages are looked at for longer than a test worker keeps results.
+  const next = () => ({ keepResultMs: 3_600_000, ...run(index++) })
+  const worker = await startLedgerWorker({ url: redis.url, queue: queue.name, concurrency: 1, run: next })
   const isFinished = async () => (await queue.getCompletedCount()) + (await queue.getFailedCount()) === finished
   await vi.waitUntil(isFinished, { timeout: 30_000 })
   await worker.close()
