@@ -2,11 +2,11 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import { createWorkerClient, parseRedisUrl, queueKeys, type RedisClient } from '../../src/redis/index.js'
 import { createRandom } from '../support/random.js'
 import { startTestRedis, type TestRedis } from '../support/redis.js'
+import { until } from '../support/until.js'
 import { check, type Problem, type Report, spreadOf } from './check.js'
 import { readLedger } from './ledger-file.js'
 import { openLedger } from './ledger-writer.mjs'
@@ -133,8 +133,8 @@ class RunRoom {
       require: (condition, kind, text) => {
         if (!condition) this.problems.push({ kind, text })
       },
-      until,
-      untilEnded: (url, count, timeoutMs) =>
+      until: (what, condition, timeoutMs = PATIENCE_MS) => until(what, condition, timeoutMs),
+      untilEnded: (url, count, timeoutMs = PATIENCE_MS) =>
         until(`${count} jobs have ended`, async () => (await this.#ended(url, queue)) >= count, timeoutMs),
       drain: (url, timeoutMs = DRAIN_PATIENCE_MS) =>
         until('the queue is drained', () => this.#isDrained(url, queue), timeoutMs),
@@ -187,13 +187,5 @@ class RunRoom {
     const sets = ['delayed', 'prioritized'].map((state) => redis.zcard(bullBase + state))
     const counts = await Promise.all([...lists, ...sets])
     return counts.every((count) => count === 0)
-  }
-}
-
-async function until(what: string, condition: () => boolean | Promise<boolean>, timeoutMs = PATIENCE_MS) {
-  const deadline = performance.now() + timeoutMs
-  while (!(await condition())) {
-    if (performance.now() > deadline) throw new Error(`waited in vain until ${what}`)
-    await sleep(10)
   }
 }

@@ -15,6 +15,7 @@ import {
 import { queueKeys } from '../../src/redis/index.js'
 import { startTestPostgres, type TestPostgres } from '../support/postgres.js'
 import { startTestRedis, type TestRedis } from '../support/redis.js'
+import { until } from '../support/until.js'
 
 const keys = queueKeys('drover', 'money')
 const charge = defineJob({ name: 'charge', queue: 'money', input: z.object({ order: z.int() }) })
@@ -76,12 +77,8 @@ async function addAll(orders: readonly number[]): Promise<string[]> {
   return ids
 }
 
-async function until(condition: () => Promise<boolean>): Promise<void> {
-  while (!(await condition())) await sleep(10)
-}
-
 const rowCount = async () => Number((await pool.query('SELECT count(*) FROM drover_outbox')).rows[0].count)
-const untilEmpty = () => until(async () => (await rowCount()) === 0)
+const untilEmpty = () => until('the outbox is empty', async () => (await rowCount()) === 0)
 const waiting = () => redis.lrange(`${keys.bullBase}wait`, 0, -1)
 const orders = (count: number) => Array.from({ length: count }, (_, index) => index + 1)
 
@@ -103,7 +100,7 @@ describe('a transaction with a job', () => {
     expect(stored).toMatchObject({ name: 'charge', data: '{"order":7}' })
     expect(JSON.parse(stored.opts ?? '')).toMatchObject({ attempts: 4, tags: ['big'] })
     expect(await redis.zscore(keys.tagged('big'), 'order-7')).not.toBeNull()
-    await until(async () => relay.moved === 1)
+    await until('one row has moved', async () => relay.moved === 1)
   })
 
   it('enqueues nothing when it is rolled back', async () => {
@@ -173,7 +170,7 @@ describe('the schema', () => {
     await Promise.all(orders(4).map(() => pool.query(outboxSchema({ table }))))
     await transaction((client) => createOutbox({ table }).add(client, charge, { order: 1 }, { id: 'elsewhere' }))
     startRelay({ table })
-    await until(async () => (await redis.exists(`${keys.bullBase}elsewhere`)) === 1)
+    await until('the queue is there', async () => (await redis.exists(`${keys.bullBase}elsewhere`)) === 1)
   })
 })
 
@@ -210,7 +207,7 @@ describe('a relay', () => {
     startRelay()
     await untilEmpty()
     const record = keys.key(`charge:~${id}`)
-    await until(async () => (await redis.pttl(record)) <= 600_000)
+    await until('the record expires as told', async () => (await redis.pttl(record)) <= 600_000)
     expect(await redis.pttl(record)).toBeGreaterThan(500_000)
   })
 
@@ -222,7 +219,7 @@ describe('a relay', () => {
     const ids = await addAll([3, 4])
     const lines: { msg: string; [field: string]: unknown }[] = []
     startRelay({ maxTries: 2, logger: logTo(lines) })
-    await until(async () => {
+    await until('both rows are parked', async () => {
       const parked = await pool.query('SELECT 1 FROM drover_outbox WHERE parked_at IS NOT NULL')
       return parked.rows.length === 2
     })
@@ -242,9 +239,9 @@ describe('a relay', () => {
     // A stranger's list stands where the job belongs.
     await redis.rpush(keys.key(`charge:~${ids[1]}`), 'x')
     startRelay({ maxTries: 1 })
-    await until(async () => (await rowCount()) === 1)
+    await until('one row is left', async () => (await rowCount()) === 1)
     expect((await waiting()).sort()).toEqual([ids[0], ids[2]].sort())
-    await until(async () => {
+    await until('the bad row is parked', async () => {
       const { rows } = await pool.query('SELECT job_id, error FROM drover_outbox WHERE parked_at IS NOT NULL')
       return rows[0]?.job_id === ids[1] && rows[0]?.error.includes('WRONGTYPE')
     })
@@ -258,10 +255,13 @@ describe('a relay', () => {
       await outbox.add(client, charge, { order: 1 })
     })
     startRelay({ batchSize: 2 })
-    await until(async () => (await rowCount()) === 2 && (await waiting()).length === 1)
+    await until(
+      'one job is moved and two rows are left',
+      async () => (await rowCount()) === 2 && (await waiting()).length === 1,
+    )
     expect(await redis.llen(`${narrowKeys.bullBase}wait`)).toBe(1)
     await redis.del(`${narrowKeys.bullBase}wait`)
-    await until(async () => (await rowCount()) === 1)
+    await until('one row is left', async () => (await rowCount()) === 1)
     const { rows } = await pool.query('SELECT tries, parked_at FROM drover_outbox')
     expect(rows).toEqual([{ tries: 0, parked_at: null }])
   })
@@ -285,7 +285,7 @@ describe('a relay', () => {
     const relay = startRelay({ interval: '1m' })
     await sleep(0)
     await addAll([1])
-    await until(async () => {
+    await until('the woken relay has moved the row', async () => {
       relay.wake()
       return (await rowCount()) === 0
     })
@@ -295,19 +295,22 @@ describe('a relay', () => {
     const ids = await addAll(orders(300))
     const lines: { msg: string; [field: string]: unknown }[] = []
     const relay = startRelay({ batchSize: 20, timeout: '200ms', logger: logTo(lines) })
-    await until(async () => relay.moved > 0)
+    await until('a row has moved', async () => relay.moved > 0)
     await server.kill()
-    await until(async () => lines.some(({ msg }) => msg.includes('cannot move rows')) || (await rowCount()) === 0)
+    await until(
+      'the relay has met the error',
+      async () => lines.some(({ msg }) => msg.includes('cannot move rows')) || (await rowCount()) === 0,
+    )
     await server.restart()
     await untilEmpty()
-    await until(async () => redis.status === 'ready')
+    await until('the connection is back', async () => redis.status === 'ready')
     expect((await waiting()).sort()).toEqual(ids.sort())
   })
 
   it('goes on where it was when Postgres comes back', async () => {
     const ids = await addAll(orders(300))
     const relay = startRelay({ batchSize: 10 })
-    await until(async () => relay.moved > 0)
+    await until('a row has moved', async () => relay.moved > 0)
     await postgres.kill('SIGKILL')
     await postgres.start()
     await untilEmpty()
@@ -317,7 +320,7 @@ describe('a relay', () => {
   it('closes after the batch under way and gives every connection back', async () => {
     await addAll(orders(500))
     const relay = createOutboxRelay({ pool, redis: server.url, batchSize: 10 })
-    await until(async () => relay.moved > 0)
+    await until('a row has moved', async () => relay.moved > 0)
     await relay.close()
     await relay.close()
     expect(await rowCount()).toBe(500 - relay.moved)

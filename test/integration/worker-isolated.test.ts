@@ -3,7 +3,8 @@
 import { pathToFileURL } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Handler, Worker } from '../../src/worker/index.js'
-import { buildDrover, isAlive, makeProject, ROOT, until } from '../support/drover-cli.js'
+import { buildDrover, isAlive, makeProject, ROOT } from '../support/drover-cli.js'
+import { until } from '../support/until.js'
 import { openWorkshop, type TestWorker, type Workshop } from '../support/worker.js'
 
 type Door = typeof import('../../src/worker/index.js')

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { z } from 'zod'
 import { defineJob, type StandardSchemaV1 } from '../../src/job/index.js'
 import { handle, type JobContext } from '../../src/worker/index.js'
-import { until } from '../support/drover-cli.js'
+import { until } from '../support/until.js'
 import { createGate, openWorkshop, type Workshop } from '../support/worker.js'
 
 let shop: Workshop

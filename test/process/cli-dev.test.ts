@@ -15,11 +15,11 @@ import {
   runDrover,
   startCommand,
   startDrover,
-  until,
   write,
 } from '../support/drover-cli.js'
 import { GREETING_FILES } from '../support/greeting-jobs.js'
 import { startTestRedis } from '../support/redis.js'
+import { until } from '../support/until.js'
 
 beforeAll(buildDrover)
 

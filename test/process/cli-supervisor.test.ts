@@ -11,12 +11,12 @@ import {
   type RunningCommand,
   runDrover,
   startDrover,
-  until,
   write,
 } from '../support/drover-cli.js'
 import { CONTRACTS, HANDLERS } from '../support/greeting-jobs.js'
 import { parseMetrics, sampleValue } from '../support/metrics-text.js'
 import { startTestRedis, type TestRedis } from '../support/redis.js'
+import { until } from '../support/until.js'
 
 let redis: TestRedis
 let cwd: string

@@ -9,11 +9,11 @@ import {
   runDrover,
   runDroverBatch,
   startDrover,
-  until,
   write,
 } from '../support/drover-cli.js'
 import { GREETING_FILES } from '../support/greeting-jobs.js'
 import { freePort, startTestRedis, type TestRedis } from '../support/redis.js'
+import { until } from '../support/until.js'
 
 let redis: TestRedis
 let cwd: string

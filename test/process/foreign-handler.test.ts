@@ -9,16 +9,9 @@ import { defineJob } from '../../src/job/index.js'
 import type { JobResult } from '../../src/ledger/index.js'
 import { createProducer, type Producer } from '../../src/producer/index.js'
 import { queueKeys } from '../../src/redis/index.js'
-import {
-  buildDrover,
-  isAlive,
-  makeProject,
-  ROOT,
-  type RunningCommand,
-  startDrover,
-  until,
-} from '../support/drover-cli.js'
+import { buildDrover, isAlive, makeProject, ROOT, type RunningCommand, startDrover } from '../support/drover-cli.js'
 import { startTestRedis, type TestRedis } from '../support/redis.js'
+import { until } from '../support/until.js'
 
 /** Programs in Python, by job name. Their files have names that no module of Python has. */
 const PROGRAMS = {

@@ -6,8 +6,9 @@ import { z } from 'zod'
 import { defineJob } from '../../src/job/index.js'
 import { createProducer, type Producer } from '../../src/producer/index.js'
 import { queueKeys } from '../../src/redis/index.js'
-import { buildDrover, isAlive, makeProject, type RunningCommand, startDrover, until } from '../support/drover-cli.js'
+import { buildDrover, isAlive, makeProject, type RunningCommand, startDrover } from '../support/drover-cli.js'
 import { startTestRedis, type TestRedis } from '../support/redis.js'
+import { until } from '../support/until.js'
 
 const JOBS = `
 import { threadId } from 'node:worker_threads'

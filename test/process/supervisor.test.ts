@@ -4,7 +4,8 @@ import { expect, it } from 'vitest'
 import { ManagedProcess } from '../../src/cli/supervisor/managed-process.js'
 import type { RestartTiming } from '../../src/cli/supervisor/restart-policy.js'
 import { Supervisor } from '../../src/cli/supervisor/supervisor.js'
-import { isAlive, makeProject, until, write } from '../support/drover-cli.js'
+import { isAlive, makeProject, write } from '../support/drover-cli.js'
+import { until } from '../support/until.js'
 
 const TIMING: RestartTiming = { firstWaitMs: 5, maxWaitMs: 20, steadyMs: 60_000 }
 const READY = `process.on('disconnect', () => process.exit()); process.send({ kind: 'ready', signals: [] });`

@@ -9,8 +9,9 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { buildDrover, until } from '../support/drover-cli.js'
+import { buildDrover } from '../support/drover-cli.js'
 import { numbersOf, processesOf, startTextIndex } from '../support/text-index-run.js'
+import { until } from '../support/until.js'
 
 /** Enough files for a run that takes some seconds. */
 const PACKAGE = fileURLToPath(new URL('../../node_modules/zod', import.meta.url))

@@ -5,11 +5,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { buildDrover, type Finished, until } from '../support/drover-cli.js'
+import { buildDrover, type Finished } from '../support/drover-cli.js'
 import { createRandom, testSeed } from '../support/random.js'
 import { startTestRedis, type TestRedis } from '../support/redis.js'
 import { extensionOf, factsOf, findTextFiles, makeCorpus, recountWords } from '../support/text-corpus.js'
 import { numbersOf, startTextIndex } from '../support/text-index-run.js'
+import { until } from '../support/until.js'
 
 /** Several hundred real files, some with more words than one job may count. */
 const PACKAGE = fileURLToPath(new URL('../../node_modules/zod', import.meta.url))

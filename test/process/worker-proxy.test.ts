@@ -4,10 +4,11 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { z } from 'zod'
 import { createProducer, defineJob, type Producer } from '../../src/index.js'
 import { type FaultOrMode, type FaultProxy, startFaultProxy } from '../../src/testing/index.js'
-import { buildDrover, makeProject, type RunningCommand, startDrover, until } from '../support/drover-cli.js'
+import { buildDrover, makeProject, type RunningCommand, startDrover } from '../support/drover-cli.js'
 import { GREETING_FILES } from '../support/greeting-jobs.js'
 import { parseMetrics, sampleValue } from '../support/metrics-text.js'
 import { startTestRedis, type TestRedis } from '../support/redis.js'
+import { until } from '../support/until.js'
 
 const greet = defineJob({ name: 'greet', queue: 'greetings', input: z.object({ name: z.string() }) })
 const LONG_MS = 120_000

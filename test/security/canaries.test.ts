@@ -4,17 +4,10 @@ import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { type Ask, ask } from '../support/dashboard-http.js'
-import {
-  buildDrover,
-  makeProject,
-  type RunningCommand,
-  runDrover,
-  startDrover,
-  until,
-  write,
-} from '../support/drover-cli.js'
+import { buildDrover, makeProject, type RunningCommand, runDrover, startDrover, write } from '../support/drover-cli.js'
 import { GREETING_FILES } from '../support/greeting-jobs.js'
 import { startTestRedis, type TestRedis } from '../support/redis.js'
+import { until } from '../support/until.js'
 
 const CANARIES = Array.from({ length: 20 }, (_, at) => `c4nary-${String(at).padStart(2, '0')}-zq`)
 const [REDIS_PASSWORD = '', TOKEN = '', INPUT = '', BAD_INPUT = '', WRONG_TOKEN = '', FORM_TOKEN = ''] = CANARIES

@@ -140,15 +140,6 @@ export function startCommand(
   }
 }
 
-/** Resolves when the condition holds. */
-export async function until(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + WAIT_MS
-  while (!(await condition())) {
-    if (Date.now() > deadline) throw new Error(`waited in vain until ${what}`)
-    await sleep(20)
-  }
-}
-
 async function untilMatch(child: ChildProcess, pattern: RegExp, read: () => string): Promise<RegExpMatchArray> {
   const deadline = Date.now() + WAIT_MS
   for (;;) {

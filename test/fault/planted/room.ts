@@ -1,7 +1,6 @@
 // A small honest run in one process, with places at which a planted bug stands in for the honest step. The bugs are in
 // the other files here; each gets a queue and a ledger of its own on one server.
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { Queue } from 'bullmq'
 import type { Redis } from 'ioredis'
 import { pino } from 'pino'
@@ -10,6 +9,7 @@ import { defineJob } from '../../../src/job/index.js'
 import { createProducer } from '../../../src/producer/index.js'
 import { type KeysOfQueue, queueKeys } from '../../../src/redis/index.js'
 import { createWorker, handle, type JobContext, type Worker, type WorkerOptions } from '../../../src/worker/index.js'
+import { until } from '../../support/until.js'
 import type { ProblemKind } from '../judge.js'
 import type { LedgerLine, TryLine } from '../ledger-file.js'
 import { openLedger } from '../ledger-writer.mjs'
@@ -115,7 +115,7 @@ export function openPlantedRoom(url: string, redis: Redis, directory: string, qu
     },
     untilEnded: async (count) => {
       const sizes = () => Promise.all(['completed', 'failed'].map((state) => redis.zcard(keys.bullBase + state)))
-      while ((await sizes()).reduce((sum, size) => sum + size, 0) < count) await sleep(2)
+      await until(`${count} jobs have ended`, async () => (await sizes()).reduce((sum, size) => sum + size, 0) >= count)
     },
     close: async () => {
       await Promise.all(workers.map((worker) => worker.close()))
