@@ -2,7 +2,8 @@
   Part of other scripts: puts a staged job into its queue, with BullMQ's own scripts, unchanged. Its words are: kind (as
   in `scripts`), then the script's keys, then its three arguments; for a job with a limit also '<spec> <ID>' and its place
   in line (limits/limit-functions.lua).
-  BullMQ's scripts write as they go, so the types of all keys are checked before anything of the job is written.
+  BullMQ's scripts write as they go, so the types of all keys, and what it counts up, are checked before anything of the
+  job is written.
 ]]
 --@LIMITS@
 local scripts = {
@@ -24,9 +25,14 @@ local types = {
 -- The reason why the job could not be put in, or nothing.
 local function checkStagedWords(words)
   for i = 2, 1 + scripts[words[1]].keys do
-    local now, need = redis.call('TYPE', words[i]).ok, types[string.match(words[i], '[^:]+$')]
+    local name = string.match(words[i], '[^:]+$')
+    local now, need = redis.call('TYPE', words[i]).ok, types[name]
     if now ~= 'none' and now ~= need then
       return 'the key ' .. words[i] .. ' holds a ' .. now .. ', BullMQ needs a ' .. need
+    end
+    -- Fifteen digits leave room to count on; INCR refuses what is not a whole number of 64 bits.
+    if now == 'string' and not string.match(redis.call('GET', words[i]), '^%-?%d%d?%d?%d?%d?%d?%d?%d?%d?%d?%d?%d?%d?%d?%d?$') then
+      return 'the key ' .. words[i] .. ' is no whole number, BullMQ counts with it'
     end
   end
 end

@@ -84,6 +84,22 @@ describe('a job that a handler enqueues', () => {
     expect(await runOnce(`no-${what.replaceAll(' ', '-').slice(0, 40)}`, run)).toMatchObject({ error: { code } })
   })
 
+  it.each(['id', 'pc'])(
+    'is refused, with nothing of its parent written, where BullMQ cannot count its %s',
+    async (key) => {
+      const child = defineJob({ name: 'child', queue: `uncounted-${key}`, input })
+      await shop.redis.set(`${shop.keys(child.queue).bullBase}${key}`, 'many')
+      const record = await runOnce(`counting-${key}`, async (ctx) => {
+        ctx.effects.set(`written-${key}`, 'x')
+        await ctx.enqueue(child, { n: 1 }, { id: 'x', priority: 1 })
+      })
+      expect(record).toMatchObject({
+        error: { message: expect.stringMatching(/is no whole number, BullMQ counts with it/) },
+      })
+      expect(await shop.redis.exists(`written-${key}`, `${shop.keys(child.queue).bullBase}x`)).toBe(0)
+    },
+  )
+
   it('cannot be enqueued after the attempt has ended', async () => {
     let late: JobContext['enqueue'] | undefined
     await runOnce('late', (ctx) => {
