@@ -146,6 +146,8 @@ export class Consumer {
   /** Takes no more jobs; resolves when the running ones are finished, and the connections closed. */
   async close(): Promise<void> {
     this.#isClosing = true
+    // Else a read under way takes the very job that is handed back.
+    this.backend.isQuiet = true
     this.#watch.close()
     await this.#bull.close()
     await this.#untilRetired()
