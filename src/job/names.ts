@@ -30,6 +30,9 @@ const RESERVED_QUEUE_NAMES: readonly string[] = [
   'discard',
   'discards',
   'limit',
+  'outbox',
+  'outboxes',
+  'inbox',
 ]
 
 export const JOB_NAME_RULE = '1 to 128 characters of A-Z a-z 0-9 _ . -, the first a letter or digit'

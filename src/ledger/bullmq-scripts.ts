@@ -7,6 +7,7 @@ import { AddingScripts } from './adding-scripts.js'
 import { fillTemplate } from './fill-template.js'
 import { heldFunctionsLua, takeScript, withHeldField } from './held/held-names.js'
 import { limitFunctionsLua } from './limits/limit-functions.js'
+import { DELIVER_COMMAND, defineOutbox, deliverLua, putInOutboxLua } from './outbox/outbox.js'
 
 /** The BullMQ release the kernel was written against; package.json pins the same one. */
 export const BULLMQ_VERSION = '6.7.0'
@@ -68,6 +69,7 @@ const takeJobLua = read('./limits/take-job.lua')
 export function attachLedger(client: Redis | Cluster): void {
   const define = client.defineCommand.bind(client)
   const wrap = createScriptWrapper(client.isCluster ? 'SPUBLISH' : 'PUBLISH')
+  defineOutbox(define)
   client.defineCommand = (name: string, definition: ScriptDefinition) => {
     for (const wrapped of wrap(name, definition)) define(wrapped.name, wrapped.definition)
   }
@@ -92,7 +94,7 @@ export function createScriptWrapper(
     checkShape(script, version, definition)
     if (script === 'moveToFinished') {
       const addStagedJob = adding.embed()
-      return [...commitScripts(definition.lua, addStagedJob, publish), fireScript(addStagedJob)]
+      return [...commitScripts(definition.lua, addStagedJob, publish), ...droverScripts(addStagedJob)]
     }
     if (script === 'moveToActive')
       return [{ name, definition: { ...definition, lua: takeScript(takeUnderLimits(definition.lua)) } }]
@@ -102,9 +104,14 @@ export function createScriptWrapper(
   }
 }
 
-function fireScript(addStagedJob: string): NamedScript {
-  const lua = fillTemplate(fireScheduleLua, { ADD_STAGED_JOB: addStagedJob })
-  return { name: FIRE_COMMAND, definition: { lua, numberOfKeys: 2 } }
+/** Those that enqueue jobs beside a commit. */
+function droverScripts(addStagedJob: string): NamedScript[] {
+  const fire = fillTemplate(fireScheduleLua, { ADD_STAGED_JOB: addStagedJob })
+  const deliver = fillTemplate(deliverLua, { ADD_STAGED_JOB: addStagedJob })
+  return [
+    { name: FIRE_COMMAND, definition: { lua: fire, numberOfKeys: 2 } },
+    { name: DELIVER_COMMAND, definition: { lua: deliver, numberOfKeys: 1 } },
+  ]
 }
 
 function commitScripts(finishing: string, addStagedJob: string, publish: string): NamedScript[] {
@@ -116,6 +123,7 @@ function commitScripts(finishing: string, addStagedJob: string, publish: string)
       BULLMQ_BODY: endMark(body),
       UNDER_LIMITS: underLimits,
       ADD_STAGED_JOB: addStagedJob,
+      PUT_IN_OUTBOX: putInOutboxLua,
       COUNT_BATCH: countBatchLua,
       CHECK_EFFECTS: checkEffectsLua,
       KEEP_ATTEMPT: keepAttemptLua,

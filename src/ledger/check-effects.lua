@@ -193,6 +193,8 @@ local function checkEffects(at, stop)
     local bad
     if ARGV[at + 1] == 'ENQUEUE' then
       bad = checkStagedJob(at + 2, last)
+    elseif ARGV[at + 1] == 'OUTBOX' then
+      bad = checkOutbox(base, ARGV[at + 2])
     elseif ARGV[at + 1] ~= 'BATCH' and ARGV[at + 1] ~= 'CACHE' and ARGV[at + 1] ~= 'ERROR' then
       bad = checkWrite(ARGV[at + 1], ARGV[at + 2], at, last)
     end

@@ -19,7 +19,7 @@
     14     field of the stats hash, "<job>|c|<run bucket>|<wait bucket>" (f for failed)
     15     number of user counters C, followed by C pairs: name, whole number to add
     then   staged writes, each: number of words, command, key, further words; or ENQUEUE and a
-           staged job (add-staged-job.lua); or BATCH and the key of the job's batch (count-batch.lua); or CACHE,
+           staged job (add-staged-job.lua); or OUTBOX and one for another slot (put-in-outbox.lua); or BATCH and the key of the job's batch (count-batch.lua); or CACHE,
            the record of the job's cached result, and for how many ms it serves, 0: not; or ERROR
            and the words of record-error.lua
   Returns  for each job BullMQ's reply: 0, or the next job; -1 job missing, -2 lock missing, -3 not active, -4 pending
@@ -90,9 +90,10 @@ end
 -- Made only for the few jobs that stage something, as making functions takes time.
 local function effectFunctions()
   --@ADD_STAGED_JOB@
+  --@PUT_IN_OUTBOX@
   --@COUNT_BATCH@
   --@CHECK_EFFECTS@
-  return checkEffects, addStagedJob, countInBatch
+  return checkEffects, addStagedJob, countInBatch, putInOutbox
 end
 
 -- Made only for jobs that failed.
@@ -116,9 +117,9 @@ local function commit(jobKey, W, last)
   if index then
     return refusal('COUNTER', index, reason)
   end
-  local checkEffects, addStagedJob, countInBatch, endedBefore
+  local checkEffects, addStagedJob, countInBatch, putInOutbox, endedBefore
   if firstEffect <= last then
-    checkEffects, addStagedJob, countInBatch = effectFunctions()
+    checkEffects, addStagedJob, countInBatch, putInOutbox = effectFunctions()
     endedBefore = redis.call('HGET', jobKey, 'batched')
     index, reason = checkEffects(firstEffect, last)
     if index then
@@ -156,6 +157,8 @@ local function commit(jobKey, W, last)
     local stop = at + tonumber(ARGV[at])
     if ARGV[at + 1] == 'ENQUEUE' then
       addStagedJob(at + 2, stop)
+    elseif ARGV[at + 1] == 'OUTBOX' then
+      putInOutbox(base, { unpack(ARGV, at + 2, stop) })
     elseif ARGV[at + 1] == 'BATCH' then
       if redis.call('EXISTS', jobKey) == 1 then
         redis.call('HSET', jobKey, 'batched', target)

@@ -146,6 +146,13 @@ export {
   type TimeHistogram,
 } from './metrics/exposition.js'
 export { fleetMetrics, problemMetrics, type QueueDepth, queueMetrics, totalsMetrics } from './metrics/queue-metrics.js'
+export {
+  emptyOutbox,
+  type OutboxDepth,
+  type OutboxOutcome,
+  type OutboxRoom,
+  readOutboxes,
+} from './outbox/outbox.js'
 export { type QueueView, RATE_MINUTES, readQueueView } from './queue-view.js'
 export { noteRelease, type Release, readReleases } from './releases.js'
 export { ResultWaiter, type ResultWaiterOptions, type WaitOptions } from './result-waiter.js'

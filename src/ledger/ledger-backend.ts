@@ -15,6 +15,7 @@ import { errorOfReason } from './failed-reason.js'
 import type { LedgerBackendOptions } from './ledger-backend-options.js'
 import { repairLimits } from './limits/repair-limits.js'
 import { createNextJobReader, type NextJob } from './next-job.js'
+import { writeToOutbox } from './outbox/outbox.js'
 import { writeOfJob } from './staged-job.js'
 import type { StoredOptions } from './stored-job.js'
 
@@ -213,7 +214,9 @@ export class LedgerBackend extends RedisQueueBackend {
     if (outcome.status === 'failed') return undefined
     return outcome.jobs?.map((job) => {
       this.#listQueue(job.queue)
-      return writeOfJob(this, this.#options.prefix, job)
+      const write = writeOfJob(this, this.#options.prefix, job)
+      // On a cluster each other queue is in a slot of its own, which this commit does not reach.
+      return this.#options.client.isCluster && job.queue !== this.#queue ? writeToOutbox(job, write) : write
     })
   }
 

@@ -100,7 +100,7 @@ export class ProducerBatches {
     const jobs: Partial<Record<BatchEvent, StagedJob>> = {}
     for (const [name, event] of Object.entries(EVENTS)) {
       const follower = options[name as 'onSuccess' | 'onComplete' | 'onDeath']
-      if (follower !== undefined) jobs[event] = await this.#follower(name, `${id}.${event}`, queue, follower)
+      if (follower !== undefined) jobs[event] = await this.#follower(name, `${id}.${event}`, follower)
     }
     parent?.countNested(id)
     const room = this.#room(queue)
@@ -128,17 +128,10 @@ export class ProducerBatches {
     return { client: this.#gate.client, backend, prefix: this.#prefix, keys }
   }
 
-  async #follower(option: string, jobId: string, queue: string, follower: BatchFollower): Promise<StagedJob> {
+  async #follower(option: string, jobId: string, follower: BatchFollower): Promise<StagedJob> {
     refuseUnknown(follower, ['job', 'input'], option)
     const { job: contract, input } = follower
     if (!isJobContract(contract)) throw new InvalidOptionError(`${option}.job`, 'what defineJob returned', contract)
-    if (this.#gate.client.isCluster && contract.queue !== queue) {
-      throw new InvalidOptionError(
-        `${option}.job`,
-        `a job of queue ${queue}, as a cluster keeps queues apart`,
-        contract.queue,
-      )
-    }
     checkJobId(jobId)
     const now = Date.now()
     const inputText = await encodeInput(contract, input)

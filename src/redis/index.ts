@@ -24,20 +24,22 @@ export {
 export type { EmbeddedRedisExit } from './embedded-process.js'
 export { type EmbeddedRedis, type EmbeddedRedisOptions, startEmbeddedRedis } from './embedded-server.js'
 export {
-  auditKey,
-  autoscaleKey,
-  autoscaleWorkersKey,
   BULL_RESERVED_IDS,
   checkCounterName,
   checkJobId,
   checkPrefix,
   checkQueueName,
+  PREFIX_RULE,
+} from './key-names.js'
+export {
+  auditKey,
+  autoscaleKey,
+  autoscaleWorkersKey,
   contractKey,
   counterKey,
   counterNamesKey,
   doneChannel,
   type KeysOfQueue,
-  PREFIX_RULE,
   queueKeys,
   queuesKey,
   queueTag,

@@ -1,12 +1,5 @@
-// Every Redis key and channel of Drover, each built by one function, and the rules for the names inside them.
+// Every Redis key and channel of Drover, each built by one function. The rules for the names inside them are in key-names.ts.
 // BullMQ's own keys live under `bullBase` and are named by BullMQ.
-import {
-  InvalidCounterNameError,
-  InvalidJobIdError,
-  InvalidPrefixError,
-  InvalidQueueNameError,
-  isQueueName,
-} from '../job/index.js'
 
 /** The keys of one queue. All carry the queue's hash tag, so all of them share one cluster slot. */
 export interface KeysOfQueue {
@@ -73,6 +66,12 @@ export interface KeysOfQueue {
   readonly discards: string
   /** Hash: what a discard was asked for, and how much it took. TTL: until it cannot be undone any more. */
   discard(id: string): string
+  /** Stream: jobs for a queue in another slot of the cluster, until they are there. No TTL. */
+  outbox(queue: string): string
+  /** Hash of the queues that such jobs were for: queue -> fence of the last read. No TTL. */
+  readonly outboxes: string
+  /** Hash: `fence`, and place -> id of the jobs that came last from the outbox of that queue. No TTL. */
+  inbox(queue: string): string
   /** What the limits of the queue keep: `ready`, `due`, `held`, `state`, `key:<id>`, `line:<id>`, `log:<id>`. */
   limit(name: string): string
 }
@@ -97,6 +96,8 @@ export function queueKeys(prefix: string, queue: string): KeysOfQueue {
   const replayBase = `${base}replay:`
   const discardBase = `${base}discard:`
   const limitBase = `${base}limit:`
+  const outboxBase = `${base}outbox:`
+  const inboxBase = `${base}inbox:`
   return {
     tag,
     bull: tag,
@@ -128,6 +129,9 @@ export function queueKeys(prefix: string, queue: string): KeysOfQueue {
     replay: (id) => replayBase + id,
     discards: `${base}discards`,
     discard: (id) => discardBase + id,
+    outbox: (queue) => outboxBase + queue,
+    outboxes: `${base}outboxes`,
+    inbox: (queue) => inboxBase + queue,
     limit: (name) => limitBase + name,
   }
 }
@@ -220,81 +224,4 @@ export function tokensKey(prefix: string): string {
 /** Hash with the version of this key contract. No TTL. */
 export function contractKey(prefix: string): string {
   return `${prefix}:contract`
-}
-
-/**
- * The names BullMQ 6 keeps beside its jobs, under `bullBase`: a job of such an id would overwrite the queue's own
- * structure. A test compares this list with BullMQ's `QueueKeys`.
- */
-export const BULL_RESERVED_IDS: readonly string[] = [
-  '',
-  'active',
-  'wait',
-  'waiting-children',
-  'paused',
-  'id',
-  'delayed',
-  'prioritized',
-  'stalled-check',
-  'completed',
-  'failed',
-  'stalled',
-  'repeat',
-  'limiter',
-  'meta',
-  'events',
-  'pc',
-  'marker',
-  'de',
-]
-
-const RESERVED = new Set(BULL_RESERVED_IDS)
-const JOB_ID = /^[A-Za-z0-9_.-]{1,128}$/
-const INTEGER = /^-?\d+$/
-const COUNTER_NAME = /^[A-Za-z0-9][A-Za-z0-9_.:-]{0,127}$/
-const COUNTER_NAME_RULE = '1 to 128 characters of A-Z a-z 0-9 _ . : -, the first a letter or digit'
-const PREFIX = /^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$/
-/** What `checkPrefix` asks for, in words. */
-export const PREFIX_RULE = '1 to 32 characters of A-Z a-z 0-9 _ -, the first a letter or digit, no braces'
-
-/**
- * Gives the name back when it may name a queue: 1 to 64 letters, digits, `_`, `.` or `-`, first a letter or digit.
- * A colon would split BullMQ's keys, a brace the hash tag, and a name that a key of ours has would mix the two.
- * @throws InvalidQueueNameError
- */
-export function checkQueueName(name: string): string {
-  if (!isQueueName(name)) throw new InvalidQueueNameError(name)
-  return name
-}
-
-/**
- * Gives the id back when it may name a job: 1 to 128 letters, digits, `_`, `.` or `-`, not a whole number (BullMQ
- * counts its own ids with those) and none of `BULL_RESERVED_IDS`.
- * @throws InvalidJobIdError
- */
-export function checkJobId(id: string): string {
-  if (typeof id !== 'string' || !JOB_ID.test(id)) throw new InvalidJobIdError(id)
-  if (INTEGER.test(id)) throw new InvalidJobIdError(id, 'an id that is not a whole number, such as order-17')
-  if (RESERVED.has(id)) throw new InvalidJobIdError(id, 'an id that BullMQ does not use itself')
-  return id
-}
-
-/**
- * Gives the name back when it may name a counter: 1 to 128 letters, digits, `_`, `.`, `:` or `-`, first a letter or
- * digit.
- * @throws InvalidCounterNameError
- */
-export function checkCounterName(name: string): string {
-  if (typeof name !== 'string' || !COUNTER_NAME.test(name)) throw new InvalidCounterNameError(name, COUNTER_NAME_RULE)
-  return name
-}
-
-/**
- * Gives the prefix back when keys may start with it: 1 to 32 letters, digits, `_` or `-`, first a letter or digit. The
- * braces of the hash tag are added by `queueTag`, so they are not part of it.
- * @throws InvalidPrefixError
- */
-export function checkPrefix(prefix: string): string {
-  if (typeof prefix !== 'string' || !PREFIX.test(prefix)) throw new InvalidPrefixError(prefix, PREFIX_RULE)
-  return prefix
 }

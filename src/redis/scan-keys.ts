@@ -2,7 +2,8 @@
 // batches and memory stays bounded; keys that come or go meanwhile may be missed, and one may come twice.
 import { Cluster, type Redis } from 'ioredis'
 import type { RedisClient } from './clients.js'
-import { BULL_RESERVED_IDS, queueKeys, queueTag } from './keys.js'
+import { BULL_RESERVED_IDS } from './key-names.js'
+import { queueKeys, queueTag } from './keys.js'
 
 /** What a key of a queue is, and the part of its name that differs. */
 export interface NamedKey {

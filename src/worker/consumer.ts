@@ -10,6 +10,7 @@ import { AttemptFailed, JobFailed } from './attempt-failures.js'
 import { FetchWatch, SILENT_MS } from './fetch-watch.js'
 import type { QueueLocks } from './lock-keeper.js'
 import { throttledLine, throttledLog } from './log-throttle.js'
+import { OutboxDrainer } from './outbox-drainer.js'
 import type { QueueSettings } from './worker-options.js'
 
 /** Wait between tries to finish a job while Redis is away; BullMQ's own default is 15 s. */
@@ -49,6 +50,7 @@ export class Consumer {
   readonly #watch: FetchWatch
   /** Those that were replaced, while they end. */
   readonly #retired: Promise<unknown>[] = []
+  readonly #outbox: OutboxDrainer
   #bull: BullWorker
   #rebuilds = 0
   #isClosing = false
@@ -57,10 +59,13 @@ export class Consumer {
 
   constructor(settings: QueueSettings, room: QueueRoom, hooks: ConsumerHooks) {
     const { client, locks } = room
-    this.#queue = settings.queue
+    const { prefix: ownPrefix, queue } = settings
+    this.#queue = queue
     this.#room = room
     this.#concurrency = settings.concurrency
-    const { bull: prefix } = queueKeys(settings.prefix, settings.queue)
+    const keys = queueKeys(ownPrefix, queue)
+    const prefix = keys.bull
+    this.#outbox = new OutboxDrainer({ client, prefix: ownPrefix, queue, keys }, room.logger)
     const options = { ...bullOptions(settings, hooks), connection: client, prefix }
     const factory = ledgerBackendFactory(client, settings.prefix, {
       keepResultMs: hooks.keepResultMs,
@@ -69,6 +74,7 @@ export class Consumer {
       onSettled: (job, isRefused, committed) => {
         locks.remove(job)
         if (committed) hooks.onCommitted(job, committed)
+        if (committed?.status === 'completed' && committed.jobs !== undefined) this.#outbox.noteJobs(committed.jobs)
         if (isRefused) hooks.onRefused(job as Job)
       },
     })
@@ -140,6 +146,7 @@ export class Consumer {
   /** Starts to take jobs. */
   run(): void {
     this.#watch.start()
+    this.#outbox.start()
     this.#run()
   }
 
@@ -151,12 +158,14 @@ export class Consumer {
     this.#watch.close()
     await this.#bull.close()
     await this.#untilRetired()
+    await this.#outbox.close()
   }
 
   /** Ends what `close` still waits for, and leaves no timer and no connection of its own. */
   cut(): void {
     this.#isClosing = true
     this.#watch.close()
+    this.#outbox.cut()
     this.backend.cut()
     // BullMQ ends its timer of stalled jobs at the end of a close, which does not come while Redis is away.
     void this.#bull.pause(true)

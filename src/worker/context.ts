@@ -38,7 +38,7 @@ export interface JobContext {
   readonly effects: Effects
   /**
    * Enqueues another job with this one's commit: exactly once, or not at all. Await it. At most 100 jobs and 1 MiB of
-   * inputs per attempt; on a cluster only in this job's own queue.
+   * inputs per attempt. On a cluster a job for another queue is moved there right after the commit, by way of an outbox.
    * @throws InvalidInputError, NotJsonError, TooLargeError, InvalidOptionError, UnknownOptionError, InvalidJobIdError,
    *   EffectRejectedError, EffectLimitError: the attempt fails with it
    */

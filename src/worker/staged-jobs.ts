@@ -42,8 +42,6 @@ export interface FollowUp {
 
 export interface StagingRoom {
   readonly queue: string
-  /** On a cluster a commit reaches one slot only: that of its own queue. */
-  readonly cluster: boolean
   readonly enqueueMiddleware?: readonly StoringMiddleware[] | undefined
 }
 
@@ -121,10 +119,6 @@ export class StagedJobs {
   #checkOpen(queue: string): void {
     if (this.#closed) {
       throw new EffectRejectedError('ENQUEUE', queue, 'the attempt has ended; enqueue before the handler returns')
-    }
-    if (this.#room.cluster && queue !== this.#room.queue) {
-      const reason = `on a cluster a job can enqueue only in its own queue, ${this.#room.queue}: a commit reaches one slot`
-      throw new EffectRejectedError('ENQUEUE', queue, reason)
     }
   }
 }

@@ -14,6 +14,7 @@ import {
   type NamedScript,
 } from '../../src/ledger/bullmq-scripts.js'
 import { attachLedger, BULLMQ_VERSION } from '../../src/ledger/index.js'
+import { DELIVER_COMMAND } from '../../src/ledger/outbox/outbox.js'
 import { type Kernel, openKernel, TOKEN } from '../support/kernel.js'
 import { startTestRedis, type TestRedis } from '../support/redis.js'
 
@@ -100,7 +101,8 @@ describe('the pinned BullMQ', () => {
       expect(wrapped.definition.numberOfKeys).toBe(name === 'moveToFinished' ? undefined : 11)
     }
     const embedding = wrapperOf()(`moveToFinished:${BULLMQ_VERSION}`, scriptOf('moveToFinished'))
-    expect(embedding.map(({ name }) => name)).toEqual([COMMIT_COMMAND, LIMITED_COMMIT_COMMAND, FIRE_COMMAND])
+    const ours = [COMMIT_COMMAND, LIMITED_COMMIT_COMMAND, FIRE_COMMAND, DELIVER_COMMAND]
+    expect(embedding.map(({ name }) => name)).toEqual(ours)
     for (const { definition } of embedding) {
       for (const name of ADDING) expect(definition.lua).toContain(scriptOf(name).lua)
     }

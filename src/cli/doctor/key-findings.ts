@@ -13,6 +13,7 @@ import {
   type WorkerBeat,
 } from '../../ledger/index.js'
 import { contractKey, queueKeys, queuesKey, type RedisClient, workersKey } from '../../redis/index.js'
+import { findOutboxes } from './outbox-findings.js'
 import { gatherQueue } from './queue-facts.js'
 
 interface ExpectedKey {
@@ -74,17 +75,19 @@ async function lookIntoQueue(
     { key: keys.totals, type: 'hash', what: 'the totals' },
     { key: keys.counterNames, type: 'set', what: 'the list of counters' },
     { key: keys.schedules, type: 'zset', what: 'the list of schedules' },
+    { key: keys.outboxes, type: 'hash', what: 'the list of outboxes' },
   ]
   const bull = Object.entries(BULL_TYPES).map(([name, type]) => {
     return { key: keys.bullBase + name, type, what: "BullMQ's own" }
   })
   const wrong = await findWrongTypes(client, [...own, ...bull])
   if (wrong.length > 0) return { findings: wrong }
-  const [totals, facts] = await Promise.all([
+  const [totals, outboxes, facts] = await Promise.all([
     findTotals(client, keys.totals),
+    findOutboxes(client, queue, keys),
     gatherQueue(client, prefix, queue, workers),
   ])
-  return { findings: totals, facts }
+  return { findings: [...totals, ...outboxes], facts }
 }
 
 async function findTotals(client: RedisClient, key: string): Promise<Finding[]> {

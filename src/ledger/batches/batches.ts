@@ -3,9 +3,10 @@
 import { readFileSync } from 'node:fs'
 import type { RedisQueueBackend } from 'bullmq'
 import type { Cluster, Redis } from 'ioredis'
-import type { KeysOfQueue, RedisClient } from '../../redis/index.js'
+import { type KeysOfQueue, queueKeys, type RedisClient } from '../../redis/index.js'
 import { AddingScripts, isAddingScript } from '../adding-scripts.js'
 import { fillTemplate } from '../fill-template.js'
+import { putInOutboxLua, writeToOutbox } from '../outbox/outbox.js'
 import { type StagedJob, writeOfJob } from '../staged-job.js'
 
 const read = (file: string) => readFileSync(new URL(file, import.meta.url), 'utf8')
@@ -54,7 +55,11 @@ export function attachBatchScripts(client: Redis | Cluster): void {
     if (!isAddingScript(script)) return
     adding.set(script, definition.lua)
     if (!adding.isComplete) return
-    const lua = fillTemplate(closeLua, { ADD_STAGED_JOB: adding.embed(), COUNT_BATCH: countLua })
+    const lua = fillTemplate(closeLua, {
+      ADD_STAGED_JOB: adding.embed(),
+      PUT_IN_OUTBOX: putInOutboxLua,
+      COUNT_BATCH: countLua,
+    })
     define(CLOSE_COMMAND, { lua, numberOfKeys: 1 })
   }
 }
@@ -74,8 +79,11 @@ export async function createBatch(room: BatchRoom, batch: NewBatch, nowMs: numbe
   const words = BATCH_EVENTS.flatMap((event) => {
     const job = batch.jobs[event]
     if (!job) return []
-    const [, ...written] = writeOfJob(backend, prefix, job)
-    return [event, String(written.length), ...written]
+    const write = writeOfJob(backend, prefix, job)
+    // On a cluster each other queue is in a slot of its own.
+    const isElsewhere = client.isCluster && queueKeys(prefix, job.queue).tag !== keys.tag
+    const words = isElsewhere ? ['outbox', ...writeToOutbox(job, write).slice(1)] : write.slice(1)
+    return [event, String(words.length), ...words]
   })
   const args = [batch.id, String(nowMs), String(BATCH_TTL_MS), String(MAX_BATCHES), parent, ...words]
   return (await client.eval(createLua, 2, keys.batch(batch.id), keys.batches, ...args)) === 1

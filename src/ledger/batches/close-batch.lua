@@ -7,6 +7,7 @@
   Returns  1; 0 when there is no such batch; -1 when it was closed with another number
 ]]
 --@ADD_STAGED_JOB@
+--@PUT_IN_OUTBOX@
 --@COUNT_BATCH@
 if redis.call('EXISTS', KEYS[1]) == 0 then
   return 0

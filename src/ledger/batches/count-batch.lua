@@ -1,7 +1,7 @@
 --[[
-  Part of commit.lua and close-batch.lua, after add-staged-job.lua: counts a job that has ended in its batch, and enqueues
+  Part of commit.lua and close-batch.lua, after add-staged-job.lua and put-in-outbox.lua: counts a job that has ended in its batch, and enqueues
   the batch's own jobs when they are due, each once. A batch is a hash: `total` (once it is closed), `completed`,
-  `failed`, `parent` (key of the batch it is part of), `on:<event>` (the words of a staged job, packed) and `fired:<event>`.
+  `failed`, `parent` (key of the batch it is part of), `on:<event>` (the words of a staged job, packed, behind 'outbox' where it is of another slot) and `fired:<event>`.
   A job that could not be put in its queue is told of in `error:<event>`: the finish of the last member must not fail for it.
 ]]
 local countInBatch
@@ -12,10 +12,16 @@ local function fireOfBatch(batch, event)
     return
   end
   local words = cmsgpack.unpack(packed)
-  local reason = checkStagedWords(words)
+  local base = words[1] == 'outbox' and string.match(batch, '^{[^}]*}:')
+  if base then
+    table.remove(words, 1)
+  end
+  local reason = base and checkOutbox(base, words[1]) or not base and checkStagedWords(words)
   if reason then
     redis.call('HSET', batch, 'error:' .. event, reason)
     redis.call('HDEL', batch, 'fired:' .. event)
+  elseif base then
+    putInOutbox(base, words)
   else
     addStagedWords(words)
   end

@@ -8,7 +8,8 @@
   ARGV[3]  how long it is kept, ms
   ARGV[4]  most batches the set keeps
   ARGV[5]  key of the batch that it is part of, or ''
-  then, for each of its own jobs: event (success, complete or death), number of words, words (add-staged-job.lua, from `kind` on)
+  then, for each of its own jobs: event (success, complete or death), number of words, words as in
+         `on:<event>` (count-batch.lua)
   Returns  1 when it was opened, 0 when it was there
 ]]
 if redis.call('HSETNX', KEYS[1], 'openedAt', ARGV[2]) == 0 then

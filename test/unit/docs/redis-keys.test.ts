@@ -31,6 +31,8 @@ const PLACEHOLDERS: Readonly<Record<string, string>> = {
   autoscaleWorkers: '<ms>',
   held: '<job>',
   limit: '<name>',
+  outbox: '<other>',
+  inbox: '<other>',
 }
 
 describe('the table of keys', () => {
