@@ -89,6 +89,10 @@ export const VERBS: Readonly<Record<string, VerbEntry>> = {
     summary: 'show the counters that jobs add to',
     load: async () => (await import('./verbs/counters.js')).counters,
   },
+  cache: {
+    summary: 'show what result caches did, and take results out of them',
+    load: async () => (await import('./verbs/cache.js')).cache,
+  },
   doctor: {
     summary: 'check Redis for what could lose or delay jobs',
     load: async () => (await import('./verbs/doctor.js')).doctor,

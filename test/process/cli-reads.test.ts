@@ -307,3 +307,45 @@ describe('drover doctor', () => {
     }
   })
 })
+
+describe('drover cache', () => {
+  it('shows what caches did, and has an input, or all of them, run anew', async () => {
+    const shout = ['enqueue', 'shout', '--input', '"hey"', '--wait']
+    await run(shout)
+    const outcomes = await run(
+      shout,
+      ['cache', '--json'],
+      ['cache', 'list', 'greetings'],
+      ['cache', 'invalidate', 'shout', '--key', 'hey'],
+      ['cache', 'invalidate', 'shout', '--input', '"hey"', '--json'],
+      shout,
+      ['cache', 'clear', 'shout'],
+      shout,
+      ['cache', '--json'],
+    )
+    const done = { queue: 'greetings', job: 'shout' }
+    expect(outcomes.map(({ code }) => code)).toEqual(outcomes.map(() => 0))
+    expect(JSON.parse(outcomes[1]?.stdout ?? '')).toEqual({ caches: [{ ...done, hits: 1, shared: 0, misses: 1 }] })
+    expect(outcomes[2]?.stdout).toMatch(/QUEUE +JOB +HITS +SHARED +MISSES\ngreetings +shout +1 +0 +1\n/)
+    expect(outcomes[3]?.stdout).toBe('the next equal input runs anew\n')
+    expect(JSON.parse(outcomes[4]?.stdout ?? '')).toEqual({ ...done, invalidated: false })
+    expect(JSON.parse(outcomes[8]?.stdout ?? '')).toEqual({ caches: [{ ...done, hits: 1, shared: 0, misses: 3 }] })
+  })
+
+  it('refuses other words', async () => {
+    const rows: [string[], number, RegExp][] = [
+      [['clera', 'shout'], 2, /did you mean clear/],
+      [['clear'], 2, /expected: cache clear <job>/],
+      [['clear', 'greet'], 2, /one whose contract has cache/],
+      [['clear', 'shuot'], 2, /shout/],
+      [['invalidate', 'shout'], 2, /either --input or --key/],
+      [['clear', 'shout', '--key', 'x'], 2, /either --input or --key/],
+      [['invalidate', 'shout', '--input', '5'], 2, /shout/],
+      [['list', 'greeting'], 3, /greetings/],
+    ]
+    const outcomes = await run(...rows.map(([words]) => ['cache', ...words]))
+    for (const [at, [words, code, text]] of rows.entries()) {
+      expect(outcomes[at], words.join(' ')).toMatchObject({ code, stderr: expect.stringMatching(text) })
+    }
+  })
+})

@@ -17,6 +17,7 @@ export const sleep = defineJob({
   input: z.object({ file: z.string() }),
   attempts: 2,
 })
+export const shout = defineJob({ name: 'shout', queue: 'greetings', input: z.string(), cache: { ttl: '1h', key: (text) => text } })
 export const fail = defineJob({ name: 'fail', queue: 'greetings', input: z.object({ why: z.string() }), attempts: 1 })
 `
 
@@ -25,7 +26,7 @@ export const HANDLERS = `
 import { appendFileSync, existsSync } from 'node:fs'
 import { setTimeout } from 'node:timers/promises'
 import { handle, PermanentError } from 'drover/worker'
-import { fail, greet, sleep } from '../contracts.js'
+import { fail, greet, shout, sleep } from '../contracts.js'
 
 export default handle(greet, async ({ name }, ctx) => {
   ctx.log.info({ name }, 'greeting')
@@ -38,6 +39,7 @@ export const onSleep = handle(sleep, async ({ file }, ctx) => {
   ctx.counter('naps').add()
   return 'awake'
 })
+export const onShout = handle(shout, (text) => text.toUpperCase())
 export const onFail = handle(fail, async ({ why }) => {
   throw new PermanentError(why)
 })
