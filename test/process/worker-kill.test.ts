@@ -151,10 +151,14 @@ it(`${JOBS} jobs of workers that are killed ${KILLS} times in the middle of them
   const seed = testSeed()
   const random = createRandom(seed)
   const keys = queueKeys('drover', 'kill')
-  const { ids } = await producer.enqueueBulk(
-    contractOf('kill'),
-    numbers.map((n) => ({ n })),
-  )
+  // In a batch within a batch; no worker takes the jobs that follow.
+  const follower = { job: contractOf('followers'), input: { n: 0 } }
+  const follow = { onSuccess: follower, onComplete: follower, onDeath: follower }
+  const outer = await producer.batches.open('kill', { id: 'outer', ...follow })
+  const inner = await producer.batches.open('kill', { id: 'inner', parent: outer, ...follow })
+  const inputs = numbers.map((n) => ({ n }))
+  const { ids } = await inner.enqueueBulk(contractOf('kill'), inputs)
+  await Promise.all([inner.close(), outer.close()])
   const workers = [startWorker('kill', LONGEST_RUN_MS), startWorker('kill', LONGEST_RUN_MS)]
   let kills = 0
   while (kills < KILLS) {
@@ -169,6 +173,8 @@ it(`${JOBS} jobs of workers that are killed ${KILLS} times in the middle of them
   const message = `seed ${seed}, ${kills} kills`
   console.info(message)
   await expectExact(keys, ids)
+  const followed = await redis.lrange(`${queueKeys('drover', 'followers').bullBase}wait`, 0, -1)
+  expect(followed.sort()).toEqual(['inner.complete', 'inner.death', 'outer.complete', 'outer.death'])
   const { starts, ends } = readRuns()
   expect(new Set(starts), message).toEqual(new Set(numbers))
   expect(ends, message).toEqual(new Set(good))
