@@ -134,11 +134,36 @@ const MAX_TIMEOUT_MS = 600_000
  * @throws UnknownOptionError, InvalidOptionError, InvalidPrefixError, RedisUrlError; ConfigError for the environment
  */
 export function createProducer(options: ProducerOptions = {}): Producer {
+  return openProducer(options, false)
+}
+
+/** `createProducer` for a server: enqueues of requests that arrive together are sent together. */
+export function createServerProducer(options: ProducerOptions): Producer {
+  return openProducer(options, true)
+}
+
+function openProducer(options: ProducerOptions, gathersTurns: boolean): Producer {
   refuseUnknown(options, OPTION_NAMES, 'createProducer')
   const prefix = checkPrefix(options.prefix ?? 'drover')
   const timeout = options.timeout ?? DEFAULT_TIMEOUT_MS
   const timeoutMs = parseDuration(timeout, { option: 'timeout', minMs: 1, maxMs: MAX_TIMEOUT_MS })
-  return new OpenProducer(readSettings(options.redis), prefix, timeoutMs, readDurability(options), options.middleware)
+  return new OpenProducer({
+    settings: readSettings(options.redis),
+    prefix,
+    timeoutMs,
+    demand: readDurability(options),
+    middleware: checkMiddleware(options.middleware),
+    gathersTurns,
+  })
+}
+
+interface OpenProducerOptions {
+  readonly settings: RedisSettings
+  readonly prefix: string
+  readonly timeoutMs: number
+  readonly demand: DurabilityDemand
+  readonly middleware: readonly EnqueueMiddleware[] | undefined
+  readonly gathersTurns: boolean
 }
 
 class OpenProducer implements Producer {
@@ -156,15 +181,9 @@ class OpenProducer implements Producer {
   readonly #queues: BullQueues
   readonly #middleware: readonly EnqueueMiddleware[] | undefined
 
-  constructor(
-    settings: RedisSettings,
-    prefix: string,
-    timeoutMs: number,
-    demand: DurabilityDemand,
-    middleware?: readonly EnqueueMiddleware[],
-  ) {
-    this.#middleware = checkMiddleware(middleware)
-    this.#gate = new RedisGate(settings, timeoutMs, demand)
+  constructor({ settings, prefix, timeoutMs, demand, middleware, gathersTurns }: OpenProducerOptions) {
+    this.#middleware = middleware
+    this.#gate = new RedisGate(settings, timeoutMs, demand, gathersTurns)
     this.#queues = new BullQueues(this.#gate.client, prefix)
     this.results = new ProducerResults({ gate: this.#gate, prefix, settings })
     this.counters = new ProducerCounters(this.#gate, prefix)

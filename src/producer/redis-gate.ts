@@ -51,10 +51,15 @@ export class RedisGate {
   #refusal: Error | undefined
   #lastError: Error | undefined
 
-  constructor(settings: RedisSettings, timeoutMs: number, demand: DurabilityDemand) {
+  /** `gathersTurns` as for `createProducerClient`: for a server, whose calls come from many sockets. */
+  constructor(settings: RedisSettings, timeoutMs: number, demand: DurabilityDemand, gathersTurns = false) {
     this.timeoutMs = timeoutMs
-    const silenceMs = Math.min(timeoutMs, SILENCE_MS)
-    this.client = createProducerClient(settings, { timeoutMs, silenceMs, onError: (error) => this.#noteError(error) })
+    this.client = createProducerClient(settings, {
+      timeoutMs,
+      silenceMs: Math.min(timeoutMs, SILENCE_MS),
+      gathersTurns,
+      onError: (error) => this.#noteError(error),
+    })
     // Before the listener below: a call that waited for the connection finds the look at it under way.
     this.#store = new StoreWatch(this.client, demand)
     this.#replicas = new ReplicaWait(this.client)

@@ -19,6 +19,8 @@ export interface FailFastClientOptions extends ClientOptions {
   readonly timeoutMs: number
   /** Milliseconds Redis may be silent, when it owes an answer, before a reconnect. Default `timeoutMs`. */
   readonly silenceMs?: number
+  /** True: commands leave when the event loop has read all its sockets, not at the end of their tick. Not for clusters. */
+  readonly gathersTurns?: boolean
 }
 
 // Reply shapes stay ioredis's default: they are part of a client's type.
@@ -28,6 +30,7 @@ interface Behaviour {
   /** Commands given while there is no connection: kept until there is one, or rejected at once. */
   readonly waitsForRedis: boolean
   readonly shardedSubscribers?: boolean
+  readonly gathersTurns?: boolean
   readonly common: CommonOptions
 }
 
@@ -60,6 +63,7 @@ export function createWorkerClient(settings: RedisSettings, options: ClientOptio
 export function createProducerClient(settings: RedisSettings, options: FailFastClientOptions): RedisClient {
   return createClient(settings, options, {
     waitsForRedis: false,
+    gathersTurns: options.gathersTurns ?? false,
     common: {
       // A command whose reply was lost with its connection is never sent again unseen: it may have added to a counter.
       maxRetriesPerRequest: 0,
@@ -183,20 +187,27 @@ function openRedis(
     retryStrategy: retryDelayMs,
     ...(tls === undefined ? {} : { tls }),
   }
-  const Client = behaviour.waitsForRedis ? Redis : GatheringRedis
+  const client = behaviour.waitsForRedis
+    ? new Redis({ ...shared, ...placeOf(settings) })
+    : new GatheringRedis({ ...shared, ...placeOf(settings) })
+  if (client instanceof GatheringRedis) client.gathersTurns = behaviour.gathersTurns ?? false
+  return client
+}
+
+function placeOf(settings: Exclude<RedisSettings, { kind: 'cluster' }>) {
   if (settings.kind === 'single') {
     const { path, host, port } = settings
-    return new Client({ ...shared, ...(path === undefined ? { host, port } : { path }) })
+    return path === undefined ? { host, port } : { path }
   }
-  return new Client({
-    ...shared,
+  const { tls } = settings
+  return {
     sentinels: [...settings.sentinels],
     name: settings.masterName,
     failoverDetector: true,
     ...(settings.sentinelUsername === undefined ? {} : { sentinelUsername: settings.sentinelUsername }),
     ...(settings.sentinelPassword === undefined ? {} : { sentinelPassword: settings.sentinelPassword }),
     ...(tls === undefined ? {} : { enableTLSForSentinelMode: true, sentinelTLS: tls }),
-  })
+  }
 }
 
 function openCluster(

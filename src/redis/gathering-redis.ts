@@ -1,12 +1,14 @@
-// A Redis client that writes the commands of one tick to its socket in one go, or in a few where they are many. Each
-// write is a system call, which can cost more than the command itself; order and replies are as without it. It suits
-// who sends much at once (a producer); a worker's replies set off its next commands, which had better leave one by one.
+// A Redis client that writes the commands of one tick to its socket in one go, or in a few where they are many; those of
+// one turn of the event loop where `gathersTurns` is set. Each write is a system call, which can cost more than the command
+// itself; order and replies are as without it. It suits who sends much at once: a producer, and by turns a server, whose
+// requests arrive in ticks of their own. A worker's replies set off its next commands, which had better leave one by one.
 import { Redis } from 'ioredis'
 
-/** Bytes that are sent before the tick is over, so that Redis begins while more commands are still being made. */
+/** Bytes that are sent before the tick or turn is over, so that Redis begins while more commands are still being made. */
 const ENOUGH_BYTES = 8_192
 
 export class GatheringRedis extends Redis {
+  gathersTurns = false
   #gathering: Redis['stream'] | undefined
 
   override sendCommand(...args: Parameters<Redis['sendCommand']>): unknown {
@@ -17,10 +19,12 @@ export class GatheringRedis extends Redis {
   }
 
   // Promise callbacks run to their end before the next tick, so every command that one packet of replies sets off is in.
+  // An immediate runs when all sockets that were readable have been read: nobody waits for a packet that is yet to come.
   #gather(stream: Redis['stream']): void {
     stream.cork()
     this.#gathering = stream
-    process.nextTick(() => this.#flush())
+    if (this.gathersTurns) setImmediate(() => this.#flush())
+    else process.nextTick(() => this.#flush())
   }
 
   #flush(): void {

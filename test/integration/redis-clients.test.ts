@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process'
 import { once } from 'node:events'
 import { inspect, promisify } from 'node:util'
+import type { Redis } from 'ioredis'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { RedisAuthError, RedisUnavailableError, RedisUrlError } from '../../src/job/index.js'
 import {
@@ -57,6 +58,23 @@ function eventOf(client: RedisClient, event: string): Promise<unknown> {
 }
 
 const masked = (error: Error) => maskRedisError(error, { operation: 'SET', timeoutMs: SHORT_MS })
+
+it.each([
+  [false, 'when their tick is over'],
+  [true, 'when the event loop has read its sockets, for a server'],
+])('a producer with gathersTurns %s holds commands back until %s', async (gathersTurns) => {
+  const client = opened(createProducerClient(settings, { timeoutMs: LONG_MS, gathersTurns })) as Redis
+  await eventOf(client, 'ready')
+  await new Promise(setImmediate)
+  const answers = [client.ping(), client.echo('one')]
+  const held = () => client.stream.writableCorked
+  expect(held()).toBe(1)
+  await new Promise((resolve) => process.nextTick(resolve))
+  expect(held()).toBe(gathersTurns ? 1 : 0)
+  await new Promise(setImmediate)
+  expect(held()).toBe(0)
+  expect(await Promise.all(answers)).toEqual(['PONG', 'one'])
+})
 
 describe('each kind of client', () => {
   it.each([

@@ -1,6 +1,6 @@
 // The tokens of the HTTP API and the dashboard: made, listed and revoked in Redis, and looked up from a copy in this process. A token is
 // `drover_<id>_<secret>`; Redis has the SHA-256 of the whole text, the text itself is shown once and kept nowhere.
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
+import { hash, randomBytes, timingSafeEqual } from 'node:crypto'
 import { InvalidOptionError, isJobName, isQueueName, JOB_NAME_RULE, QUEUE_NAME_RULE } from '../../job/index.js'
 import { type RedisClient, tokensKey } from '../../redis/index.js'
 import { type Access, isScope, SCOPES, type Scope } from './scopes.js'
@@ -89,6 +89,16 @@ export class AccessList {
   }
 
   /**
+   * Who holds this token by the copy, at once; undefined where only `find` can say, as the copy is too old or does not
+   * know the token.
+   */
+  findInCopy(token: string): Access | undefined {
+    if (!this.#isFresh) return undefined
+    const stored = this.#copy.get(TOKEN.exec(token)?.[1] ?? '')
+    return stored === undefined ? undefined : holderOf(stored, token)
+  }
+
+  /**
    * Who holds this token, undefined when nobody does, or no longer. With `onlyCopy`, one that was made within
    * `MAX_COPY_AGE_MS` may be unknown still: for who sent many wrong ones, so that guesses cost Redis nothing.
    * @throws RedisUnavailableError and its fellows
@@ -99,8 +109,7 @@ export class AccessList {
     await this.#freshen()
     // One that is not in the copy may have been made since.
     const stored = this.#copy.get(id) ?? (onlyCopy || !this.#mayLookUp() ? undefined : await this.#readOne(id))
-    if (stored === undefined || !isEqual(digestOf(token), Buffer.from(stored.digest, 'hex'))) return undefined
-    return stored.expiresAt !== undefined && stored.expiresAt <= Date.now() ? undefined : stored
+    return stored === undefined ? undefined : holderOf(stored, token)
   }
 
   /** Who holds the token of this id, for a session that began with it; while Redis is away, as the last copy says. */
@@ -113,7 +122,7 @@ export class AccessList {
       // Pages that stay up while Redis is down must not ask for a sign-in that cannot work then.
       stored = this.#copy.get(id)
     }
-    return stored?.expiresAt !== undefined && stored.expiresAt <= Date.now() ? undefined : stored
+    return stored === undefined || isOver(stored) ? undefined : stored
   }
 
   /** Whether a token is the one of the settings, which may be short: count wrong ones before asking. */
@@ -130,8 +139,12 @@ export class AccessList {
     return ++this.#lookUps <= MAX_LOOK_UPS
   }
 
+  get #isFresh(): boolean {
+    return performance.now() - this.#copiedMs <= MAX_COPY_AGE_MS
+  }
+
   #freshen(): Promise<void> | undefined {
-    if (performance.now() - this.#copiedMs <= MAX_COPY_AGE_MS) return undefined
+    if (this.#isFresh) return undefined
     this.#copying ??= this.#takeCopy().finally(() => {
       this.#copying = undefined
     })
@@ -189,8 +202,16 @@ function checkNewToken({ name, scopes, jobs = [], queues = [], expiresAt }: NewT
   }
 }
 
+function holderOf(stored: StoredToken, token: string): Access | undefined {
+  return isEqual(digestOf(token), Buffer.from(stored.digest, 'hex')) && !isOver(stored) ? stored : undefined
+}
+
+function isOver({ expiresAt }: StoredToken): boolean {
+  return expiresAt !== undefined && expiresAt <= Date.now()
+}
+
 function digestOf(token: string): Buffer {
-  return createHash('sha256').update(token).digest()
+  return hash('sha256', token, 'buffer')
 }
 
 function isEqual(one: Buffer, other: Buffer): boolean {

@@ -5,7 +5,7 @@ import { parseDuration } from '../../job/index.js'
 import { AccessList } from '../../ledger/index.js'
 import { checkPrefix, readDurability } from '../../redis/index.js'
 import { BullQueues } from '../bull-queues.js'
-import { createProducer, readSettings } from '../create-producer.js'
+import { createServerProducer, readSettings } from '../create-producer.js'
 import { RedisGate } from '../redis-gate.js'
 import { accessOf, answerError, answerJson, answerNothing, callOf, startCall } from './call.js'
 import { Contracts } from './contracts.js'
@@ -42,7 +42,7 @@ export function createHttpApi(options: HttpApiOptions): HttpApi {
   const prefix = checkPrefix(options.prefix ?? 'drover')
   const timeoutMs = parseDuration(options.timeout ?? '5s', { option: 'timeout', minMs: 1, maxMs: MAX_TIMEOUT_MS })
   const { durability, allowVolatile, middleware } = options
-  const producer = createProducer({
+  const producer = createServerProducer({
     redis: settings,
     prefix,
     timeout: timeoutMs,
@@ -77,7 +77,7 @@ export function createHttpApi(options: HttpApiOptions): HttpApi {
     maxBulkBytes,
     closing: closing.signal,
   }
-  const entry = [startCall(logger), authenticate(room.accessList), limitRate(rateLimit), requireToken]
+  const entry = inOrder([startCall(logger), authenticate(room.accessList), limitRate(rateLimit), requireToken])
   let closed: Promise<void> | undefined
   return {
     router: createRouter(room, entry),
@@ -96,7 +96,27 @@ async function closeRoom({ feeds, producer, queues, gate }: Room): Promise<void>
   await queues.close()
 }
 
-function createRouter(room: Room, entry: RequestHandler[]): Router {
+// One handler of several: the router takes the path apart again for each that it has.
+function inOrder(handlers: readonly RequestHandler[]): RequestHandler {
+  return (request, response, next) => {
+    let at = 0
+    const step = (error?: unknown): void => {
+      const handler = error === undefined ? handlers[at++] : undefined
+      if (handler === undefined) {
+        next(error)
+        return
+      }
+      try {
+        handler(request, response, step)
+      } catch (thrown) {
+        next(thrown)
+      }
+    }
+    step()
+  }
+}
+
+function createRouter(room: Room, entry: RequestHandler): Router {
   // Paths match exactly: `/V1/jobs` and `/v1/jobs/` are other paths.
   const exact = { caseSensitive: true, strict: true }
   const v1 = Router(exact)
@@ -107,15 +127,27 @@ function createRouter(room: Room, entry: RequestHandler[]): Router {
     place.all(otherMethod(routes.map(({ method }) => method)))
   }
   const router = Router(exact)
-  router.use('/v1', ...entry, v1, notFound, answerError)
+  router.use('/v1', entry, fixedPaths(room), v1, notFound, answerError)
   const document = router.route('/openapi.json')
-  document.all(...entry)
+  document.all(entry)
   document.get((_request, response) => {
     const call = callOf(response)
     answerJson(call, 200, createDocument(room.contracts.all, accessOf(call)))
   })
   document.all(otherMethod(['get']), answerError)
   return router
+}
+
+// Routes without a parameter, asked for without a query, are found at once, and the router is left out: that is most
+// requests, as jobs are enqueued so.
+function fixedPaths(room: Room): RequestHandler {
+  const fixed = ROUTES.filter(({ path }) => !path.includes(':'))
+  const handlers = new Map(fixed.map((route) => [`${route.method.toUpperCase()} ${route.path}`, enter(route, room)]))
+  return (request, response, next) => {
+    const handler = handlers.get(`${request.method} ${request.url}`)
+    if (handler === undefined) next()
+    else handler(request, response, next)
+  }
 }
 
 function enter({ scope, reach, handle }: Route, room: Room): RequestHandler {

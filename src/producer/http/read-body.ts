@@ -20,24 +20,31 @@ function readBytes(request: Request, maxBytes: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const pieces: Buffer[] = []
     let length = 0
-    const settle = (refusal?: Refusal) => {
-      request.off('data', add).off('end', settle).off('close', breakOff).off('error', breakOff)
-      if (refusal === undefined) return resolve(pieces.length === 1 ? (pieces[0] as Buffer) : Buffer.concat(pieces))
-      request.pause()
-      reject(refusal)
-    }
+    let isRead = false
     const add = (piece: Buffer) => {
       length += piece.length
-      if (length > maxBytes) settle(tooLarge(maxBytes))
-      else pieces.push(piece)
+      if (length <= maxBytes) pieces.push(piece)
+      else stop(tooLarge(maxBytes))
     }
-    const breakOff = () => settle(truncated())
-    request.on('data', add).on('end', settle).on('close', breakOff).on('error', breakOff)
+    const stop = (refusal: Refusal) => {
+      request.off('data', add).pause()
+      reject(refusal)
+    }
+    // The listeners stay: the request ends soon, and to take them off each one by one costs time.
+    const breakOff = () => {
+      if (!isRead) stop(truncated())
+    }
+    request.on('data', add).on('close', breakOff).on('error', breakOff)
+    request.on('end', () => {
+      isRead = true
+      resolve(pieces.length === 1 ? (pieces[0] as Buffer) : Buffer.concat(pieces))
+    })
   })
 }
 
 /** @throws Refusal for another type, a charset that is not UTF-8, and compression */
 export function checkContentType({ headers }: Request, types: readonly string[]): void {
+  if (headers['content-type'] === types[0] && headers['content-encoding'] === undefined) return
   const [type = '', ...parameters] = (headers['content-type'] ?? '').toLowerCase().split(';')
   const charset = parameters.map((parameter) => parameter.trim()).find((parameter) => parameter.startsWith('charset='))
   const isText = charset === undefined || /^charset="?utf-?8"?$/.test(charset)
