@@ -1,6 +1,7 @@
 // What one attempt leaves to be committed, and its wire form: the job's words for commit.lua after BullMQ's own nine.
 import type { StoredError } from '../job/index.js'
 import { bucketOf } from './buckets.js'
+import { committedJson } from './committed.js'
 import type { StagedWrite } from './effects.js'
 import type { StagedJob } from './staged-job.js'
 
@@ -80,32 +81,7 @@ function resultRecord(job: FinishingJob, outcome: Outcome, finishedAt: number, w
     `"status":"${outcome.status}",${ending},"attempts":${job.attemptsMade + 1},"enqueuedAt":${job.timestamp},` +
     `"startedAt":${job.processedOn},"finishedAt":${finishedAt},"runMs":${Math.round(outcome.runMs)},"waitMs":${waitMs}` +
     (outcome.status === 'completed' && (outcome.counters || outcome.effects || outcome.jobs)
-      ? `,"committed":${JSON.stringify(committedOf(outcome))}}`
+      ? `,"committed":${committedJson(outcome)}}`
       : '}')
   )
-}
-
-/** What the job's completion wrote besides its result, in short: a page about the job names it. */
-export interface Committed {
-  /** What was added to each counter: the first 50. */
-  readonly counters?: Readonly<Record<string, number>> | undefined
-  /** Command and key of each staged write: the first 20. */
-  readonly writes?: readonly (readonly [command: string, key: string])[] | undefined
-  readonly writeCount?: number | undefined
-  /** Jobs that entered their queues, as `queue/id`: the first 20. */
-  readonly jobs?: readonly string[] | undefined
-  readonly jobCount?: number | undefined
-}
-
-const MAX_COUNTERS_NAMED = 50
-const MAX_WRITES_NAMED = 20
-
-function committedOf({ counters, effects, jobs }: CompletedOutcome): Committed {
-  return {
-    counters: counters && Object.fromEntries([...counters].slice(0, MAX_COUNTERS_NAMED)),
-    writes: effects?.slice(0, MAX_WRITES_NAMED).map(([command, key]) => [String(command), String(key).slice(0, 200)]),
-    writeCount: effects?.length,
-    jobs: jobs?.slice(0, MAX_WRITES_NAMED).map(({ queue, jobId }) => `${queue}/${jobId}`),
-    jobCount: jobs?.length,
-  }
 }

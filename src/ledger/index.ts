@@ -44,7 +44,7 @@ export {
   countMatching,
   type JobFilter,
 } from './cancel/matching-jobs.js'
-export { type Committed, type CompletedOutcome, type FailedOutcome, type Outcome, RESULT_VERSION } from './commit.js'
+export { type CompletedOutcome, type FailedOutcome, type Outcome, RESULT_VERSION } from './commit.js'
 export {
   type CounterPoint,
   type CounterSeriesOptions,

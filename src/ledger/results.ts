@@ -1,7 +1,8 @@
 // The result record of a finished job, read back. commit.ts writes it; docs/redis-keys.md documents it for other languages.
 import type { JsonValue, StoredError } from '../job/index.js'
 import type { KeysOfQueue, RedisClient } from '../redis/index.js'
-import { type Committed, RESULT_VERSION } from './commit.js'
+import { RESULT_VERSION } from './commit.js'
+import type { Committed } from './committed.js'
 
 interface FinishedJob {
   /** Version of the record's shape. Fields may be added within a version; unknown ones are kept as they are. */

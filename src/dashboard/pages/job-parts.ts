@@ -73,15 +73,15 @@ function isTime(value: unknown): value is number {
 /** What entered Redis with the job's completion. */
 export function committedSection({ result }: JobDetails): Html | undefined {
   if (result?.status !== 'completed' || result.committed === undefined) return undefined
-  const { counters = {}, writes = [], writeCount = writes.length, jobs = [], jobCount = jobs.length } = result.committed
+  const { counters = {}, writes = {}, jobs = [], keys = [], more = 0 } = result.committed
   const rows = [
     ...Object.entries(counters).map(
       ([name, delta]) => [`counter ${name}`, delta < 0 ? showNumber(delta) : `+${showNumber(delta)}`] as const,
     ),
-    ...writes.map((words) => [words.join(' '), 'written'] as const),
+    ...Object.entries(writes).map(([command, count]) => [command, `${showNumber(count)} written`] as const),
+    ...keys.map((key) => [`key ${key}`, 'written'] as const),
     ...jobs.map((id) => [`job ${id}`, 'enqueued'] as const),
   ]
-  const more = writeCount - writes.length + jobCount - jobs.length
   return html`<section class="card" id="committed"><h2>Committed with the completion</h2>
 <table><tbody>${rows.map(([what, value]) => html`<tr><th scope="row"><code>${showText(what, 200)}</code></th><td class="number">${value}</td></tr>`)}</tbody></table>
 ${more > 0 && html`<p class="empty">and ${showNumber(more)} more</p>`}</section>`

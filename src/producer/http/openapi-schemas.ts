@@ -45,12 +45,12 @@ const record = {
 const committed = object(
   {
     counters: { type: 'object', additionalProperties: whole },
-    writes: list({ type: 'array', items: text, minItems: 2, maxItems: 2 }),
-    writeCount: count,
+    writes: { type: 'object', additionalProperties: count },
     jobs: list(text),
-    jobCount: count,
+    keys: list(text),
+    more: count,
   },
-  ['counters', 'writes', 'writeCount', 'jobs', 'jobCount'],
+  ['counters', 'writes', 'jobs', 'keys', 'more'],
 )
 const error = object({ name: text, message: text, code: text }, ['code'])
 

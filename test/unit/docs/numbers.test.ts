@@ -45,6 +45,7 @@ const NUMBERS: readonly [document: string, words: string, source: string, code: 
     'src/ledger/autoscale/autoscale.ts',
     'NUMBER_TTL_MS = 60_000',
   ],
+  ['docs/redis-keys.md', 'in at most 256 bytes', 'src/ledger/committed.ts', 'MAX_COMMITTED_BYTES = 256'],
   ['README.md', 'newest 100 completed', 'src/worker/worker-options.ts', 'keepCompleted ?? 100'],
   ['README.md', '10,000 failed', 'src/worker/worker-options.ts', 'keepFailed ?? 10_000'],
   ['README.md', 'Redis 6.2 or later', 'src/redis/server-info.ts', "MINIMUM_REDIS_VERSION = '6.2.0'"],
