@@ -142,8 +142,14 @@ describe('retryUntil', () => {
         if (ctx.attempt === 1) throw new Error('once')
       }),
     ])
-    const job = await shop.producer.enqueue(contract, { n: 1 }, { delay: 300 })
-    expect(await shop.end(job)).toMatchObject({ status: 'completed', attempts: 2 })
+    const job = await shop.producer.enqueue(contract, { n: 1 }, { delay: '1h' })
+    // As if it had been enqueued an hour ago: its ten seconds begin now.
+    const enqueuedAt = Date.now() - 3_600_000
+    await shop.redis.hset(`${shop.keys('due').bullBase}${job.id}`, { timestamp: enqueuedAt })
+    const queue = new Queue('due', { connection: { url: shop.server.url }, prefix: shop.keys('due').bull })
+    await (await queue.getJob(job.id))?.promote()
+    await queue.close()
+    expect(await shop.end(job)).toMatchObject({ status: 'completed', attempts: 2, enqueuedAt })
   })
 })
 

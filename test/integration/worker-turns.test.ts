@@ -31,6 +31,12 @@ async function enqueueCrashed(contract: ReturnType<typeof newContract>, marks: R
   return job
 }
 
+async function inBullQueue(name: string, use: (queue: Queue) => Promise<unknown>): Promise<void> {
+  const queue = new Queue(name, { connection: { url: shop.server.url }, prefix: shop.keys(name).bull })
+  await use(queue)
+  await queue.close()
+}
+
 function newContract(queue: string, attempts = 1) {
   return defineJob({ name: 'suspect', queue, input, attempts, backoff: { type: 'fixed', delay: 1 } })
 }
@@ -55,9 +61,10 @@ describe('a job whose worker crashed twice', () => {
       handle(other, ({ n }) => track(`other ${n}`, n === 1 ? held.before.promise : undefined)),
     ])
     await vi.waitFor(() => expect(order).toEqual(['other 1']), { timeout: 20_000 })
-    // Delayed for a moment, so that the marks are there first.
-    const suspect = await shop.producer.enqueue(contract, { n: 7 }, { delay: 300 })
+    // Delayed, so that the marks are there first.
+    const suspect = await shop.producer.enqueue(contract, { n: 7 }, { delay: '1h' })
     await shop.redis.hset(hashOf('alone', suspect.id), { stc: 2 })
+    await inBullQueue('alone', async (queue) => (await queue.getJob(suspect.id))?.promote())
     // Its lock is that of one who waits.
     const lock = `${hashOf('alone', suspect.id)}:lock`
     await vi.waitFor(async () => expect(await shop.redis.exists(lock)).toBe(1), { timeout: 20_000 })
@@ -89,9 +96,7 @@ describe('a job whose worker crashed twice', () => {
     expect(runs).toBe(0)
     expect(await shop.redis.hgetall(shop.keys('condemned').totals)).toEqual({ 'suspect:failed': '1' })
     expect(await crashesOf('condemned', job.id)).toEqual([0, 0, 0])
-    const queue = new Queue('condemned', { connection: { url: shop.server.url }, prefix: shop.keys('condemned').bull })
-    await (await queue.getJob(job.id))?.retry('failed')
-    await queue.close()
+    await inBullQueue('condemned', async (queue) => (await queue.getJob(job.id))?.retry('failed'))
     await vi.waitFor(() => expect(runs).toBe(1), { timeout: 20_000 })
   })
 
