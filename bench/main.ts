@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs, promisify } from 'node:util'
 import { startEmbeddedRedis } from '../src/redis/index.js'
+import { runDashboardRows } from './dashboard/run.js'
 
 type Figures = Readonly<Record<string, number>>
 
@@ -203,10 +204,11 @@ try {
         `   ${result.goal.padEnd(7)} ${byHand[0]?.padStart(9)} ${byHand[1]?.padStart(6)}   ${cpu('nodeMicros').padEnd(12)} ${cpu('redisMicros')}`,
     )
   }
+  const dashboard = await runDashboardRows(redis.url, values.only, scale)
   const folder = fileURLToPath(new URL('./results/', import.meta.url))
   await mkdir(folder, { recursive: true })
   const file = join(folder, `${new Date().toISOString().replace(/[:.]/g, '-')}.json`)
-  await writeFile(file, JSON.stringify({ machine, rounds, scale, results }, null, 2))
+  await writeFile(file, JSON.stringify({ machine, rounds, scale, results, dashboard }, null, 2))
   console.log(`\nwritten to ${file}`)
 } finally {
   await redis.close()

@@ -6,30 +6,43 @@ import type { KeysOfQueue, RedisClient } from '../redis/index.js'
 const MINUTE_MS = 60_000
 const MINUTES = 60
 /** A worker whose clock is behind still counts into a minute that is over here. */
-const SETTLED_AFTER_MS = 2 * MINUTE_MS
+export const SETTLED_AFTER_MS = 2 * MINUTE_MS
+
+interface Hour {
+  readonly minutes: readonly StatsOfStep[]
+  /** The minutes that are over, and their sum: made again only when there is another one. */
+  readonly settled: readonly StatsOfStep[]
+  readonly sum: ReadonlyMap<string, JobStats>
+}
 
 export class LastHour {
-  readonly #minutesOf = new Map<string, readonly StatsOfStep[]>()
+  readonly #hourOf = new Map<string, Hour>()
 
   /** Sums by job name over this minute and the 59 before it. */
   async read(client: RedisClient, keys: KeysOfQueue, queue: string, nowMs: number): Promise<Map<string, JobStats>> {
     const firstAt = (Math.floor(nowMs / MINUTE_MS) - MINUTES + 1) * MINUTE_MS
-    const known = this.#minutesOf.get(queue) ?? []
-    const settled = known.filter(({ at }) => at >= firstAt && at + MINUTE_MS + SETTLED_AFTER_MS <= nowMs)
+    const known = this.#hourOf.get(queue)
+    const settled = (known?.minutes ?? []).filter(({ at }) => at >= firstAt && isOver(at, nowMs))
     const last = settled.at(-1)
     const sinceMs = last === undefined ? firstAt : last.at + MINUTE_MS
-    const minutes = [...settled, ...(await readStats(client, keys, { sinceMs, step: 'minute', nowMs }))]
-    this.#minutesOf.set(queue, minutes)
-    return sumStats(minutes)
+    const open = await readStats(client, keys, { sinceMs, step: 'minute', nowMs })
+    const isSame = known && known.settled.length === settled.length && known.settled[0] === settled[0]
+    const sum = isSame ? known.sum : sumStats(settled)
+    this.#hourOf.set(queue, { minutes: [...settled, ...open], settled, sum })
+    return sumStats([{ jobs: sum }, ...open])
   }
 
   /** The minutes read last, oldest first. */
   minutesOf(queue: string): readonly StatsOfStep[] {
-    return this.#minutesOf.get(queue) ?? []
+    return this.#hourOf.get(queue)?.minutes ?? []
   }
 
   /** Forgets every other queue. */
   keepOnly(queues: readonly string[]): void {
-    for (const queue of this.#minutesOf.keys()) if (!queues.includes(queue)) this.#minutesOf.delete(queue)
+    for (const queue of this.#hourOf.keys()) if (!queues.includes(queue)) this.#hourOf.delete(queue)
   }
+}
+
+function isOver(at: number, nowMs: number): boolean {
+  return at + MINUTE_MS + SETTLED_AFTER_MS <= nowMs
 }

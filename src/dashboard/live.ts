@@ -26,7 +26,7 @@ interface Channel {
   /** The drawing sent last, without its relative times. */
   sent: string
   /** The last event, for whoever joins. */
-  event: string | undefined
+  event: Buffer | undefined
   isDrawing: boolean
 }
 
@@ -112,7 +112,8 @@ export class Live {
       const compared = `${status} ${text.replace(RELATIVE_TIME, '')}`
       if (compared === channel.sent) return
       channel.sent = compared
-      channel.event = `data: ${JSON.stringify({ status, html: text })}\n\n`
+      // Made into bytes once, not for each of the tabs.
+      channel.event = Buffer.from(`data: ${JSON.stringify({ status, html: text })}\n\n`)
       for (const { response } of channel.listeners) send(response, channel.event)
     } catch (error) {
       // Our own fault: the tabs ask for the page again, which then logs it and says so.
@@ -147,7 +148,7 @@ const TOO_MANY_TABS: Problem = {
 }
 const RELATIVE_TIME = /(?<= data-ago>)[^<]*/g
 
-function send(response: Response, text: string): void {
+function send(response: Response, text: string | Buffer): void {
   if (response.writableLength > MAX_BEHIND_BYTES) response.destroy()
   else response.write(text)
 }

@@ -118,7 +118,7 @@ function sumOfHashes(hashes: readonly Readonly<Record<string, string>>[]): JobSt
 }
 
 /** One sum per job over all steps. */
-export function sumStats(steps: readonly StatsOfStep[]): Map<string, JobStats> {
+export function sumStats(steps: readonly Pick<StatsOfStep, 'jobs'>[]): Map<string, JobStats> {
   const sums = new Map<string, JobStats>()
   for (const { jobs } of steps) {
     for (const [job, stats] of jobs) {
@@ -184,8 +184,8 @@ function addStats(sum: JobStats, stats: JobStats): void {
   sum.failed += stats.failed
   sum.retried += stats.retried
   if (stats.snoozed !== undefined) sum.snoozed = (sum.snoozed ?? 0) + stats.snoozed
-  for (const [bucket, count] of stats.run.entries()) addTo(sum.run, bucket, count)
-  for (const [bucket, count] of stats.wait.entries()) addTo(sum.wait, bucket, count)
+  for (let bucket = 0; bucket < stats.run.length; bucket++) addTo(sum.run, bucket, stats.run[bucket] ?? 0)
+  for (let bucket = 0; bucket < stats.wait.length; bucket++) addTo(sum.wait, bucket, stats.wait[bucket] ?? 0)
 }
 
 function emptyHistogram(): number[] {

@@ -1,7 +1,7 @@
 // What was added to one counter over an hour to a week, split by the jobs that added it.
 import { type CounterSplitPoint, readCounterSplit } from '../../ledger/index.js'
 import type { KeysOfQueue, RedisClient } from '../../redis/index.js'
-import { RANGES, type RangeName } from '../overview/history.js'
+import { RANGES, type RangeName } from '../overview/history-steps.js'
 
 export interface CounterSeries {
   readonly range: RangeName

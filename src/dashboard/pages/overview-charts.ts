@@ -1,7 +1,8 @@
 // The charts of the overview: how many jobs ended, how long they waited and how long they ran, over an hour to a week.
 import { type Chart, chart } from '../chart.js'
 import { type Html, html } from '../html.js'
-import { type History, RANGES, type RangeName } from '../overview/history.js'
+import type { History } from '../overview/history.js'
+import { RANGES, type RangeName } from '../overview/history-steps.js'
 import type { Overview } from '../overview-data.js'
 import { showDuration, showNumber } from '../show.js'
 
