@@ -7,7 +7,20 @@
 -- Returns how many were made.
 local templates = #ARGV - 10
 local records = {}
-for each = 1, templates do records[each] = redis.call('GET', ARGV[2] .. ARGV[10 + each]) end
+-- Each record as the three parts around its id and its time.
+for each = 1, templates do
+  local like = ARGV[10 + each]
+  local record = redis.call('GET', ARGV[2] .. like)
+  if record then
+    local before, behind = string.find(record, '"id":"' .. like .. '"', 1, true)
+    local from, to = string.find(record, '"finishedAt":%d+', behind)
+    records[each] = {
+      string.sub(record, 1, before - 1) .. '"id":"',
+      '"' .. string.sub(record, behind + 1, from - 1) .. '"finishedAt":',
+      string.sub(record, to + 1),
+    }
+  end
+end
 for n = tonumber(ARGV[4]), tonumber(ARGV[4]) + tonumber(ARGV[5]) - 1 do
   local template = n % templates + 1
   local like = ARGV[10 + template]
@@ -18,9 +31,8 @@ for n = tonumber(ARGV[4]), tonumber(ARGV[4]) + tonumber(ARGV[5]) - 1 do
   redis.call('ZADD', KEYS[1], at, id)
   local record = records[template]
   if record then
-    record = record:gsub('"id":"' .. like:gsub('%p', '%%%0') .. '"', '"id":"' .. id .. '"', 1)
-    record = record:gsub('"finishedAt":%d+', '"finishedAt":' .. at, 1)
-    redis.call('SET', ARGV[2] .. id, record, 'PX', ARGV[8])
+    local text = record[1] .. id .. record[2] .. string.format('%.0f', at) .. record[3]
+    redis.call('SET', ARGV[2] .. id, text, 'PX', ARGV[8])
   end
   if ARGV[9] == '1' then redis.call('ZADD', KEYS[2], at, id) end
   if ARGV[10] == '1' then redis.call('ZADD', KEYS[3], at - 2000, id) end

@@ -35,6 +35,9 @@ function contractsOf(queue: string) {
 export async function fill(url: string, finished: number, waiting: number): Promise<void> {
   const redis = new Redis(url, { maxRetriesPerRequest: null })
   const contracts = Array.from({ length: QUEUES }, (_, index) => contractsOf(queueName(index)))
+  // A month's writes need not be on disk; as they were before, when it is filled.
+  const [, appendonly = 'no'] = (await redis.config('GET', 'appendonly')) as string[]
+  await redis.config('SET', 'appendonly', 'no')
   await runSome(url, redis, contracts)
   for (let index = 0; index < QUEUES; index++) {
     await cloneJobs(redis, queueName(index), Math.floor(finished / QUEUES) - REAL_JOBS)
@@ -45,6 +48,10 @@ export async function fill(url: string, finished: number, waiting: number): Prom
     if (contract) await producer.enqueueBulk(contract, inputs(Math.floor(waiting / QUEUES), index))
   }
   await producer.close()
+  await redis.config('SET', 'appendonly', appendonly)
+  while (/aof_rewrite_in_progress:1|aof_rewrite_scheduled:1/.test(await redis.info('persistence'))) {
+    await new Promise((resolve) => setTimeout(resolve, 200))
+  }
   redis.disconnect()
 }
 

@@ -1,5 +1,6 @@
-// A chart as a page holds it: the numbers, for assets/chart.js to draw and for everyone as a table. Without scripts, or
-// for a screen reader, the table is all there is to read.
+// A chart as a page holds it: the numbers, for assets/chart.js to draw and for everyone as a table, and a plain drawing that
+// stands until then (chart-drawing.ts).
+import { chartDrawing } from './chart-drawing.js'
 import { type Html, html } from './html.js'
 import { showNumber, showUtc } from './show.js'
 
@@ -33,11 +34,12 @@ export interface Chart {
   readonly show?: ((value: number | null) => string) | undefined
 }
 
-export function chart({ id, title, times, series, unit = 'number', marks = [], show = showNumber }: Chart): Html {
+export function chart(given: Chart): Html {
+  const { id, title, times, series, unit = 'number', marks = [], show = showNumber } = given
   const drawn = { times: times.map((at) => at / 1_000), series, unit, marks }
   return html`<figure class="chart" id="chart-${id}">
 <figcaption>${title}</figcaption>
-<div class="plot" data-chart="${JSON.stringify(drawn)}" aria-hidden="true"></div>
+<div class="plot" data-chart="${JSON.stringify(drawn)}" aria-hidden="true">${chartDrawing(given, show)}</div>
 <details><summary>Table: ${title}</summary><div class="scroll">
 <table class="twin"><thead><tr><th scope="col">from (UTC)</th>${series.map(({ label }) => html`<th scope="col" class="number">${label}</th>`)}</tr></thead>
 <tbody>${times.map(

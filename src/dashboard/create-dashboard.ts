@@ -6,6 +6,7 @@ import { ClosedError, InvalidOptionError, PortInUseError } from '../job/index.js
 import { AccessList } from '../ledger/index.js'
 import { notFound } from './access/gates.js'
 import { SignIn } from './access/sign-in.js'
+import { SignedOut } from './access/signed-out.js'
 import { createBoard } from './bull-board.js'
 import { openConnection, untilConnected } from './connection.js'
 import { createApp } from './create-app.js'
@@ -67,7 +68,8 @@ export function createDashboard(given: DashboardOptions = {}): Dashboard {
     prefix,
     adminToken: undefined,
   })
-  const signIn = new SignIn({ token, authorize, readProxyUser, accessList })
+  const signedOut = new SignedOut(client, prefix)
+  const signIn = new SignIn({ token, authorize, readProxyUser, accessList, signedOut, prefix })
   const live = new Live(signIn)
   const failedJobs = new FailedJobs(() => openConnection(redis, BOARD_TIMEOUT_MS, undefined), prefix, logger)
   const rooms = new JobRooms(client, prefix)

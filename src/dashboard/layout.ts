@@ -46,7 +46,7 @@ ${
   )}</nav>`
 }
 <div class="source">${source}</div>
-${isLive && html`<span class="live" id="live" role="status"><a href="">Reload</a> to refresh</span>`}
+${isLive && html`<span class="live" id="live" role="status"><noscript><a href="">Reload</a> to refresh</noscript></span>`}
 ${person && who(visit)}
 </header>
 <main id="main" tabindex="-1"${current && html` data-page="${current}"`}${isLive && html` data-live`}>${main}</main>

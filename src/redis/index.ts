@@ -45,6 +45,7 @@ export {
   queueTag,
   releasesKey,
   resultKey,
+  signedOutKey,
   statsHourKey,
   statsKey,
   tokensKey,

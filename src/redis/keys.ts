@@ -221,6 +221,11 @@ export function tokensKey(prefix: string): string {
   return `${prefix}:tokens`
 }
 
+/** Sorted set of the ids of the dashboard's sessions that were signed out, by when each would have expired. TTL 12 h. */
+export function signedOutKey(prefix: string): string {
+  return `${prefix}:signed-out`
+}
+
 /** Hash with the version of this key contract. No TTL. */
 export function contractKey(prefix: string): string {
   return `${prefix}:contract`

@@ -87,7 +87,11 @@ describe('the overview', () => {
       expect(shown).toContain(text)
     const media = page.locator('#queues tr', { hasText: 'media' })
     await expect.poll(() => media.locator('[data-label="failed, kept"]').innerText()).toContain('0')
-    for (const chart of ['throughput', 'wait', 'run']) await page.locator(`#chart-${chart} canvas`).waitFor()
+    for (const chart of ['throughput', 'wait', 'run']) {
+      await page.locator(`#chart-${chart} canvas`).waitFor()
+      expect(await page.locator(`#chart-${chart} .drawn`).count()).toBe(0)
+    }
+    expect(await page.getByText('to refresh').count()).toBe(0)
     await screenshot(page, `overview-${name}`)
     const width = await page.evaluate('document.documentElement.scrollWidth')
     expect(width).toBe(page.viewportSize()?.width)
@@ -99,6 +103,8 @@ describe('the overview', () => {
     const { page } = await stage.openPage({ javaScriptEnabled: false })
     await stage.signIn(page)
     expect(await page.locator('main').innerText()).toContain('image.resize')
+    expect((await page.locator('#chart-throughput svg').boundingBox())?.height).toBeGreaterThan(100)
+    await screenshot(page, 'overview-without-scripts')
     await page.getByRole('link', { name: 'Reload' }).click()
     await page.getByRole('heading', { name: 'Queues' }).waitFor()
   })

@@ -102,11 +102,22 @@ describe('a session', () => {
       expect(cookie).toContain(attribute)
   })
 
-  it('is of one process: as SECURITY.md says, another dashboard with the same token asks anew', async () => {
+  it('holds at every dashboard of the same token, and is over at all of them once it is signed out', async () => {
     const [one, other] = [await start({ token: TOKEN }), await start({ token: TOKEN })]
-    const cookie = await signIn(one, TOKEN)
-    expect((await ask(one, '/overview.json', { headers: { cookie } })).status).toBe(200)
-    expect((await ask(other, '/overview.json', { headers: { cookie } })).status).toBe(401)
+    const statusOf = async (url: string, cookie: string) =>
+      (await ask(url, '/overview.json', { headers: { cookie } })).status
+    const [cookie, second] = [await signIn(one, TOKEN), await signIn(other, TOKEN)]
+    expect([await statusOf(one, cookie), await statusOf(other, cookie)]).toEqual([200, 200])
+    const rotated = await start({ token: `${TOKEN}-new` })
+    expect([
+      await statusOf(rotated, cookie),
+      await statusOf(await start({ token: TOKEN, prefix: 'p2' }), cookie),
+    ]).toEqual([401, 401])
+    await ask(one, '/sign-out', { method: 'POST', headers: { ...form(one), cookie } })
+    expect([await statusOf(one, cookie), await statusOf(other, cookie)]).toEqual([401, 401])
+    expect([await statusOf(one, second), await statusOf(other, second)]).toEqual([200, 200])
+    const restarted = await start({ token: TOKEN })
+    expect([await statusOf(restarted, cookie), await statusOf(restarted, second)]).toEqual([401, 200])
   })
 })
 

@@ -1,59 +1,61 @@
-// The cookie of somebody who signed in: made, read, checked and ended here. Nothing is stored for it but the ids of those
-// who signed out. It holds for one process: the key is made at its start.
-import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
+// The cookie of somebody who signed in: made, read and checked here; signed-out.ts knows those that were ended. It is signed
+// with a key made from the token of the settings, so it holds at every dashboard of that token, and after a restart.
+import { createHmac, randomBytes, scrypt, timingSafeEqual } from 'node:crypto'
+import { promisify } from 'node:util'
 
 export const SESSION_MS = 12 * 60 * 60 * 1000
-const MAX_ENDED = 10_000
+const KEY_BYTES = 32
+// Whoever has a cookie, a viewer too, could try tokens against its signature: this makes each try cost 32 MB and some 100 ms.
+const KEY_COST = { N: 2 ** 15, r: 8, p: 1, maxmem: 64 * 1024 * 1024 }
 
 /** Holder of the token of the settings, in place of the id of a token in Redis. */
 export const SETTINGS_TOKEN = 'settings'
 const SESSION = /^(\d{1,15})\.([\w-]{22})\.(settings|[\da-f]{12})\.([\w-]{43})$/
 
-/** What one process needs to tell its own sessions from forged, expired and ended ones. */
-export class Sessions {
-  readonly #key: Buffer
-  /** Ids of sessions that were signed out, and when each would have expired. */
-  readonly #ended = new Map<string, number>()
+/** A session whose signature is right. */
+export interface Session {
+  readonly expiresAt: number
+  readonly id: string
+  /** Of the token that it began with. */
+  readonly tokenId: string
+}
 
-  constructor(token: string) {
-    this.#key = createHmac('sha256', randomBytes(32)).update(token).digest()
+const deriveKey = promisify<string, string, number, typeof KEY_COST, Buffer>(scrypt)
+
+/** What the dashboards of one token and prefix need to tell their own sessions from forged and expired ones. */
+export class Sessions {
+  readonly #token: string
+  readonly #prefix: string
+  #key: Promise<Buffer> | undefined
+
+  constructor(token: string, prefix: string) {
+    this.#token = token
+    this.#prefix = prefix
   }
 
   /** The text of a new session: when it expires, its id, the token it began with, and the signature of these. */
-  create(token: string, nowMs: number): string {
+  async create(token: string, nowMs: number): Promise<string> {
     const content = `${nowMs + SESSION_MS}.${randomBytes(16).toString('base64url')}.${token}`
-    return `${content}.${this.#sign(content)}`
+    return `${content}.${await this.#sign(content)}`
   }
 
-  /** The id of the token that the session began with; undefined for one that is forged, over or was ended. */
-  tokenOf(session: string, nowMs: number): string | undefined {
-    const content = this.#read(session)
-    return content !== undefined && content.expiresAt > nowMs && !this.#ended.has(content.id)
-      ? content.token
-      : undefined
-  }
-
-  /** Ends a session for good, wherever a copy of its cookie may be. */
-  end(session: string, nowMs: number): void {
-    const content = this.#read(session)
-    if (content === undefined) return
-    for (const [id, expiresAt] of this.#ended) if (expiresAt <= nowMs) this.#ended.delete(id)
-    const oldest = this.#ended.keys().next()
-    if (this.#ended.size >= MAX_ENDED && !oldest.done) this.#ended.delete(oldest.value)
-    this.#ended.set(content.id, content.expiresAt)
-  }
-
-  #read(session: string): { expiresAt: number; id: string; token: string } | undefined {
+  /** The session; undefined for one that is forged or over. */
+  async read(session: string, nowMs: number): Promise<Session | undefined> {
     const [, expiresAt = '', id = '', token = '', signature = ''] = SESSION.exec(session) ?? []
-    const expected = this.#sign(`${expiresAt}.${id}.${token}`)
+    // Most that is no session of ours costs no key.
+    if (signature === '' || Number(expiresAt) <= nowMs) return undefined
+    const expected = await this.#sign(`${expiresAt}.${id}.${token}`)
     // Both are hashes in base64url, so of one length: only then may they be compared in constant time.
     if (signature.length !== expected.length) return undefined
     if (!timingSafeEqual(Buffer.from(signature), Buffer.from(expected))) return undefined
-    return { expiresAt: Number(expiresAt), id, token }
+    return { expiresAt: Number(expiresAt), id, tokenId: token }
   }
 
-  #sign(content: string): string {
-    return createHmac('sha256', this.#key).update(content).digest('base64url')
+  async #sign(content: string): Promise<string> {
+    this.#key ??= deriveKey(this.#token, `drover session ${this.#prefix}`, KEY_BYTES, KEY_COST)
+    return createHmac('sha256', await this.#key)
+      .update(content)
+      .digest('base64url')
   }
 }
 

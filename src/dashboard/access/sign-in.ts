@@ -10,6 +10,7 @@ import type { Person } from './person.js'
 import type { ReadProxyUser } from './proxy-user.js'
 import { readCookies, SESSION_MS, SETTINGS_TOKEN, Sessions, sessionCookie } from './session.js'
 import { SignInLimit } from './sign-in-limit.js'
+import type { SignedOut } from './signed-out.js'
 
 /** Who entered, or why nobody did. */
 export type Entry = Person | Refused
@@ -37,6 +38,8 @@ export interface SignInParts {
   readonly readProxyUser: ReadProxyUser | undefined
   /** Undefined: no tokens but that of the settings. */
   readonly accessList: AccessList | undefined
+  readonly signedOut: SignedOut
+  readonly prefix: string
 }
 
 // Any of these says that a proxy passed the request on, so that its loopback address proves nothing.
@@ -55,7 +58,7 @@ export class SignIn {
     this.#parts = parts
     this.hasForm = parts.token !== undefined
     this.#tokenDigest = digest(parts.token ?? '')
-    this.#sessions = new Sessions(parts.token ?? '')
+    this.#sessions = new Sessions(parts.token ?? '', parts.prefix)
   }
 
   async entryOf(request: Request): Promise<Entry> {
@@ -80,8 +83,10 @@ export class SignIn {
   async sessionOf(request: Request): Promise<Person | undefined> {
     const now = Date.now()
     for (const session of sessionsOf(request)) {
-      const id = this.#sessions.tokenOf(session, now)
-      const access = id === SETTINGS_TOKEN ? SETTINGS_ACCESS : id && (await this.#parts.accessList?.findId(id))
+      const read = await this.#sessions.read(session, now)
+      if (read === undefined || (await this.#parts.signedOut.has(read.id))) continue
+      const isOfSettings = read.tokenId === SETTINGS_TOKEN
+      const access = isOfSettings ? SETTINGS_ACCESS : await this.#parts.accessList?.findId(read.tokenId)
       const person = access ? personOf(access, 'session') : undefined
       if (typeof person === 'object') return person
     }
@@ -105,16 +110,19 @@ export class SignIn {
   }
 
   /** The Set-Cookie header that starts a session. */
-  startCookie(request: Request, basePath: string, access: Access): string {
+  async startCookie(request: Request, basePath: string, access: Access): Promise<string> {
     const { name, attributes } = sessionCookie(request.secure, basePath)
-    const session = this.#sessions.create(access.id, Date.now())
+    const session = await this.#sessions.create(access.id, Date.now())
     return `${name}=${session}; Max-Age=${SESSION_MS / 1000}; ${attributes}`
   }
 
   /** Ends the request's sessions, and gives the Set-Cookie header that removes the cookie. */
-  endCookie(request: Request, basePath: string): string {
+  async endCookie(request: Request, basePath: string): Promise<string> {
     const now = Date.now()
-    for (const session of sessionsOf(request)) this.#sessions.end(session, now)
+    for (const session of sessionsOf(request)) {
+      const read = await this.#sessions.read(session, now)
+      if (read !== undefined) await this.#parts.signedOut.add(read.id, read.expiresAt, now)
+    }
     const { name, attributes } = sessionCookie(request.secure, basePath)
     return `${name}=; Max-Age=0; ${attributes}`
   }

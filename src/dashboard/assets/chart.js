@@ -43,6 +43,8 @@ function draw(place) {
   }
   known?.plot.destroy()
   const marks = [...chart.marks]
+  // In place of what the server drew.
+  place.replaceChildren()
   const plot = new uPlot(optionsOf(chart, place, marks), data, place)
   plots.set(place, { plot, text, shape, marks })
   widths.observe(place)
@@ -88,22 +90,31 @@ function showTicks(_plot, ticks, _axis, _space, step) {
   return ticks.map((at) => new Date(at * 1_000).toISOString().slice(...(step < 86_400 ? [11, 16] : [5, 10])))
 }
 
+// A label stands left of its line where there is no room to the right, and lower where another one stands.
 function drawMarks(plot, marks, stroke) {
   const { ctx, bbox } = plot
+  const unit = devicePixelRatio
+  const taken = []
   ctx.save()
   ctx.strokeStyle = stroke
   ctx.fillStyle = stroke
   ctx.textAlign = 'left'
-  ctx.font = `${11 * devicePixelRatio}px system-ui`
+  ctx.font = `${11 * unit}px system-ui`
   for (const { at, label } of marks) {
-    const x = Math.round(plot.valToPos(at / 1_000, 'x', true))
-    if (x < bbox.left || x > bbox.left + bbox.width) continue
+    // What came after the start of the last step stands at the edge.
+    const x = Math.min(Math.round(plot.valToPos(at / 1_000, 'x', true)), bbox.left + bbox.width)
+    if (x < bbox.left) continue
     ctx.beginPath()
     ctx.setLineDash([4, 3])
     ctx.moveTo(x, bbox.top)
     ctx.lineTo(x, bbox.top + bbox.height)
     ctx.stroke()
-    ctx.fillText(label, x + 4, bbox.top + 11 * devicePixelRatio)
+    const width = ctx.measureText(label).width
+    const hasRoom = x + 4 * unit + width <= bbox.left + bbox.width
+    const left = hasRoom ? x + 4 * unit : Math.max(bbox.left, x - 4 * unit - width)
+    const line = taken.filter((other) => other.left < left + width + 4 * unit && left < other.right + 4 * unit).length
+    taken.push({ left, right: left + width })
+    ctx.fillText(label, left, bbox.top + (11 + 13 * line) * unit)
   }
   ctx.restore()
 }

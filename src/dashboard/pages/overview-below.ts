@@ -45,7 +45,7 @@ export function redisSection({ server, advice }: Overview): Html {
   return section(
     'redis',
     'Redis',
-    html`<dl class="facts">${rows.map(([label, value]) => html`<div><dt>${label}</dt><dd>${value}</dd></div>`)}</dl>
+    html`<dl class="fact-list">${rows.map(([label, value]) => html`<div><dt>${label}</dt><dd>${value}</dd></div>`)}</dl>
 ${
   advice.length > 0 &&
   html`<ul class="advice">${advice.map(

@@ -4,7 +4,7 @@ import { type Html, html } from '../html.js'
 import type { History } from '../overview/history.js'
 import { RANGES, type RangeName } from '../overview/history-steps.js'
 import type { Overview } from '../overview-data.js'
-import { showDuration, showNumber } from '../show.js'
+import { showAgo, showDuration, showNumber, showText } from '../show.js'
 
 /** What the address says about the charts. */
 export interface ChartsAsked {
@@ -13,6 +13,8 @@ export interface ChartsAsked {
   readonly queue: string | undefined
 }
 
+const MAX_RELEASES = 8
+const MAX_NAME_LENGTH = 60
 const DEFAULT_RANGE: RangeName = '1h'
 
 /** What a range or a queue is that there is not falls back to an hour of all of them. */
@@ -29,6 +31,7 @@ export function chartsSection(base: string, overview: Overview, asked: ChartsAsk
   return html`<section class="card" id="charts" aria-labelledby="charts-title">
 <div class="head"><h2 id="charts-title">Ended jobs, wait and run</h2>${rangeLinks(base, asked)}${queueForm(base, overview, asked)}</div>
 <div class="charts">${chartsOf(history, overview).map(chart)}</div>
+${releasesLine(history, overview)}
 ${
   history.missing > 0 &&
   html`<p class="empty">${showNumber(history.missing)} older steps are still being read: they show with the next look.</p>`
@@ -58,12 +61,26 @@ function queueForm(base: string, { queues }: Overview, { range, queue }: ChartsA
   )}</select></label> <button type="submit">Show</button></form>`
 }
 
-function chartsOf({ points, stepMs }: History, { releases }: Overview): Chart[] {
+// The dashed lines in words.
+function releasesLine(history: History, overview: Overview): Html | undefined {
+  const releases = releasesIn(history, overview)
+  if (releases.length === 0) return undefined
+  const shown = releases.slice(-MAX_RELEASES).reverse()
+  return html`<p class="releases">New releases in this time: ${shown.map(
+    ({ name, firstSeenAt }, index) =>
+      html`${index > 0 && ', '}<b>${showText(name, MAX_NAME_LENGTH)}</b> ${showAgo(firstSeenAt, overview.readAt)}`,
+  )}${releases.length > shown.length && html` and ${showNumber(releases.length - shown.length)} before`}</p>`
+}
+
+function releasesIn({ points }: History, { releases }: Overview): Overview['releases'] {
+  const first = points[0]?.at ?? 0
+  return releases.filter(({ firstSeenAt }) => firstSeenAt >= first)
+}
+
+function chartsOf(history: History, overview: Overview): Chart[] {
+  const { points, stepMs } = history
   const times = points.map(({ at }) => at)
-  const first = times[0] ?? 0
-  const marks = releases
-    .filter(({ firstSeenAt }) => firstSeenAt >= first)
-    .map(({ name, firstSeenAt }) => ({ at: firstSeenAt, label: name }))
+  const marks = releasesIn(history, overview).map(({ name, firstSeenAt }) => ({ at: firstSeenAt, label: name }))
   const percentiles = (kind: 'run' | 'wait') =>
     (['p50', 'p95', 'p99'] as const).map((share) => ({
       label: share,

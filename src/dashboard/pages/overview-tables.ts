@@ -69,7 +69,7 @@ function oldestCell({ oldestSince }: QueueRow, nowMs: number): Html {
 
 function drains({ drainSeconds, waiting, prioritized }: QueueRow): string {
   if (waiting + prioritized === 0) return '–'
-  if (drainSeconds === null) return 'not'
+  if (drainSeconds === null) return 'never'
   return drainSeconds > DAY_SECONDS ? 'over a day' : showDuration(Math.ceil(drainSeconds) * 1_000)
 }
 

@@ -29,7 +29,7 @@ export async function takeSignIn(request: Request, response: Response, { signIn 
   else if (personOf(outcome.access, 'session') === 'no role') {
     refuseToken(request, response, { status: 403, code: 'NO_ROLE', message: NO_ROLE }, next)
   } else {
-    response.setHeader('Set-Cookie', signIn.startCookie(request, base, outcome.access))
+    response.setHeader('Set-Cookie', await signIn.startCookie(request, base, outcome.access))
     response.redirect(303, `${base}${ownPath(next)}`)
   }
 }

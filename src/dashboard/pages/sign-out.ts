@@ -3,8 +3,8 @@ import type { Request, Response } from 'express'
 import type { Shared } from '../shared.js'
 import { visitOf } from '../visit.js'
 
-export function takeSignOut(request: Request, response: Response, { signIn }: Shared): void {
+export async function takeSignOut(request: Request, response: Response, { signIn }: Shared): Promise<void> {
   const { base } = visitOf(response)
-  response.setHeader('Set-Cookie', signIn.endCookie(request, base))
+  response.setHeader('Set-Cookie', await signIn.endCookie(request, base))
   response.redirect(303, `${base}/sign-in`)
 }

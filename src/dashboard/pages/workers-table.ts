@@ -41,7 +41,7 @@ ${cell('memory', showBytes(worker.rssBytes), 'number')}
 ${cell('loop lag', showDuration(worker.loopLagMs), worker.loopLagMs >= LATE_MS ? 'number bad' : 'number')}
 ${cell('started', showAgo(worker.startedAt, nowMs))}${cell('seen', showAgo(worker.seenAt, nowMs))}
 ${cell('longest running', longest(base, worker, nowMs), 'wide')}
-${actions && cell('change', actions(worker), 'actions')}</tr>`,
+${actions && cell('change', actions(worker), 'steer')}</tr>`,
     ),
   )
 }

@@ -77,7 +77,7 @@ export async function workerView({ shared, base, params, nowMs, may }: Asked): P
     status: problem?.status,
     main: html`${problem && downNotice(problem)}
 <p class="crumbs"><a href="${base}/workers">Workers</a></p>
-<div class="head page-head"><h1>${showText(worker.host, MAX_NAME_LENGTH)} <span class="muted">${worker.pid}</span></h1>${may('operator') && html`<div class="actions">${stateForms(base, worker)}</div>`}</div>
+<div class="head page-head"><h1>${showText(worker.host, MAX_NAME_LENGTH)} <span class="muted">${worker.pid}</span></h1>${may('operator') && html`<div class="steer">${stateForms(base, worker)}</div>`}</div>
 ${workerFacts(worker, nowMs)}
 ${loadsSection(base, worker, may('operator'))}
 ${runningSection(base, worker, nowMs)}`,
@@ -99,7 +99,7 @@ function workerFacts(worker: WorkerBeat, nowMs: number): Html {
   return section(
     'facts',
     'Last heartbeat',
-    html`<dl class="facts">${rows.map(([label, value]) => html`<div><dt>${label}</dt><dd>${value}</dd></div>`)}</dl>`,
+    html`<dl class="fact-list">${rows.map(([label, value]) => html`<div><dt>${label}</dt><dd>${value}</dd></div>`)}</dl>`,
   )
 }
 
@@ -113,7 +113,7 @@ function loadsSection(base: string, worker: WorkerBeat, maySteer: boolean): Html
         ({ queue, running, concurrency }) => html`<tr>
 <th scope="row"><a href="${queueLink(base, queue)}">${showText(queue, MAX_NAME_LENGTH)}</a></th>
 ${numberCell('running', running)}${numberCell('at once', concurrency)}
-${maySteer && cell('change', concurrencyForm(base, worker, queue, concurrency), 'actions')}</tr>`,
+${maySteer && cell('change', concurrencyForm(base, worker, queue, concurrency), 'steer')}</tr>`,
       ),
     ),
   )

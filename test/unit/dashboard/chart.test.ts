@@ -22,3 +22,24 @@ it('a chart holds its numbers as an attribute and as a table, and what a job nam
   expect(shown).toContain('<th scope="row">1970-01-01 00:01</th>')
   expect(shown).toMatch(/>1,234<.*>–</s)
 })
+
+it('a chart is drawn on the server too, with its highest value, gaps where there is no number and no style of its own', () => {
+  const shown = String(
+    chart({
+      id: 'runs',
+      title: 'Runs',
+      times: [0, 60_000, 120_000, 180_000],
+      series: [{ label: 'completed', values: [0, 1_000, null, 500], tone: 'good' }],
+      marks: [{ at: 60_000, label: 'v2' }],
+    }),
+  )
+  expect(shown).toContain('<path class="tone-good" d="M0 140h1L200 12.7M600 76.4h1"/>')
+  expect(shown).toContain('<path class="mark" d="M200 0V140"/>')
+  expect(shown).toContain('most 1,000')
+  expect(shown).not.toContain('style=')
+})
+
+it('a chart without a number is drawn empty', () => {
+  const shown = String(chart({ id: 'a', title: 'A', times: [], series: [{ label: 'x', values: [], tone: 'bad' }] }))
+  expect(shown).toContain('<path class="tone-bad" d=""/>')
+})

@@ -51,6 +51,7 @@ describe('the table of keys', () => {
       keyNames.queuesKey('drover'),
       keyNames.auditKey('drover'),
       keyNames.tokensKey('drover'),
+      keyNames.signedOutKey('drover'),
       keyNames.contractKey('drover'),
     ]
     expect([...documented].sort()).toEqual([...built, `${bullBase}…`, ...shared].sort())

@@ -3,19 +3,19 @@ import { readCookies, SESSION_MS, Sessions, sessionCookie } from '../../../../sr
 
 const NOW = Date.UTC(2026, 10, 22)
 
+const sessions = new Sessions('a token', 'drover')
+
 describe('a session', () => {
-  it('holds for 12 hours and not a millisecond longer', () => {
-    const sessions = new Sessions('a token')
-    const session = sessions.create('settings', NOW)
+  it('holds for 12 hours and not a millisecond longer', async () => {
+    const session = await sessions.create('settings', NOW)
     expect(SESSION_MS).toBe(12 * 3_600_000)
-    expect(sessions.tokenOf(session, NOW + SESSION_MS - 1)).toBe('settings')
-    expect(sessions.tokenOf(session, NOW + SESSION_MS)).toBeUndefined()
+    expect(await sessions.read(session, NOW + SESSION_MS - 1)).toMatchObject({ tokenId: 'settings' })
+    expect(await sessions.read(session, NOW + SESSION_MS)).toBeUndefined()
   })
 
-  it('is refused when any part of it was changed', () => {
-    const sessions = new Sessions('a token')
-    const [expiresAt = '', id = '', token = '', signature = ''] = sessions.create('settings', NOW).split('.')
-    const [, otherId = '', , otherSignature = ''] = sessions.create('settings', NOW).split('.')
+  it('is refused when any part of it was changed', async () => {
+    const [expiresAt = '', id = '', token = '', signature = ''] = (await sessions.create('settings', NOW)).split('.')
+    const [, otherId = '', , otherSignature = ''] = (await sessions.create('settings', NOW)).split('.')
     for (const forged of [
       `${Number(expiresAt) + 1}.${id}.${token}.${signature}`,
       `${expiresAt}.${otherId}.${token}.${signature}`,
@@ -27,23 +27,15 @@ describe('a session', () => {
       `${expiresAt}.${id}.${token}.${signature}.${signature}`,
       '',
     ]) {
-      expect(sessions.tokenOf(forged, NOW), forged).toBeUndefined()
+      expect(await sessions.read(forged, NOW), forged).toBeUndefined()
     }
   })
 
-  it('is worth nothing at another process or another token', () => {
-    const session = new Sessions('a token').create('settings', NOW)
-    expect(new Sessions('a token').tokenOf(session, NOW)).toBeUndefined()
-    expect(new Sessions('').tokenOf(session, NOW)).toBeUndefined()
-  })
-
-  it('is over everywhere once it was ended, and the others are not', () => {
-    const sessions = new Sessions('a token')
-    const [mine, theirs] = [sessions.create('settings', NOW), sessions.create('settings', NOW)]
-    sessions.end(mine, NOW)
-    sessions.end('not a session', NOW)
-    expect(sessions.tokenOf(mine, NOW)).toBeUndefined()
-    expect(sessions.tokenOf(theirs, NOW)).toBe('settings')
+  it('is good at another process of the same token and prefix, and worth nothing at others', async () => {
+    const session = await sessions.create('settings', NOW)
+    expect(await new Sessions('a token', 'drover').read(session, NOW)).toMatchObject({ tokenId: 'settings' })
+    expect(await new Sessions('another token', 'drover').read(session, NOW)).toBeUndefined()
+    expect(await new Sessions('a token', 'staging').read(session, NOW)).toBeUndefined()
   })
 })
 

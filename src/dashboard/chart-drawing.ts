@@ -1,0 +1,40 @@
+// A chart as it is drawn on the server: a plain picture with the highest value, which stands until assets/chart.js draws the
+// chart itself, and stays where scripts are off. Shapes and classes only: the page's policy allows no inline styles.
+import type { Chart } from './chart.js'
+import { type Html, html } from './html.js'
+
+const WIDTH = 600
+const HEIGHT = 140
+
+export function chartDrawing({ times, series, marks = [] }: Chart, show: (value: number | null) => string): Html {
+  const highest = Math.max(0, ...series.flatMap(({ values }) => values.map((value) => value ?? 0)))
+  const top = highest > 0 ? highest * 1.1 : 1
+  const [first = 0, last = 0] = [times[0], times.at(-1)]
+  // What came after the start of the last step stands at the edge.
+  const place = (at: number) =>
+    round(Math.min(WIDTH, last > first ? (WIDTH * (at - first)) / (last - first) : WIDTH / 2))
+  const height = (value: number) => round(HEIGHT * (1 - value / top))
+  const lines = series.map(({ values, tone }) => {
+    const path = pathOf(values.map((value, index) => value !== null && `${place(times[index] ?? 0)} ${height(value)}`))
+    return html`<path class="tone-${tone}" d="${path}"/>`
+  })
+  return html`<svg class="drawn" viewBox="0 0 ${WIDTH} ${HEIGHT}" preserveAspectRatio="none">${marks.map(
+    ({ at }) => html`<path class="mark" d="M${place(at)} 0V${HEIGHT}"/>`,
+  )}${lines}</svg>
+<p class="drawn-key"><span>most ${show(highest)}</span>${series.map(({ label, tone }) => html` <span class="key-${tone}">${label}</span>`)}</p>`
+}
+
+/** A line through the points; one that is not there leaves a gap, and one alone becomes a dot. */
+function pathOf(points: readonly (string | false)[]): string {
+  return points
+    .map((point, index) => {
+      if (point === false) return ''
+      const isFirst = index === 0 || points[index - 1] === false
+      return isFirst ? `M${point}h1` : `L${point}`
+    })
+    .join('')
+}
+
+function round(value: number): number {
+  return Math.round(value * 10) / 10
+}
