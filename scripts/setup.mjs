@@ -26,7 +26,7 @@ export function setup({ forTests }) {
 }
 
 /** Tests start servers of their own. Everything else may use the Redis that the environment names. */
-function neededPrograms(forTests) {
+export function neededPrograms(forTests) {
   if (forTests) return [REDIS, CHROMIUM, PYTHON_REDIS, POSTGRES]
   return process.env.REDIS_URL || process.env.REDIS_HOST ? [] : [REDIS]
 }

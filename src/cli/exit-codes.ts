@@ -2,7 +2,7 @@
 import { constants } from 'node:os'
 import { InterruptedError, isDroverError } from '../job/index.js'
 
-/** Every exit code with its meaning; `drover --help` shows this table. */
+/** Every exit code with its meaning; `drover --help` shows this table, the help of a command its part of it. */
 export const EXIT_CODES = {
   ok: { code: 0, meaning: 'done' },
   failed: {
@@ -21,7 +21,7 @@ export const EXIT_CODES = {
   interrupted: { code: 130, meaning: 'interrupted by Ctrl-C (143 by SIGTERM, 129 by SIGHUP)' },
 } as const
 
-type ExitName = keyof typeof EXIT_CODES
+export type ExitName = keyof typeof EXIT_CODES
 
 /** What an error of this code ends a command with; `failed` for any other. */
 export const EXIT_OF_ERROR: Readonly<Record<string, ExitName>> = {

@@ -2,10 +2,10 @@
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { suggest, UsageError } from '../job/index.js'
-import { EXIT_CODES } from './exit-codes.js'
+import { EXIT_CODES, type ExitName } from './exit-codes.js'
 import { createOutput, formatTable } from './output.js'
 import { reportError } from './report-error.js'
-import { VERBS } from './verb.js'
+import { EXITS_OF_ALL, VERBS } from './verb.js'
 
 /** Runs one command and gives its exit code. Nothing is thrown: errors are on standard error by then. */
 export async function run(argv: readonly string[]): Promise<number> {
@@ -34,6 +34,7 @@ async function dispatch(argv: readonly string[]): Promise<number> {
   verb.define(command)
   command.option('--json', 'write JSON for programs')
   command.helpOption('-h, --help', 'show this help')
+  command.addHelpText('after', `\n${exitHelp([...EXITS_OF_ALL, ...entry.exits])}`)
   if (!parse(command, rest)) return EXIT_CODES.ok.code
   const options = command.opts()
   return verb.run({ args: command.args, options, words: rest, out: createOutput({ json: options.json === true }) })
@@ -62,7 +63,6 @@ function unknownCommand(name: string): UsageError {
 
 function mainHelp(): string {
   const verbs = Object.entries(VERBS).map(([name, { summary }]) => [`  ${name}`, summary])
-  const codes = Object.values(EXIT_CODES).map(({ code, meaning }) => [`  ${code}`, meaning])
   return `Drover: background jobs whose results and counters commit with the job.
 
 Usage: drover <command> [options]
@@ -73,9 +73,14 @@ ${formatTable(verbs)}
 drover <command> --help shows the options of a command, with examples.
 Every command takes --json. Settings come from options, then the environment, then drover.config.ts.
 
-Exit codes:
-${formatTable(codes)}
+${exitHelp(Object.keys(EXIT_CODES) as ExitName[])}
 `
+}
+
+function exitHelp(names: readonly ExitName[]): string {
+  const codes = Object.entries(EXIT_CODES).filter(([name]) => names.includes(name as ExitName))
+  const rows = codes.map(([, { code, meaning }]) => [`  ${code}`, meaning])
+  return `Exit codes:\n${formatTable(rows)}`
 }
 
 function readVersion(): string {

@@ -129,3 +129,17 @@ describe('a command that is refused', () => {
     expect((await readStore(client, 'orders')).states).toEqual({ ...states, wait: (states.wait ?? 0) + rows.length })
   })
 })
+
+it('B26 a Redis that could lose every job ends the command with 78 and what to set, until it is allowed', async () => {
+  const volatile = await startTestRedis({ appendonly: false })
+  const commands = [good('kept'), ['queues'], [...good('kept'), '--allow-volatile']]
+  const [refused, between, allowed] = await runDroverBatch(commands, { cwd, env: { REDIS_URL: volatile.url } })
+  await volatile.close()
+  expect(refused).toMatchObject({
+    code: 78,
+    stdout: '',
+    stderr: expect.stringMatching(/appendonly yes.*--allow-volatile/),
+  })
+  expect(between).toMatchObject({ code: 0, stdout: '' })
+  expect(allowed).toMatchObject({ code: 0, stdout: 'kept\n', stderr: '' })
+})

@@ -1,5 +1,6 @@
 // B01 to B11: what an app may call by mistake. Each row alone, then all of them in random order among good calls.
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { mkdirSync } from 'node:fs'
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { defineJob } from '../../src/job/index.js'
 import { createProducer, type Producer } from '../../src/producer/index.js'
 import { BULL_RESERVED_IDS } from '../../src/redis/index.js'
@@ -219,6 +220,7 @@ describe('B10 a Redis that is not as it should be', () => {
     ['has another password', () => withServer({ password: 'another-one' }), 'REDIS_AUTH'],
     ['speaks no TLS', () => withServer({ password: 'c4nary-pw' }, 'rediss'), 'REDIS_UNAVAILABLE'],
     ['is full', () => withServer({ password: 'c4nary-pw', args: ['--maxmemory', '1mb'] }), 'REDIS_FULL'],
+    ['cannot save its snapshots', () => withoutSnapshots(), 'REDIS_REFUSED'],
   ])('that %s is an error of its own, without the password', async (_what, open, code) => {
     const { url, end } = await open()
     const other = createProducer({ redis: url, timeout: '1s' })
@@ -233,6 +235,20 @@ describe('B10 a Redis that is not as it should be', () => {
   async function withServer(options: { password: string; args?: string[] }, scheme = 'redis') {
     const server = await startTestRedis(options)
     return { url: `${scheme}://:c4nary-pw@${server.host}:${server.port}`, end: () => server.close() }
+  }
+
+  // Refuses every write then, with MISCONF. A directory stands where the file of the snapshot is to be.
+  async function withoutSnapshots() {
+    const server = await startTestRedis({ password: 'c4nary-pw', args: ['--save', '3600 1000'] })
+    mkdirSync(`${server.directory}/dump.rdb/full`, { recursive: true })
+    await server.cli('BGSAVE')
+    await vi.waitFor(async () => expect(await server.cli('INFO')).toContain('rdb_last_bgsave_status:err'), 60_000)
+    const keys = await server.cli('DBSIZE')
+    const end = async () => {
+      expect(await server.cli('DBSIZE')).toBe(keys)
+      await server.close()
+    }
+    return { url: `redis://:c4nary-pw@${server.host}:${server.port}`, end }
   }
 })
 

@@ -84,6 +84,8 @@ describe.each(SERVERS)('a server $name', ({ password, db }) => {
       deleted: resultKey(second),
       counter: `${TAG}:counter:pages`,
       missing: `${TAG}:counter:from-python`,
+      set: `${TAG}:counter:set`,
+      cached: `${TAG}:counter:cached`,
       totals: `${TAG}:totals`,
       structures: STAGED,
     }
@@ -107,6 +109,8 @@ describe.each(SERVERS)('a server $name', ({ password, db }) => {
     expect(seen).toMatchObject({ result: { status: 'completed', value: { title: 'Ünïcode ✓', words: 3_000 } } })
     expect(await producer.counters.get('reports', 'pages')).toBe(60)
     expect(await producer.counters.get('reports', 'from-python')).toBe(1)
+    expect(await producer.counters.incr('reports', 'set')).toBe(42)
+    expect(await producer.counters.exists('reports', 'cached')).toBe(false)
     expect(await producer.results.exists(first)).toBe(true)
     expect(await producer.results.exists(second)).toBe(false)
     expect(await producer.results.get(second)).toBeNull()

@@ -6,6 +6,7 @@ statement about them is an assert; what was seen is printed as one JSON line.
 
 import json
 import sys
+import time
 
 import redis
 
@@ -36,6 +37,17 @@ def counters(client, counter, missing):
     assert client.incr(missing) == 1
     assert client.get(missing) == "1"
     return {"before": before, "after": int(client.get(counter))}
+
+
+def sets(client, keys):
+    """A counter may be set; what is set with a time to live, as a cache is, is gone after it."""
+    assert client.set(keys["set"], 41) is True
+    assert client.get(keys["set"]) == "41"
+    assert client.set(keys["cached"], 1, px=200) is True
+    assert client.pttl(keys["cached"]) <= 200
+    while client.exists(keys["cached"]):
+        time.sleep(0.01)
+    assert client.get(keys["cached"]) is None
 
 
 def structures(client, keys):
@@ -73,6 +85,7 @@ def use(given):
         "structures": structures(client, keys["structures"]),
         "totals": client.hgetall(keys["totals"]),
     }
+    sets(client, keys)
     delete(client, keys["deleted"])
     return seen
 

@@ -2,11 +2,12 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
-import { EXIT_CODES } from '../../../src/cli/exit-codes.js'
+import { EXIT_CODES, type ExitName } from '../../../src/cli/exit-codes.js'
 import { run } from '../../../src/cli/run.js'
+import { EXITS_OF_ALL, VERBS } from '../../../src/cli/verb.js'
 import { SETTINGS_TABLE } from '../../../src/config/index.js'
 
-const VERBS = ['init', 'dev', 'worker', 'serve', 'enqueue', 'result', 'counters', 'doctor', 'health']
+const NAMES = Object.keys(VERBS)
 const cwd = mkdtempSync(join(tmpdir(), 'drover-usage-'))
 
 // Without a drover.config.ts, wherever the tests are started.
@@ -39,7 +40,7 @@ describe('drover', () => {
   it('shows every command and every exit code in its help', async () => {
     const { code, stdout, stderr } = await runHere(['--help'])
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
-    for (const verb of VERBS) expect(stdout).toMatch(new RegExp(`^ {2}${verb} +\\S`, 'm'))
+    for (const verb of NAMES) expect(stdout).toMatch(new RegExp(`^ {2}${verb} +\\S`, 'm'))
     for (const { code: exitCode, meaning } of Object.values(EXIT_CODES)) {
       expect(stdout).toMatch(new RegExp(`^ {2}${exitCode} +${meaning.replace(/[()]/g, '.')}$`, 'm'))
     }
@@ -59,17 +60,27 @@ describe('drover', () => {
     expect(stderr).toContain('Commands:')
   })
 
-  it.each(VERBS)('%s --help shows options and examples, and --json is one of them', async (verb) => {
+  it.each(NAMES)('%s --help shows options, examples and exit codes, and --json is one of the options', async (verb) => {
     const { code, stdout, stderr } = await runHere([verb, '--help'])
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
     expect(stdout).toContain(`Usage: drover ${verb}`)
     expect(stdout).toMatch(/^Examples:\n {2}\$/m)
     expect(stdout).toContain('--json')
+    const exits = [...EXITS_OF_ALL, ...(VERBS[verb]?.exits ?? [])]
+    const shown = stdout.slice(stdout.indexOf('\nExit codes:\n'))
+    for (const name of Object.keys(EXIT_CODES) as ExitName[]) {
+      const { code, meaning } = EXIT_CODES[name]
+      const isShown = new RegExp(`^ {2}${code} +`, 'm').test(shown) && shown.includes(meaning)
+      expect(isShown, `${code} in the help of ${verb}`).toBe(exits.includes(name))
+    }
+    // Only the dashboard starts without it, and tells on its pages.
+    const needsRedis = stdout.includes('--redis <url>') && verb !== 'serve'
+    expect(exits.includes('redisUnreachable')).toBe(needsRedis)
     expect((await runHere(['help', verb])).stdout).toBe(stdout)
   })
 
   it('shows the default and the environment variables of each setting, under the flag of the settings table', async () => {
-    const help = (await Promise.all(VERBS.map((verb) => runHere([verb, '--help'])))).map(({ stdout }) => stdout)
+    const help = (await Promise.all(NAMES.map((verb) => runHere([verb, '--help'])))).map(({ stdout }) => stdout)
     const text = help.join('\n').replace(/\s+/g, ' ')
     for (const { flag, env, default: fallback } of SETTINGS_TABLE) {
       expect(text).toContain(flag)

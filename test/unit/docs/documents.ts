@@ -11,10 +11,7 @@ export const DOCUMENTS: readonly string[] = [
   'CONTRIBUTING.md',
   'CHANGELOG.md',
   'SECURITY.md',
-  'examples/foreign-handler/README.md',
-  'examples/embedded-dashboard/README.md',
-  'examples/text-index/README.md',
-  'examples/python-producer/README.md',
+  ...readdirSync(join(ROOT, 'examples')).map((name) => `examples/${name}/README.md`),
   ...readdirSync(join(ROOT, 'docs')).map((name) => `docs/${name}`),
 ]
 

@@ -46,6 +46,8 @@ const NUMBERS: readonly [document: string, words: string, source: string, code: 
     'NUMBER_TTL_MS = 60_000',
   ],
   ['docs/redis-keys.md', 'in at most 256 bytes', 'src/ledger/committed.ts', 'MAX_COMMITTED_BYTES = 256'],
+  ['docs/limits.md', 'run out (3 s by default)', 'src/worker/worker-options.ts', "lockDuration ?? '3s'"],
+  ['docs/job-lifecycle.md', 'its locks hold 3 s', 'src/worker/worker-options.ts', "lockDuration ?? '3s'"],
   ['README.md', 'newest 100 completed', 'src/worker/worker-options.ts', 'keepCompleted ?? 100'],
   ['README.md', '10,000 failed', 'src/worker/worker-options.ts', 'keepFailed ?? 10_000'],
   ['README.md', 'Redis 6.2 or later', 'src/redis/server-info.ts', "MINIMUM_REDIS_VERSION = '6.2.0'"],

@@ -1,9 +1,9 @@
 // The TypeScript samples of all documents, compiled as a user of the package compiles them: against the built types.
 import { execFile } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
 import { expect, test } from 'vitest'
-import { blocks, DOCUMENTS, ROOT } from './documents.js'
+import { blocks, DOCUMENTS, filesBelow, ROOT } from './documents.js'
 
 const COMPILER_OPTIONS = {
   target: 'es2023',
@@ -28,6 +28,11 @@ function layOut(folder: string): number {
       const file = join(folder, document.replaceAll('/', '-'), name)
       mkdirSync(dirname(file), { recursive: true })
       writeFileSync(file, text)
+      // The sample of an example uses the files beside it.
+      const beside = document.startsWith('examples/') ? filesBelow(dirname(document)) : []
+      for (const path of beside.filter((each) => each.endsWith('.ts'))) {
+        copyFileSync(join(ROOT, path), join(dirname(file), basename(path)))
+      }
     }
   }
   writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions: COMPILER_OPTIONS }))
