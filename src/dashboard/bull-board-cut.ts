@@ -1,5 +1,5 @@
 // What keeps a large job from freezing bull-board's page: long values are sent cut. A cut value must never come back as
-// the job's new input, so that is refused.
+// a job's input, so that is refused.
 import type { BoardHooks } from '@bull-board/api/typings/app'
 import { isRedacted } from './redact.js'
 
@@ -14,16 +14,10 @@ export function cutValue(value: unknown): unknown {
   return { [CUT]: `first ${MAX_CHARACTERS} of ${text.length} characters`, text: text.slice(0, MAX_CHARACTERS) }
 }
 
-/** Refuses to write a job whose data is what `cutValue` made; bull-board's edit form starts from what it was sent. */
-export const refuseCutValues: NonNullable<BoardHooks['before']> = ({ request }) => {
-  const { jobData, data } = (request.body ?? {}) as { jobData?: unknown; data?: unknown }
-  const refuse = (message: string) => ({ allow: false, status: 409, message }) as const
-  if (isCut(jobData) || isCut(data)) {
-    return refuse('The data is too long to be shown here in full, so it cannot be edited or copied here.')
-  }
-  if (isRedacted(jobData) || isRedacted(data)) {
-    return refuse('Parts of the data are not shown here (option redact), so it cannot be edited or copied here.')
-  }
+/** Why a value cannot be a job's input: it is what `cutValue` made, or parts of it are not shown. Forms start from those. */
+export function whyNotInput(value: unknown): string | undefined {
+  if (isCut(value)) return 'The data is too long to be shown here in full, so it cannot be copied here.'
+  if (isRedacted(value)) return 'Parts of the data are not shown here (option redact), so it cannot be copied here.'
   return undefined
 }
 

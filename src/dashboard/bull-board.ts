@@ -3,15 +3,16 @@
 import { createRequire } from 'node:module'
 import { dirname } from 'node:path'
 import { createBullBoard } from '@bull-board/api'
-import { BullMQAdapter } from '@bull-board/api/bullMQAdapter'
 import type { AppViewRoute, UIConfig } from '@bull-board/api/typings/app'
 import { ExpressAdapter } from '@bull-board/express'
 import { Queue } from 'bullmq'
 import express, { type RequestHandler, Router } from 'express'
 import type { Logger } from 'pino'
 import { bareRedisError, queueTag, type RedisClient } from '../redis/index.js'
+import { addThroughProducer } from './board/board-add.js'
 import { boardHistory } from './board/board-history.js'
-import { cutLargeTexts, cutValue, refuseCutValues } from './bull-board-cut.js'
+import { CountingQueue, tellRetried } from './board/board-tally.js'
+import { cutLargeTexts, cutValue } from './bull-board-cut.js'
 import { fillBoardPage, readBoardPage } from './bull-board-page.js'
 import { refuseStrange } from './bull-board-requests.js'
 import { untilConnected } from './connection.js'
@@ -19,9 +20,10 @@ import { MAX_QUEUES, readQueueNames } from './overview-data.js'
 import { answerProblem } from './problems.js'
 import type { Redact } from './redact.js'
 import { boardHeaders } from './security.js'
+import type { Shared } from './shared.js'
 import { BOARD_PATH, visitOf } from './visit.js'
 
-export interface BoardOptions {
+export interface BoardOptions extends Pick<Shared, 'contracts' | 'producer'> {
   readonly client: RedisClient
   readonly prefix: string
   readonly readOnly: boolean
@@ -65,7 +67,7 @@ export function createBoard(options: BoardOptions): Board {
       uiBasePath: uiPath,
       uiConfig: UI_CONFIG,
       historyProvider: boardHistory(options.client, options.prefix),
-      handlerHooks: { before: refuseCutValues, after: cutLargeTexts },
+      handlerHooks: { after: async (context, result) => tellRetried(context, await cutLargeTexts(context, result)) },
     },
   })
   const queues = new Map<string, Queue>()
@@ -97,6 +99,7 @@ export function createBoard(options: BoardOptions): Board {
     refreshQueues().then(() => next(), next)
   })
   router.use('/api', refuseStrange(options))
+  router.post('/api/queues/:queue/add', addThroughProducer(options))
   router.use(adapter.getRouter() as RequestHandler)
   return {
     router,
@@ -119,8 +122,8 @@ function openQueue(name: string, { client, prefix, logger }: BoardOptions): Queu
   return queue
 }
 
-function showQueue(queue: Queue, { readOnly, redact }: BoardOptions): BullMQAdapter {
-  const shown = new BullMQAdapter(queue, {
+function showQueue(queue: Queue, { readOnly, redact }: BoardOptions): CountingQueue {
+  const shown = new CountingQueue(queue, {
     readOnlyMode: readOnly,
     // Below the page's <base>, so that it holds under any base path.
     externalJobUrl: ({ id }) => ({
@@ -159,7 +162,10 @@ class BoardAdapter extends ExpressAdapter {
   override setEntryRoute(route: AppViewRoute): this {
     this.app.get(route.route, (_request, response) => {
       const { base } = visitOf(response)
-      const links = [{ text: 'Drover overview', url: `${base}/` }]
+      const links = [
+        { text: 'Drover overview', url: `${base}/` },
+        { text: 'Add a job', url: `${base}/add` },
+      ]
       const icon = `${base}/assets/drover.svg`
       const page = fillBoardPage(this.#template, {
         basePath: `${base}${BOARD_PATH}/`,

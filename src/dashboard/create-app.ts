@@ -6,6 +6,7 @@ import type { Board } from './bull-board.js'
 import { untilConnected } from './connection.js'
 import type { CheckedOptions } from './options.js'
 import { answerError } from './problems.js'
+import { refuseBadQuery } from './query-rules.js'
 import { requestLog } from './request-log.js'
 import { ROUTES, type Route } from './routes.js'
 import { onlySameOrigin, pageHeaders } from './security.js'
@@ -49,12 +50,13 @@ function addRoute(app: Express, route: Route, shared: Shared, isReadOnly: boolea
     ...(route.role === 'none' ? [] : [whenConnected(shared.client)]),
     ...(route.changes === 'jobs' ? [refuseChanges(isReadOnly)] : []),
     ...(route.role === 'none' ? [] : [requireRole(route.role)]),
+    ...(route.query === undefined ? [] : [refuseBadQuery(route.query)]),
     ...(route.method === 'POST'
       ? [
           express.urlencoded({
             extended: false,
             limit: route.maxBytes ?? MAX_FORM_BYTES,
-            parameterLimit: MAX_FORM_FIELDS,
+            parameterLimit: route.maxFields ?? MAX_FORM_FIELDS,
           }),
         ]
       : []),

@@ -61,7 +61,8 @@ export function createDashboard(given: DashboardOptions = {}): Dashboard {
   const { redis, prefix, readOnly, redact, logger, token, authorize, readProxyUser } = options
   const client = openConnection(redis, READ_TIMEOUT_MS, logger)
   const boardClient = openConnection(redis, BOARD_TIMEOUT_MS, undefined)
-  const board = createBoard({ client: boardClient, prefix, readOnly, redact, logger })
+  const { contracts, producer, traceUrl } = options
+  const board = createBoard({ client: boardClient, prefix, readOnly, redact, contracts, producer, logger })
   const overview = new OverviewSource(client, prefix, redis, redact)
   const accessList = new AccessList((_operation, command) => untilConnected(client).then(command), {
     client,
@@ -74,7 +75,6 @@ export function createDashboard(given: DashboardOptions = {}): Dashboard {
   const failedJobs = new FailedJobs(() => openConnection(redis, BOARD_TIMEOUT_MS, undefined), prefix, logger)
   const rooms = new JobRooms(client, prefix)
   const jobNames = new JobNames(client, prefix)
-  const { contracts, traceUrl } = options
   const shared = {
     client,
     prefix,
@@ -87,6 +87,7 @@ export function createDashboard(given: DashboardOptions = {}): Dashboard {
     jobNames,
     rooms,
     contracts,
+    producer,
     traceUrl,
     logger,
   }

@@ -5,7 +5,7 @@ export type { ProxyUserOptions } from './access/proxy-user.js'
 export type { Authorize, Authorized } from './access/sign-in.js'
 export { createDashboard, type Dashboard, type Listening } from './create-dashboard.js'
 export type { ResultRow } from './latest-results.js'
-export type { DashboardOptions } from './options.js'
+export type { AddedJob, AddOptions, DashboardOptions, JobAdder } from './options.js'
 export type {
   JobRow,
   LastHourRow,

@@ -32,6 +32,7 @@ export function page(visit: Visit, { title, current, source, isLive, main }: Pag
 <link rel="stylesheet" href="${base}/assets/verdict.css">
 <link rel="stylesheet" href="${base}/assets/jobs.css">
 <link rel="stylesheet" href="${base}/assets/errors.css">
+<link rel="stylesheet" href="${base}/assets/add.css">
 <script type="module" src="${base}/assets/live.js"></script>
 </head>
 <body>

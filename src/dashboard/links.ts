@@ -7,9 +7,18 @@ export function queueLink(base: string, queue: string, status?: string): string 
   return `${base}${BOARD_PATH}/queue/${encodeURIComponent(queue)}${query}`
 }
 
-export function boardJobLink(base: string, queue: string, id: string, status?: string): string {
-  const query = status === undefined ? '' : `?status=${status}`
-  return `${base}${BOARD_PATH}/queue/${encodeURIComponent(queue)}/${encodeURIComponent(id)}${query}`
+/** The page of one job; bull-board's page of it is linked from there. */
+export function jobLink(base: string, queue: string, id: string): string {
+  return `${base}/results/${encodeURIComponent(queue)}/${encodeURIComponent(id)}`
+}
+
+/** bull-board's page of a job; it looks for the job in the list of this status. */
+export function boardJobLink(base: string, queue: string, id: string, status: string): string {
+  return `${base}${BOARD_PATH}/queue/${encodeURIComponent(queue)}/${encodeURIComponent(id)}?status=${encodeURIComponent(status)}`
+}
+
+export function errorGroupLink(base: string, queue: string, group: string): string {
+  return `${base}/errors/${encodeURIComponent(queue)}/${encodeURIComponent(group)}`
 }
 
 /** Where somebody sees what a finding is about, and how that link reads. */
@@ -25,7 +34,7 @@ export function linkOf(base: string, about: About): { readonly href: string; rea
         text: 'its errors',
       }
     case 'run':
-      return { href: boardJobLink(base, about.queue, about.id, 'active'), text: 'the job' }
+      return { href: jobLink(base, about.queue, about.id), text: 'the job' }
     case 'workers':
       return { href: `${base}/workers`, text: 'workers' }
     case 'schedules':

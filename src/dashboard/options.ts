@@ -3,6 +3,7 @@ import type { RequestHandler } from 'express'
 import type { Logger } from 'pino'
 import {
   type AnyJobContract,
+  type Duration,
   InvalidOptionError,
   isJobContract,
   suggest,
@@ -53,8 +54,13 @@ export interface DashboardOptions {
    * elsewhere need the `token`, if there is one.
    */
   readonly proxyUser?: ProxyUserOptions | undefined
-  /** The jobs' contracts: an input that somebody edits to run a job again is checked by its own. Default none. */
+  /** The jobs' contracts: an input that somebody writes or edits is checked by its own. Default none. */
   readonly contracts?: readonly AnyJobContract[] | undefined
+  /**
+   * What adds the jobs of `contracts` that people fill in forms for: the app's own producer, with its middleware. Whoever
+   * gives it closes it. Default none: then nobody adds jobs here.
+   */
+  readonly producer?: JobAdder | undefined
   /**
    * Where the trace of a job is, as `https://traces.example/trace/{traceId}`; `{jobId}` is the job's id. A job without a
    * trace id, which BullMQ's telemetry stores with it, has no link then. Default none.
@@ -76,6 +82,33 @@ export interface DashboardOptions {
   readonly readOnly?: boolean | undefined
 }
 
+/** What a dashboard needs of a producer; `createProducer` makes one. */
+export interface JobAdder {
+  enqueue(contract: AnyJobContract, input: unknown, options?: AddOptions): Promise<AddedJob>
+}
+
+/** Options of an enqueue that people give on a page; the producer checks them. */
+export interface AddOptions {
+  readonly id?: string
+  readonly key?: string
+  readonly delay?: Duration
+  readonly priority?: number
+  readonly attempts?: number
+  readonly lifo?: boolean
+  readonly keepResult?: Duration
+  readonly tags?: readonly string[]
+  readonly unique?: false
+  readonly debounce?: false
+  readonly throttle?: false
+  readonly cache?: false
+}
+
+export interface AddedJob {
+  readonly id: string
+  /** True: no job was made, as this one was there. */
+  readonly deduplicated?: boolean
+}
+
 export interface CheckedOptions {
   readonly redis: RedisSettings
   readonly prefix: string
@@ -88,6 +121,7 @@ export interface CheckedOptions {
   readonly authorize: Authorize | undefined
   readonly readProxyUser: ReadProxyUser | undefined
   readonly contracts: readonly AnyJobContract[]
+  readonly producer: JobAdder | undefined
   readonly traceUrl: string | undefined
   readonly logger: Logger | undefined
   readonly beside: RequestHandler | undefined
@@ -106,6 +140,7 @@ const OPTION_NAMES = [
   'authorize',
   'proxyUser',
   'contracts',
+  'producer',
   'traceUrl',
   'beside',
   'logger',
@@ -148,6 +183,7 @@ export function checkOptions(options: DashboardOptions): CheckedOptions {
     authorize: checkAuthorize(options),
     readProxyUser: options.proxyUser === undefined ? undefined : readProxyUser(options.proxyUser),
     contracts: checkContracts(options.contracts ?? []),
+    producer: checkProducer(options.producer),
     traceUrl: checkTraceUrl(options.traceUrl),
     logger: checkLogger(options.logger),
     beside: checkBeside(options.beside),
@@ -197,6 +233,14 @@ function checkAuthorize({ authorize, token, proxyUser }: DashboardOptions): Auth
 function checkContracts(contracts: unknown): readonly AnyJobContract[] {
   if (Array.isArray(contracts) && contracts.every(isJobContract)) return contracts
   throw new InvalidOptionError('contracts', 'an array of what defineJob returned', contracts)
+}
+
+function checkProducer(producer: unknown): JobAdder | undefined {
+  if (producer === undefined) return undefined
+  const enqueue: unknown =
+    typeof producer === 'object' && producer !== null && 'enqueue' in producer && producer.enqueue
+  if (typeof enqueue === 'function') return producer as JobAdder
+  throw new InvalidOptionError('producer', 'what createProducer returned', producer)
 }
 
 function checkTraceUrl(url: unknown): string | undefined {

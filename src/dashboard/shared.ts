@@ -8,6 +8,7 @@ import type { FailedJobs } from './errors/failed-jobs.js'
 import type { JobNames } from './jobs/job-names.js'
 import type { JobRooms } from './jobs/job-rooms.js'
 import type { Live } from './live.js'
+import type { JobAdder } from './options.js'
 import type { OverviewSource } from './overview-source.js'
 import type { Redact } from './redact.js'
 
@@ -23,6 +24,7 @@ export interface Shared {
   readonly jobNames: JobNames
   readonly rooms: JobRooms
   readonly contracts: readonly AnyJobContract[]
+  readonly producer: JobAdder | undefined
   readonly traceUrl: string | undefined
   readonly failedJobs: FailedJobs
   readonly logger: Logger | undefined

@@ -51,6 +51,7 @@ export {
   encodeJsonNoting,
   type JsonValue,
 } from './json.js'
+export { jsonPath } from './json-path.js'
 export {
   type JobLimit,
   type LimitContractOptions,

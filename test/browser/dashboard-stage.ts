@@ -5,7 +5,7 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
 import { vi } from 'vitest'
-import { createDashboard } from '../../src/dashboard/index.js'
+import { createDashboard, type DashboardOptions } from '../../src/dashboard/index.js'
 import { openTestQueue, type TestQueue } from '../support/dashboard-jobs.js'
 import { startLedgerWorker, type TestOutcome } from '../support/ledger-worker.js'
 import { startTestRedis, type TestRedis } from '../support/redis.js'
@@ -29,12 +29,13 @@ export interface Stage {
   close(): Promise<void>
 }
 
-export async function startStage(): Promise<Stage> {
+/** `more` gives options of the dashboard beyond those of the stage, by the URL of Redis. */
+export async function startStage(more?: (redisUrl: string) => DashboardOptions): Promise<Stage> {
   mkdirSync(SCREENSHOTS, { recursive: true })
   const redis = await startTestRedis({ appendonly: true })
   const queues = new Map<string, TestQueue>()
   for (const name of ['media', 'mail', 'nightly-reports']) queues.set(name, await openTestQueue(redis, name))
-  const dashboard = createDashboard({ redis: redis.url, port: 0, token: TOKEN })
+  const dashboard = createDashboard({ redis: redis.url, port: 0, token: TOKEN, ...more?.(redis.url) })
   const { url } = await dashboard.listen()
   const browser = await chromium.launch({
     executablePath: findChromium(),

@@ -1,11 +1,13 @@
 // What bull-board may change inside the dashboard, and how it answers what it cannot do.
 import { describe, expect, it } from 'vitest'
+import { z } from 'zod'
+import { createProducer, defineJob } from '../../src/index.js'
 import { boardQueues, change } from '../support/dashboard-board.js'
 import { ask } from '../support/dashboard-http.js'
 import { problemOf, useDashboards } from '../support/dashboards.js'
 import { startLedgerWorker } from '../support/ledger-worker.js'
 
-const { closeAfter, openQueue, redis, start } = useDashboards()
+const { closeAfter, openQueue, redis, start, work } = useDashboards()
 
 function deferred(): { promise: Promise<void>; resolve: () => void } {
   let settle: (() => void) | undefined
@@ -15,18 +17,19 @@ function deferred(): { promise: Promise<void>; resolve: () => void } {
   return { promise, resolve: () => settle?.() }
 }
 
+const large = defineJob({ name: 'large', queue: 'media', input: z.object({ text: z.string() }) })
+const adding = () => ({
+  contracts: [large],
+  producer: closeAfter(createProducer({ redis: redis().url, allowVolatile: true })),
+})
+/** The newest row of the audit page. */
+const rowOf = (count: number) => new RegExp(`<tbody><tr>(?:(?!</tr>)[\\s\\S])*data-label="count">${count}<`)
+
 describe('a change by the board', () => {
-  it('is made: a job is added, edited, moved up, removed; a queue paused and resumed', async () => {
+  it('is made: a job is moved up, removed; a queue paused and resumed', async () => {
     const media = await openQueue('media')
+    await media.add('resize', { n: 1 }, { jobId: 'cat', delay: 60_000 })
     const url = await start()
-    const added = await change(url, 'POST', '/media/add', {
-      name: 'resize',
-      data: { n: 1 },
-      options: { jobId: 'cat', delay: 60_000 },
-    })
-    expect(added.status).toBe(200)
-    expect((await change(url, 'PATCH', '/media/cat/update-data', { jobData: { n: 2 } })).status).toBe(200)
-    expect((await media.getJob('cat'))?.data).toEqual({ n: 2 })
     expect((await change(url, 'PUT', '/media/cat/promote')).status).toBe(204)
     expect(await media.getJobState('cat')).toBe('waiting')
     expect((await change(url, 'PUT', '/media/pause')).status).toBe(200)
@@ -37,15 +40,75 @@ describe('a change by the board', () => {
     expect(await media.getJob('cat')).toBeUndefined()
   })
 
+  it('adds a job through its contract and the producer, and never one that no contract checks', async () => {
+    const media = await openQueue('media')
+    const url = await start(adding())
+    const add = (body: unknown) => change(url, 'POST', '/media/add', body)
+    const added = await add({
+      name: 'large',
+      data: { text: 'x' },
+      options: { jobId: 'cat', delay: 60_000, priority: 0 },
+    })
+    expect([added.status, (await media.getJob('cat'))?.data]).toEqual([200, { text: 'x' }])
+    const copy = { jobId: 'dog', ...(await media.getJob('cat'))?.opts }
+    expect((await add({ name: 'large', data: { text: 'y' }, options: copy })).status).toBe(200)
+    for (const [body, status, code] of [
+      [{ name: 'large', data: { text: 7 }, options: {} }, 400, 'INVALID_INPUT'],
+      [{ name: 'large', data: { text: 'x' }, options: { parent: { id: '1' } } }, 400, 'INVALID_OPTION'],
+      [{ name: 'large', data: { text: 'x' }, options: { delay: -1 } }, 400, 'INVALID_OPTION'],
+      [{ name: 'large', data: { text: 'x' }, options: 'now' }, 400, 'INVALID_OPTION'],
+      [{ name: 'other', data: {} }, 409, 'UNKNOWN_JOB'],
+      [{ name: ['large'], data: {} }, 409, 'UNKNOWN_JOB'],
+    ] as const) {
+      const answer = await add(body)
+      expect([answer.status, problemOf(answer).code]).toEqual([status, code])
+    }
+    const bare = await start()
+    expect((await change(bare, 'POST', '/media/add', { name: 'large', data: { text: 'x' } })).status).toBe(409)
+    expect(await media.getJobCounts('delayed', 'waiting', 'prioritized')).toMatchObject({ delayed: 2, waiting: 0 })
+  })
+
+  it('never changes an input in place, and says what to do instead', async () => {
+    const media = await openQueue('media')
+    await media.add('large', { text: 'x' }, { jobId: 'cat' })
+    const answer = await change(await start(adding()), 'PATCH', '/media/cat/update-data', { jobData: { text: 'y' } })
+    expect([answer.status, problemOf(answer).message]).toEqual([
+      403,
+      expect.stringContaining('run it again with edits'),
+    ])
+    expect((await media.getJob('cat'))?.data).toEqual({ text: 'x' })
+  })
+
+  it('is in the audit list with how many jobs or queues it changed', async () => {
+    const media = await openQueue('media')
+    await openQueue('mail')
+    const url = await start()
+    for (let n = 0; n < 3; n++) await media.add('resize', {}, { jobId: `late-${n}`, delay: 60_000 })
+    for (let n = 0; n < 2; n++) await media.add('resize', {}, { jobId: `cat-${n}` })
+    await work('media', 2, () => ({ status: 'failed', error: { name: 'Error', message: 'no' } }))
+    for (const [path, count] of [
+      ['/media/retry/failed', 2],
+      ['/media/promote', 3],
+      ['/media/empty', 5],
+      ['/pause', 2],
+    ] as const) {
+      expect((await change(url, 'PUT', path)).status).toBe(200)
+      await expect.poll(async () => (await ask(url, '/audit')).text).toMatch(rowOf(count))
+    }
+    await media.add('resize', {}, { jobId: 'last' })
+    await change(url, 'PUT', '/media/obliterate', { force: true })
+    await expect
+      .poll(async () => (await ask(url, '/audit')).text)
+      .toMatch(/queue obliterate[\s\S]*?data-label="count">1</)
+  })
+
   it('never writes back data that was shown cut', async () => {
     const media = await openQueue('media')
     const text = 'x'.repeat(50_000)
     await media.add('large', { text }, { jobId: 'large' })
-    const url = await start()
+    const url = await start(adding())
     const { data } = (await ask(url, '/queues/api/queues/media/large')).json<{ job: { data: unknown } }>().job
-    expect((await change(url, 'PATCH', '/media/large/update-data', { jobData: data })).status).toBe(409)
     expect((await change(url, 'POST', '/media/add', { name: 'large', data, options: {} })).status).toBe(409)
-    expect((await media.getJob('large'))?.data).toEqual({ text })
     expect(await media.getWaitingCount()).toBe(1)
   })
 
@@ -136,7 +199,7 @@ describe('what the board cannot do', () => {
 
   it('an input as large as contracts allow is taken', async () => {
     const media = await openQueue('media')
-    const url = await start()
+    const url = await start(adding())
     const data = { text: 'x'.repeat(250_000) }
     expect((await change(url, 'POST', '/media/add', { name: 'large', data, options: { jobId: 'large' } })).status).toBe(
       200,

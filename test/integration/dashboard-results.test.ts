@@ -87,17 +87,40 @@ describe('the search', () => {
   it('takes rubbish for what it is: no field of it does harm', async () => {
     await finishJobs()
     const url = await start()
-    for (const query of [
-      `q=${encodeURIComponent(EVIL)}`,
-      `tag=${encodeURIComponent(EVIL)}&job=${encodeURIComponent(EVIL)}&queue=${encodeURIComponent(EVIL)}`,
-      'state=__proto__&since=constructor&before=x',
-      `before=${'9'.repeat(16)}.media/x&q[]=1&q[x]=2`,
-      `q=${'x'.repeat(5_000)}`,
-    ]) {
+    for (const [query, expected] of [
+      [`q=${encodeURIComponent(EVIL)}`, 200],
+      [`before=${'9'.repeat(16)}.media/x&q[]=1&q[x]=2`, 200],
+      [`q=${'x'.repeat(5_000)}`, 200],
+      [`tag=${encodeURIComponent(EVIL)}`, 400],
+      [`job=${encodeURIComponent(EVIL)}`, 400],
+      [`queue=${encodeURIComponent(EVIL)}`, 400],
+    ] as const) {
       const { status, text } = await page(url, `/results?${query}`)
-      expect([query, status]).toEqual([query, 200])
+      expect([query, status]).toEqual([query, expected])
       expect(text).not.toMatch(/<script>owned|<img src=x/)
     }
+  })
+
+  it.each([
+    ['/results?state=__proto__', 'state: expected one of finished, completed'],
+    ['/results?since=constructor', 'since: expected one of 1h, 6h, 24h, 7d'],
+    ['/results?before=x', 'before: expected what a link of this page had'],
+    ['/results?state=failed&state=toString', 'got &quot;toString&quot;'],
+    ['/results?queue=a%20b', 'queue: expected a queue name'],
+    ['/errors?job=%2F', 'job: expected a job name'],
+    ['/errors?queue=a%20b', 'queue: expected'],
+    ['/errors?after=x', 'after: expected'],
+    ['/audit?before=yesterday', 'before: expected'],
+    ['/?range=__proto__', 'range: expected one of 1h'],
+    ['/?sort=valueOf', 'sort: expected one of runs'],
+    ['/?queue=%00', 'got &quot;\\u0000&quot;'],
+    ['/counters/media/bytes?range=2h', 'range: expected'],
+    ['/counters/media/bytes/series.json?range=2h', 'range: expected'],
+    ['/counters/media/bytes/series.csv?range=2h', 'range: expected'],
+    ['/results/media/cat-0?done=hasOwnProperty', 'done: expected'],
+  ])('%s is a 400 that says what it expected', async (path, words) => {
+    const { status, text } = await page(await start(), path)
+    expect([status, text]).toEqual([400, expect.stringContaining(words)])
   })
 
   it('scans no keys, and asks Redis the same for a hundred thousand jobs', async () => {
@@ -139,6 +162,31 @@ describe('the page of a job', () => {
     expect(JSON.parse(await redis().cli('GET', '{drover:media}:result:cat-2'))).toMatchObject({
       committed: { counters: { bytes: 7 } },
     })
+  })
+
+  it('says why a job that waits does not run now, and when it may', async () => {
+    const media = await openQueue('media')
+    await media.add('image.resize', {}, { jobId: 'first' })
+    await media.add('image.resize', {}, { jobId: 'late', delay: 3_600_000 })
+    await media.pause()
+    const url = await start()
+    const { text } = await page(url, '/results/media/first')
+    expect(text).toContain('Why it does not run now')
+    expect(text).toMatch(/the queue is paused <code class="muted">PAUSED_QUEUE[\s\S]*NO_WORKER/)
+    await media.resume()
+    expect((await page(url, '/results/media/late')).text).toMatch(/it is delayed until[\s\S]*DELAYED/)
+    await work('media', 1, () => ({ status: 'completed', valueJson: '1' }))
+    expect((await page(url, '/results/media/first')).text).not.toContain('id="explain"')
+    expect((await page(url, '/results/media/first')).text).toContain('/queues/queue/media/first?status=completed')
+  })
+
+  it('leads from a job that failed to all failures of its cause, and back', async () => {
+    const media = await openQueue('media')
+    await media.add('image.resize', {}, { jobId: 'bad' })
+    await work('media', 1, () => ({ status: 'failed', error: { name: 'TypeError', message: 'no' } }))
+    const url = await start()
+    const link = /href="(\/errors\/media\/[0-9a-f]{16})"/.exec((await page(url, '/results/media/bad')).text)?.[1] ?? ''
+    expect((await page(url, link)).text).toContain('href="/results/media/bad"')
   })
 
   it('shows whatever a job wrote as text, cut, and all of it as plain text that no browser runs', async () => {

@@ -1,5 +1,7 @@
 // Pages Workers and Counters, and bull-board's actions: what they show, what each takes, what is refused and written down.
 import { describe, expect, it, vi } from 'vitest'
+import { z } from 'zod'
+import { createProducer, defineJob } from '../../src/index.js'
 import { createToken, incrCounter, readAudit, readOrders, type Scope, writeBeat } from '../../src/ledger/index.js'
 import { createReaderClient, parseRedisUrl, queueKeys, type RedisClient } from '../../src/redis/index.js'
 import { change } from '../support/dashboard-board.js'
@@ -215,7 +217,9 @@ describe('bull-board', () => {
     const media = await openQueue('media')
     await media.add('login', { user: 'ann', password: 'hunter2' }, { jobId: 'a' })
     await work('media', 1, () => ({ status: 'completed', valueJson: '{"token":"s3cret","ok":true}' }))
-    const url = await start({ redact: ['input.password', 'result.token'] })
+    const login = defineJob({ name: 'login', queue: 'media', input: z.any() })
+    const producer = closeAfter(createProducer({ redis: redis().url, allowVolatile: true }))
+    const url = await start({ redact: ['input.password', 'result.token'], contracts: [login], producer })
     const { text } = await ask(url, '/queues/api/queues/media/a')
     expect(text).not.toMatch(/hunter2|s3cret/)
     expect(JSON.parse(text)).toMatchObject({
@@ -230,8 +234,9 @@ describe('bull-board', () => {
     expect((await ask(url, '/results/media/a/edit', { headers: BROWSER })).status).toBe(409)
     const edited = `input=${encodeURIComponent('{"password":"[redacted]"}')}`
     expect((await post(url, '/results/media/a/run', edited)).status).toBe(409)
-    const body = { jobData: { user: 'ann', password: '[redacted]' } }
-    expect((await change(url, 'PATCH', '/media/a/update-data', body)).status).toBe(409)
+    const copy = { name: 'login', data: { user: 'ann', password: '[redacted]' } }
+    expect((await change(url, 'POST', '/media/add', copy)).status).toBe(409)
+    expect(await media.getWaitingCount()).toBe(0)
   })
 
   it('has its history from the stats, also of jobs that are gone', async () => {

@@ -133,11 +133,13 @@ async function readResults(url: string): Promise<void> {
   await producer.close()
 }
 
-async function useDashboard(url: string, readOnly: boolean): Promise<void> {
-  const dashboard = createDashboard({ redis: url, port: 0, readOnly })
+async function useDashboard(url: string, readOnly: boolean, ofProducer: string): Promise<void> {
+  const producer = createProducer({ redis: ofProducer })
+  const dashboard = createDashboard({ redis: url, port: 0, readOnly, contracts: [resize], producer })
   try {
     const { url: at } = await dashboard.listen()
     const failed = (await admin.zrange('{drover:media}:media:failed', '0', '-1'))[0] ?? ''
+    const delayed = (await admin.zrange('{drover:media}:media:delayed', '0', '-1'))[0] ?? ''
     const reads = [
       '/',
       '/results',
@@ -145,6 +147,7 @@ async function useDashboard(url: string, readOnly: boolean): Promise<void> {
       '/results?tag=urgent',
       '/results?state=active',
       `/results/media/${failed}`,
+      `/results/media/${delayed}`,
       '/audit',
       '/errors',
       '/overview.json',
@@ -161,7 +164,6 @@ async function useDashboard(url: string, readOnly: boolean): Promise<void> {
     expect((await ask(at, `/results/media/${failed}/cancel`, act)).status).toBe(readOnly ? 403 : 303)
     const changes = [
       ['POST', '/add', { name: 'resize', data: {}, options: { jobId: 'added', delay: 60_000 } }],
-      ['PATCH', '/added/update-data', { jobData: { n: 2 } }],
       ['PUT', '/added/promote'],
       ['PUT', `/${failed}/retry`],
       ['PUT', '/added/clean'],
@@ -181,6 +183,7 @@ async function useDashboard(url: string, readOnly: boolean): Promise<void> {
     }
   } finally {
     await dashboard.close()
+    await producer.close()
   }
 }
 
@@ -194,8 +197,8 @@ describe('the Redis users of SECURITY.md', () => {
       await enqueueAll(producer)
       await runHandlers(worker)
       await readResults(producer)
-      await useDashboard(viewer, true)
-      await useDashboard(dashboard, false)
+      await useDashboard(viewer, true, producer)
+      await useDashboard(dashboard, false, producer)
     }
     const failure: unknown = await use().catch((error) => error)
     // CONFIG GET is the one thing that is asked for and need not be granted.

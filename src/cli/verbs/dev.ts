@@ -3,6 +3,8 @@ import type { Command } from 'commander'
 import { pino } from 'pino'
 import { findJobFiles, type Settings } from '../../config/index.js'
 import { createDashboard } from '../../dashboard/index.js'
+import { type AnyJobContract, DroverError } from '../../job/index.js'
+import { createProducer, type Producer } from '../../producer/index.js'
 import { describeRedis } from '../../redis/index.js'
 import { type DevRedis, openDevRedis } from '../dev/dev-redis.js'
 import { showDone } from '../dev/done-lines.js'
@@ -10,6 +12,7 @@ import { formatDone, formatLogLine } from '../dev/log-line.js'
 import { foldersOf, watchSources } from '../dev/watch-sources.js'
 import { WorkerProcess } from '../dev/worker-process.js'
 import { EXIT_CODES } from '../exit-codes.js'
+import { loadContracts, loadMiddleware } from '../job-modules.js'
 import { formatTable, type Output } from '../output.js'
 import { addSettings, readGlobs, readSettings } from '../setting-options.js'
 import { untilShutdownSignal } from '../shutdown-signals.js'
@@ -117,10 +120,37 @@ class Session {
 
   async #openDashboard(redis: DevRedis): Promise<string> {
     const { prefix, host, port, basePath, token } = this.#settings
+    const { contracts, producer } = await this.#openAdding(redis)
     const logger = pino({ level: 'warn' }, { write: (line: string) => this.#showLine(line.trimEnd()) })
-    const dashboard = createDashboard({ redis: redis.settings, prefix, host, port, basePath, token, logger })
+    const dashboard = createDashboard({
+      redis: redis.settings,
+      prefix,
+      host,
+      port,
+      basePath,
+      token,
+      contracts,
+      producer,
+      logger,
+    })
     this.#closers.push(() => dashboard.close())
     return (await dashboard.listen()).url
+  }
+
+  /** What the page for a new job needs: the contracts as they are at the start. A job file that is broken by now is the worker's to tell. */
+  async #openAdding(redis: DevRedis): Promise<{ contracts?: readonly AnyJobContract[]; producer?: Producer }> {
+    const { jobs, prefix, timeoutMs: timeout } = this.#settings
+    try {
+      const contracts = await loadContracts(jobs, process.cwd())
+      const { enqueue: middleware } = await loadMiddleware(jobs, process.cwd())
+      // The Redis of dev may be one that keeps nothing; the worker says so.
+      const producer = createProducer({ redis: redis.settings, prefix, timeout, allowVolatile: true, middleware })
+      this.#closers.push(() => producer.close())
+      return { contracts, producer }
+    } catch (error) {
+      if (!(error instanceof DroverError)) throw error
+      return {}
+    }
   }
 
   #openWorker(redis: DevRedis): void {

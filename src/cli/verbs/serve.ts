@@ -4,9 +4,10 @@ import type { Command } from 'commander'
 import type { Logger } from 'pino'
 import type { Settings } from '../../config/index.js'
 import { createDashboard, type ProxyUserOptions } from '../../dashboard/index.js'
-import { type AnyJobContract, UsageError } from '../../job/index.js'
-import { createHttpApi, type HttpApi } from '../../producer/http/index.js'
-import { describeRedis, logDurability, type RedisSettings, readServerInfo } from '../../redis/index.js'
+import { UsageError } from '../../job/index.js'
+import { createHttpApi } from '../../producer/http/index.js'
+import { createProducer } from '../../producer/index.js'
+import { describeRedis, logDurability, readServerInfo } from '../../redis/index.js'
 import { EXIT_CODES } from '../exit-codes.js'
 import { loadContracts, loadMiddleware } from '../job-modules.js'
 import { createLogger } from '../log.js'
@@ -21,8 +22,6 @@ const SETTINGS = [
   ...(['redis', 'prefix', 'host', 'port', 'basePath', 'token', 'jobs', 'timeout'] as const),
   ...(['durability', 'allowVolatile', 'logLevel', 'logFormat'] as const),
 ]
-
-const NO_API = { api: undefined, jobs: undefined, contracts: undefined } as const
 
 export const serve: Verb = {
   define(command: Command): void {
@@ -60,13 +59,23 @@ SIGTERM or Ctrl-C: ends the requests that are being answered, then exits with 0.
   async run({ options, out }: VerbCall): Promise<number> {
     const settings = await readSettings(options)
     const rate = readWhole('--rate-limit', options.rateLimit)
+    const proxyUser = readProxyUser(options)
     const logger = await createLogger(settings, out)
     const redis = redisOf(settings)
     const isReadOnly = options.readOnly === true
-    const { api, jobs, contracts } =
-      options.api === false ? NO_API : await openApi(settings, { redis, rate, isReadOnly, logger })
-    const { prefix, host, port, basePath, token } = settings
-    const proxyUser = readProxyUser(options)
+    const contracts = await loadContracts(settings.jobs, process.cwd())
+    const { enqueue: middleware } = await loadMiddleware(settings.jobs, process.cwd())
+    const jobs = contracts.map(({ name }) => name)
+    const { prefix, host, port, basePath, token, timeoutMs: timeout, durability, allowVolatile } = settings
+    const common = { redis, prefix, timeout, durability, allowVolatile, middleware }
+    // Who may only look at the pages does not get all rights by another path.
+    const adminToken = isReadOnly ? undefined : token
+    const rateLimit =
+      rate === undefined ? undefined : rate === 0 ? false : ({ requests: rate, per: RATE_WINDOW } as const)
+    const api =
+      options.api === false ? undefined : createHttpApi({ ...common, contracts, adminToken, rateLimit, logger })
+    // Without contracts there is nothing that anybody could add on a page.
+    const producer = contracts.length === 0 || isReadOnly ? undefined : createProducer(common)
     try {
       const dashboard = createDashboard({
         redis,
@@ -80,6 +89,7 @@ SIGTERM or Ctrl-C: ends the requests that are being answered, then exits with 0.
         trustProxy: readWhole('--trust-proxy', options.trustProxy),
         proxyUser,
         contracts,
+        producer,
         traceUrl: typeof options.traceUrl === 'string' ? options.traceUrl : undefined,
         beside: api?.router,
         logger,
@@ -97,6 +107,7 @@ SIGTERM or Ctrl-C: ends the requests that are being answered, then exits with 0.
       }
     } finally {
       await api?.close()
+      await producer?.close()
     }
     logger.info('dashboard closed')
     return EXIT_CODES.ok.code
@@ -113,39 +124,6 @@ function readProxyUser(options: VerbCall['options']): ProxyUserOptions | undefin
   }
   const addresses = from.split(',').map((address) => address.trim())
   return { header, from: addresses, groupsHeader: typeof groupsHeader === 'string' ? groupsHeader : undefined }
-}
-
-interface OpenApi {
-  readonly api: HttpApi
-  /** Names of the jobs that it enqueues: none where no job files are. */
-  readonly jobs: readonly string[]
-  readonly contracts: readonly AnyJobContract[]
-}
-
-interface ApiRoom {
-  readonly redis: RedisSettings
-  readonly rate: number | undefined
-  readonly isReadOnly: boolean
-  readonly logger: Logger
-}
-
-async function openApi(settings: Settings, { redis, rate, isReadOnly, logger }: ApiRoom): Promise<OpenApi> {
-  const contracts = await loadContracts(settings.jobs, process.cwd())
-  const { enqueue } = await loadMiddleware(settings.jobs, process.cwd())
-  const api = createHttpApi({
-    contracts,
-    middleware: enqueue,
-    redis,
-    prefix: settings.prefix,
-    timeout: settings.timeoutMs,
-    durability: settings.durability,
-    allowVolatile: settings.allowVolatile,
-    // Who may only look at the pages does not get all rights by another path.
-    adminToken: isReadOnly ? undefined : settings.token,
-    rateLimit: rate === undefined ? undefined : rate === 0 ? false : { requests: rate, per: RATE_WINDOW },
-    logger,
-  })
-  return { api, contracts, jobs: contracts.map(({ name }) => name) }
 }
 
 // It serves any Redis, as it is where people look when something is wrong, and says what that one can lose.

@@ -6,6 +6,7 @@ import { noteAction } from '../access/audited.js'
 import { requireRole } from '../access/gates.js'
 import { answerProblem, type Problem } from '../problems.js'
 import type { Shared } from '../shared.js'
+import { type Tally, withTally } from './board-tally.js'
 
 export interface BoardRoute {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH'
@@ -14,6 +15,8 @@ export interface BoardRoute {
   readonly role: Role
   /** What it does, for the audit list; none for what only reads. */
   readonly action?: string
+  /** Why nobody may, and what to do instead. */
+  readonly refusal?: string
 }
 
 const read = (path: string): BoardRoute => ({ method: 'GET', path, role: 'viewer' })
@@ -58,7 +61,11 @@ export const BOARD_ROUTES: readonly BoardRoute[] = [
   change('PUT', ':queue/:job/retry', 'operator', 'job retry'),
   change('PUT', ':queue/:job/clean', 'admin', 'job remove'),
   change('PUT', ':queue/:job/promote', 'operator', 'job promote'),
-  change('PATCH', ':queue/:job/update-data', 'admin', 'job change input'),
+  {
+    ...change('PATCH', ':queue/:job/update-data', 'operator', 'job change input'),
+    refusal:
+      'An input is not changed in place, where no contract would check it: open the job in Drover, run it again with edits, and cancel this one.',
+  },
   change('PATCH', ':queue/:job/delay', 'operator', 'job delay'),
   change('PATCH', ':queue/:job/priority', 'operator', 'job priority'),
   change('PUT', ':queue/:job/remove-unprocessed-children', 'admin', 'job remove children'),
@@ -75,15 +82,22 @@ export function boardActions(shared: Pick<Shared, 'client' | 'prefix' | 'logger'
     const route = BOARD_ROUTES.find((each) => isRoute(each, request))
     if (route === undefined) return answerProblem(request, response, NOT_DECIDED)
     requireRole(route.role)(request, response, () => {
-      const { action } = route
+      const { action, refusal } = route
+      if (refusal !== undefined) {
+        return answerProblem(request, response, { status: 403, code: 'NOT_IN_PLACE', message: refusal })
+      }
       if (action !== undefined) {
         const target = targetOf(request)
+        const tally: Tally = { count: action.startsWith('job ') ? 1 : undefined, detail: undefined }
         response.once('close', () => {
           const { statusCode } = response
-          const isDone = statusCode < 400
-          const detail = isDone ? undefined : `HTTP ${statusCode}`
-          void noteAction(shared, response, { action, target, result: isDone ? 'done' : 'failed', detail })
+          const ended =
+            statusCode < 400
+              ? ({ result: 'done', count: tally.count, detail: tally.detail } as const)
+              : ({ result: 'failed', detail: `HTTP ${statusCode}` } as const)
+          void noteAction(shared, response, { action, target, ...ended })
         })
+        return withTally(tally, next)
       }
       next()
     })

@@ -1,8 +1,8 @@
 // The newest failed jobs of a group as its page shows them: error, input and the attempts that failed, cut where they are long.
 import type { FailedJobDetails } from '../../ledger/index.js'
 import { type Html, html } from '../html.js'
+import { jobLink } from '../links.js'
 import { showAgo, showDuration, showNumber, showText } from '../show.js'
-import { BOARD_PATH } from '../visit.js'
 
 const MAX_INPUT_LENGTH = 2_000
 const MAX_LINES = 60
@@ -21,9 +21,8 @@ function card(
   { id, failedAt, error, input, inputBytes, attempts }: FailedJobDetails,
   nowMs: number,
 ): Html {
-  const link = `${base}${BOARD_PATH}/queue/${encodeURIComponent(queue)}/${encodeURIComponent(id)}?status=failed`
   return html`<article class="card sample">
-<h3><a href="${link}">${showText(id, 160)}</a> <span class="muted">failed ${showAgo(failedAt, nowMs)}</span></h3>
+<h3><a href="${jobLink(base, queue, id)}">${showText(id, 160)}</a> <span class="muted">failed ${showAgo(failedAt, nowMs)}</span></h3>
 <p>${showText(`${error.name}: ${error.message}`, MAX_MESSAGE_LENGTH)}</p>
 <details open><summary>Input${inputBytes > MAX_INPUT_LENGTH && html`, ${showNumber(inputBytes)} bytes`}</summary>${
     input === null

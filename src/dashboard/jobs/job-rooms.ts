@@ -1,7 +1,7 @@
 // BullMQ's side of what a person does to one job: a backend per queue, over the dashboard's one connection.
 import { type KeyPrefixOptions, type QueueBaseOptions, QueueKeys, RedisConnection } from 'bullmq'
 import { JobNotFoundError, JobStateError } from '../../job/index.js'
-import { AddBackend, attachAddRules, attachBatchScripts, attachCancelScript, cancelJob } from '../../ledger/index.js'
+import { AddBackend, attachAddRules, attachBatchScripts, attachCancelScript, type CancelRoom, cancelJob } from '../../ledger/index.js'
 import { queueKeys, type RedisClient } from '../../redis/index.js'
 
 /** What BullMQ's script for a manual retry answers. */
@@ -60,10 +60,13 @@ export class JobRooms {
       })
   }
 
+  cancelRoom(queue: string): CancelRoom {
+    return { client: this.#client, keys: queueKeys(this.#prefix, queue), queue, backend: this.backend(queue) }
+  }
+
   /** As producer.jobs.cancel. @throws JobStateError for a job that has ended, JobNotFoundError */
   async cancel(queue: string, id: string): Promise<void> {
-    const keys = queueKeys(this.#prefix, queue)
-    const outcome = await cancelJob({ client: this.#client, keys, queue, backend: this.backend(queue) }, id)
+    const outcome = await cancelJob(this.cancelRoom(queue), id)
     if (outcome === 'unknown') throw new JobNotFoundError(id, queue)
     if (outcome === 'cancelled' || outcome === 'marked' || outcome === 'before') return
     throw new JobStateError(id, queue, outcome, 'cancelled')

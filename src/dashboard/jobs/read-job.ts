@@ -55,6 +55,8 @@ export interface JobDetails {
   readonly failedAttempts: readonly FailedAttempt[]
   readonly progress: string | null
   readonly worker: string | null
+  /** Id of the error group that it is in, of a job that failed for good. */
+  readonly errorGroup: string | null
   readonly input: CutText | undefined
   readonly result: JobResult | undefined
   /** The result's text, cut, where it is too large to be parsed. */
@@ -66,7 +68,7 @@ export interface JobDetails {
 
 const FIELDS = [
   ...(['name', 'timestamp', 'delay', 'priority', 'processedOn', 'finishedOn', 'atm', 'ats', 'stc'] as const),
-  ...(['opts', 'defa', 'failedReason', 'drover:attempts', 'progress', 'pb'] as const),
+  ...(['opts', 'defa', 'failedReason', 'drover:attempts', 'progress', 'pb', 'drover:group'] as const),
 ]
 const PLACES = ['completed', 'failed', 'delayed', 'prioritized', 'waiting-children'] as const
 const cutFieldLua = readFileSync(new URL('./cut-field.lua', import.meta.url), 'utf8')
@@ -119,6 +121,7 @@ export async function readJob(
     failedAttempts: toAttempts(fields.get('drover:attempts') ?? null),
     progress: fields.get('progress') ?? null,
     worker: fields.get('pb') ?? null,
+    errorGroup: fields.get('drover:group') ?? null,
     input: isKept ? { text: inputText, bytes: Number(inputBytes) } : undefined,
     result,
     resultText: resultText === '' ? undefined : { text: resultText, bytes: Number(resultBytes) },

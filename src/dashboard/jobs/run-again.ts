@@ -1,28 +1,33 @@
 // Runs a job again as a new one, with an input that a person edited: checked by the contract where it is known, and stored
 // as the first one was, without what ties that one to others.
-import { type AnyJobContract, encodeInput, encodeJson, InvalidInputError, newJobId } from '../../job/index.js'
+import { encodeInput, encodeJson, InvalidInputError, newJobId } from '../../job/index.js'
 import { newStoredJob, planQueueing } from '../../ledger/index.js'
-import type { JobRooms } from './job-rooms.js'
+import { contractOf } from '../add/add-job.js'
+import type { AddOptions } from '../options.js'
+import type { Shared } from '../shared.js'
 import type { JobDetails } from './read-job.js'
 
 /** Options that are of how a job runs, not of which job it is or what waits for it. */
 const KEPT_OPTIONS = ['attempts', 'backoff', 'stackTraceLimit', 'priority', 'keepResult', 'version', 'tags'] as const
+const PRODUCER_OPTIONS = ['attempts', 'priority', 'keepResult', 'tags'] as const
 
 /** What a contract allows by default. */
 const UNKNOWN_JOB = { maxBytes: 262_144, what: 'input' } as const
 
 /**
- * The id of the new job.
+ * The id of the new job. Where the app's producer is known it goes through that, and so through its middleware.
  * @throws InvalidInputError for text that is no JSON and for what the contract refuses, TooLargeError
  */
 export async function runAgain(
-  rooms: JobRooms,
-  contracts: readonly AnyJobContract[],
+  { rooms, contracts, producer }: Pick<Shared, 'rooms' | 'contracts' | 'producer'>,
   { job, queue, options }: Pick<JobDetails, 'job' | 'queue' | 'options'>,
   text: string,
 ): Promise<string> {
   const value = parse(job, text)
   const contract = contractOf(contracts, job, queue)
+  if (contract !== undefined && producer !== undefined) {
+    return (await producer.enqueue(contract, value, optionsOf(options))).id
+  }
   const input = contract === undefined ? encodeJson(value, UNKNOWN_JOB) : await encodeInput(contract, value)
   const id = newJobId()
   const stored = Object.fromEntries(KEPT_OPTIONS.flatMap((name) => (name in options ? [[name, options[name]]] : [])))
@@ -34,12 +39,12 @@ export async function runAgain(
   return id
 }
 
-export function contractOf(
-  contracts: readonly AnyJobContract[],
-  job: string,
-  queue: string,
-): AnyJobContract | undefined {
-  return contracts.find((contract) => contract.name === job && contract.queue === queue)
+// A rule that would take it for a job that is there would run nothing.
+const NO_RULES = { unique: false, debounce: false, throttle: false, cache: false } as const
+
+function optionsOf(options: JobDetails['options']): AddOptions {
+  const kept = PRODUCER_OPTIONS.flatMap((name) => (name in options ? [[name, options[name]]] : []))
+  return { ...NO_RULES, ...Object.fromEntries(kept) }
 }
 
 function parse(job: string, text: string): unknown {

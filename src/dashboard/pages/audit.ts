@@ -1,5 +1,5 @@
 // The audit list: who changed what, the newest first.
-import { type AuditEntry, isAuditId, MAX_AUDIT_ENTRIES, readAudit } from '../../ledger/index.js'
+import { type AuditEntry, MAX_AUDIT_ENTRIES, readAudit } from '../../ledger/index.js'
 import { untilConnected } from '../connection.js'
 import { type Html, html } from '../html.js'
 import { showAgo, showNumber, showText } from '../show.js'
@@ -11,8 +11,7 @@ const MAX_TEXT_LENGTH = 200
 
 export async function auditView({ shared, base, query, nowMs }: Asked): Promise<Shown> {
   const { client, prefix } = shared
-  const asked = query.get('before') ?? ''
-  const before = isAuditId(asked) ? asked : undefined
+  const before = query.get('before')?.trim() || undefined
   await untilConnected(client)
   const { entries, next } = await readAudit(client, prefix, { limit: ENTRIES_PER_PAGE, before })
   return {

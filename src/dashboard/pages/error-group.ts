@@ -113,7 +113,7 @@ function actions({ base }: Asked, { queue, id, failed }: ErrorGroup): Html {
 </section>`
 }
 
-function replaysSection({ base, nowMs, may }: Asked, replays: readonly ReplayRecord[]): Html | false {
+export function replaysSection({ base, nowMs, may }: Asked, replays: readonly ReplayRecord[]): Html | false {
   if (replays.length === 0) return false
   return html`<section class="card" id="replays"><h2>Replays</h2><div class="scroll"><table>
 <thead><tr><th scope="col">started</th><th scope="col">by</th><th scope="col">state</th><th scope="col">stage</th>
@@ -143,7 +143,7 @@ const STATES: Readonly<Record<ReplayRecord['state'], string>> = {
 }
 const BADGES: Readonly<Record<string, string>> = { done: 'completed', returned: 'failed', interrupted: 'failed' }
 
-function discardsSection({ base, nowMs, may }: Asked, discards: readonly DiscardRecord[]): Html | false {
+export function discardsSection({ base, nowMs, may }: Asked, discards: readonly DiscardRecord[]): Html | false {
   if (discards.length === 0) return false
   return html`<section class="card" id="discards"><h2>Discards</h2><div class="scroll"><table>
 <thead><tr><th scope="col">when</th><th scope="col">by</th><th scope="col" class="number">jobs</th>

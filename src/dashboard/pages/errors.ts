@@ -1,7 +1,7 @@
 // The Errors page: failures by cause, of all queues, the cause seen last first.
 
-import { isJobName, isQueueName } from '../../job/index.js'
-import { type ErrorGroup, isErrorPlace, listErrorGroups } from '../../ledger/index.js'
+import { isQueueName } from '../../job/index.js'
+import { type ErrorGroup, listErrorGroups } from '../../ledger/index.js'
 import { queueKeys, queuesKey } from '../../redis/index.js'
 import { untilConnected } from '../connection.js'
 import { trendBars } from '../errors/trend-bars.js'
@@ -13,12 +13,9 @@ const GROUPS_PER_PAGE = 50
 const MAX_NAME_LENGTH = 100
 const MAX_MESSAGE_LENGTH = 160
 
-export async function errorsView({ shared, base, query, nowMs }: Asked): Promise<Shown> {
+export async function errorsView({ shared, base, query, nowMs, may }: Asked): Promise<Shown> {
   const { client, prefix } = shared
-  const job = named(query.get('job'), isJobName)
-  const queue = named(query.get('queue'), isQueueName)
-  const asked = query.get('after')
-  const after = isErrorPlace(asked) ? asked : undefined
+  const [job, queue, after] = ['job', 'queue', 'after'].map((name) => query.get(name)?.trim() || undefined)
   await untilConnected(client)
   const queues = (await client.smembers(queuesKey(prefix))).filter(isQueueName).sort()
   const keysOf = (name: string) => queueKeys(prefix, name)
@@ -30,7 +27,7 @@ export async function errorsView({ shared, base, query, nowMs }: Asked): Promise
   return {
     title: 'Errors',
     current: 'errors',
-    main: html`<h1>Errors</h1>
+    main: html`<div class="page-head"><h1>Errors</h1>${may('operator') && html`<a class="button" href="${base}/bulk?${new URLSearchParams({ do: 'retry', ...(queue && { queue }), ...(job && { job }) })}">Many at once…</a>`}</div>
 ${filterForm(base, queues, queue, job)}
 <section class="card" aria-label="Errors by cause">
 ${groups.length === 0 ? html`<p class="empty">${filter === '' ? 'No job has failed for good in the last 30 days.' : 'No error fits this filter.'}</p>` : table(base, groups, nowMs)}
@@ -73,8 +70,4 @@ function row(base: string, group: ErrorGroup, nowMs: number): Html {
 <td class="time" data-label="first">${showAgo(firstAt, nowMs)}</td>
 <td class="time" data-label="last">${showAgo(lastAt, nowMs)}</td>
 </tr>`
-}
-
-function named(text: string | undefined, isName: (text: unknown) => boolean): string | undefined {
-  return text !== undefined && isName(text) ? text : undefined
 }

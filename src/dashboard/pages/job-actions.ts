@@ -2,9 +2,10 @@
 import type { Request, Response } from 'express'
 import { isQueueName, JobNotFoundError } from '../../job/index.js'
 import { audited } from '../access/audited.js'
+import { contractOf } from '../add/add-job.js'
 import { html } from '../html.js'
 import { type JobDetails, MAX_SHOWN, readJob, readRaw } from '../jobs/read-job.js'
-import { contractOf, runAgain } from '../jobs/run-again.js'
+import { runAgain } from '../jobs/run-again.js'
 import { page } from '../layout.js'
 import { answerProblem, type Problem, problemOf } from '../problems.js'
 import { REDACTED } from '../redact.js'
@@ -50,7 +51,7 @@ export const takeRun: Page = async (request, response, shared) => {
   if (text.includes(JSON.stringify(REDACTED))) return answerProblem(request, response, IS_REDACTED)
   try {
     const { id } = await audited(shared, response, { action: 'job.run-again', target: targetOf(job) }, async () => {
-      const newId = await runAgain(shared.rooms, shared.contracts, job, text)
+      const newId = await runAgain(shared, job, text)
       return { count: 1, detail: `as ${newId}`, id: newId }
     })
     back(response, { queue: job.queue, id }, 'run')

@@ -1,11 +1,15 @@
 // The page of one job: what happened when, what went in and came out, and what may be done with it. It follows the job
 // while it runs. What is in its side parts is in job-parts.ts; what its buttons do is in job-actions.ts.
-import { isQueueName } from '../../job/index.js'
+import { isQueueName, JobNotFoundError } from '../../job/index.js'
+import { type Explanation, explainJob, isGroupId } from '../../ledger/index.js'
 import { type Html, html } from '../html.js'
 import { type JobDetails, MAX_LOG_LINES, readJob } from '../jobs/read-job.js'
+import { boardJobLink, errorGroupLink } from '../links.js'
+import type { Shared } from '../shared.js'
 import { showAgo, showDuration, showNumber, showText } from '../show.js'
 import type { Asked, Shown } from '../view.js'
 import { BOARD_PATH } from '../visit.js'
+import { explainSection } from './explain-section.js'
 import { attemptsSection, committedSection, facts, keysSection, programSection } from './job-parts.js'
 import { jobPath } from './results.js'
 import { layOut, textBlock } from './text-block.js'
@@ -17,6 +21,8 @@ export const DONE_WORDS: Readonly<Record<string, string>> = {
   retry: 'It is in its queue again and will run and commit once more.',
   cancel: 'It was cancelled: it has failed with CancelledError, or its worker aborts it within about a second.',
   run: 'This is the new job.',
+  add: 'This is the new job.',
+  known: 'No job was added: this one was there, by its key or by a rule of its contract.',
 }
 
 export async function jobView(asked: Asked): Promise<Shown> {
@@ -26,7 +32,9 @@ export async function jobView(asked: Asked): Promise<Shown> {
     isQueueName(queue) && ANY_ID.test(id)
       ? await readJob(shared.client, shared.prefix, queue, id, shared.redact)
       : undefined
-  if (job === undefined) return missing(base, queue, id)
+  if (job === undefined) return missing(asked, queue, id)
+  const waits = job.isKept && job.state !== 'completed' && job.state !== 'failed'
+  const explanation = waits ? await explain(shared, queue, id, nowMs) : undefined
   const done = DONE_WORDS[query.get('done') ?? '']
   const own = `${base}${jobPath(queue, id)}`
   return {
@@ -36,8 +44,10 @@ export async function jobView(asked: Asked): Promise<Shown> {
 <a href="${base}${BOARD_PATH}/queue/${encodeURIComponent(queue)}">${queue}</a></nav>
 <div class="job-head"><h1>${showText(id, 160)}</h1><span class="badge ${job.state}">${job.state}</span>
 <span>${showText(job.job, 128)}</span>${actions(asked, job, own)}</div>
+<p class="elsewhere">${elsewhere(base, job)}</p>
 ${done !== undefined && html`<p class="notice good" role="status">${done}</p>`}
 ${job.isCancelling && html`<p class="notice">It is being cancelled: its worker aborts it, and nothing that it staged is written.</p>`}
+${explanation && explainSection(explanation, base, nowMs)}
 ${facts(job, { shared, nowMs })}
 <div class="columns"><div>
 ${errorBlock(job)}
@@ -56,7 +66,40 @@ ${programSection(job)}
   }
 }
 
-function missing(base: string, queue: string, id: string): Shown {
+/** Other pages about it: its error group, and bull-board's page where bull-board has it. */
+function elsewhere(base: string, { queue, id, isKept, state, errorGroup }: JobDetails): Html {
+  const isGrouped = state === 'failed' && isGroupId(errorGroup)
+  return html`${isGrouped && html`<a href="${errorGroupLink(base, queue, errorGroup)}">All failures of this cause</a>`} ${
+    isKept && html`<a href="${boardJobLink(base, queue, id, state)}">In bull-board</a>`
+  }`
+}
+
+/** Why it does not run now; undefined when it has gone meanwhile. */
+async function explain(
+  { client, prefix }: Shared,
+  queue: string,
+  id: string,
+  nowMs: number,
+): Promise<Explanation | undefined> {
+  try {
+    return await explainJob({ client, prefix }, queue, id, nowMs)
+  } catch (error) {
+    if (error instanceof JobNotFoundError) return undefined
+    throw error
+  }
+}
+
+/** A job of a flow waits for others before it is enqueued: until then there is only that to tell. */
+async function missing({ shared, base, nowMs }: Asked, queue: string, id: string): Promise<Shown> {
+  const isName = isQueueName(queue) && ANY_ID.test(id)
+  const explanation = isName ? await explain(shared, queue, id, nowMs) : undefined
+  if (explanation !== undefined) {
+    return {
+      title: `Job ${showText(id, 60)}`,
+      current: 'results',
+      main: html`<h1>${showText(id, 160)}</h1>${explainSection(explanation, base, nowMs)}`,
+    }
+  }
   return {
     title: 'No such job',
     current: 'results',

@@ -1,7 +1,7 @@
 // Queues, jobs and latest results of the overview, each with what to do while it is empty.
 import { type Html, html } from '../html.js'
 import type { ResultRow } from '../latest-results.js'
-import { boardJobLink, queueLink } from '../links.js'
+import { jobLink, queueLink } from '../links.js'
 import type { JobRow, Overview, QueueRow } from '../overview-data.js'
 import { showAge, showAgo, showDuration, showNumber, showRate, showText } from '../show.js'
 import { cell, heads, numberCell, section, table } from '../table.js'
@@ -78,6 +78,8 @@ const SORTS: Readonly<Record<string, (row: JobRow) => number>> = {
   failed: ({ lastHour }) => lastHour.failed,
   p95: ({ lastHour }) => lastHour.run.p95 ?? 0,
 }
+
+export const SORT_NAMES = Object.keys(SORTS)
 
 export function jobsSection(base: string, { jobs }: Overview, query: ReadonlyMap<string, string>): Html {
   if (jobs.length === 0) {
@@ -158,7 +160,7 @@ function resultsTable(base: string, results: readonly ResultRow[], nowMs: number
     results.slice(0, MAX_RESULTS).map((row) => {
       const id = showText(row.id, MAX_NAME_LENGTH)
       return html`<tr>
-<th scope="row" class="id"><a href="${boardJobLink(base, row.queue, row.id, row.status)}" title="${id}">${id}</a></th>
+<th scope="row" class="id"><a href="${jobLink(base, row.queue, row.id)}" title="${id}">${id}</a></th>
 ${cell('job', row.job === null ? '–' : showText(row.job, MAX_NAME_LENGTH))}${cell('queue', row.queue)}
 ${cell('status', html`<span class="badge ${row.status}">${row.status}</span>`)}
 ${cell('finished', showAgo(row.finishedAt, nowMs))}${cell('run', showDuration(row.runMs), 'number')}

@@ -1,5 +1,5 @@
 // The search for jobs: by id or idempotency key, job name, state, tag and time. The whole search is in the address.
-import { isJobName, isQueueName } from '../../job/index.js'
+import { takesJobs } from '../add/add-job.js'
 import { type Html, html } from '../html.js'
 import {
   type Found,
@@ -10,14 +10,24 @@ import {
   UNFINISHED_STATES,
 } from '../jobs/find-jobs.js'
 import type { JobRow } from '../jobs/job-rows.js'
+import { jobLink } from '../links.js'
+import { JOB_RULE, oneOf, place, QUEUE_RULE, type QueryRules, TAG_RULE } from '../query-rules.js'
 import { showAgo, showDuration, showNumber, showText } from '../show.js'
 import type { Asked, Shown } from '../view.js'
 
 const SPANS = { '1h': 3_600_000, '6h': 21_600_000, '24h': 86_400_000, '7d': 604_800_000 } as const
 /** What ids and idempotency keys are made of. */
 const ID_OR_KEY = /^[\w.:@/+=-]{1,256}$/
-const TAG = /^[^\p{Cc}]{1,128}$/u
-const BEFORE = /^\d{1,16}\.[\w.-]{1,64}\/\S{1,256}$/
+const BEFORE = /^-?\d{1,16}\.[\w.-]{1,64}\/\S{1,256}$/
+
+export const SEARCH_RULES: QueryRules = {
+  queue: QUEUE_RULE,
+  job: JOB_RULE,
+  state: oneOf(SEARCH_STATES),
+  tag: TAG_RULE,
+  since: oneOf(Object.keys(SPANS)),
+  before: place((value) => BEFORE.test(value)),
+}
 
 interface Form {
   readonly q: string
@@ -29,14 +39,14 @@ interface Form {
   readonly before: string | undefined
 }
 
-export async function resultsView({ shared, base, query, nowMs }: Asked): Promise<Shown> {
+export async function resultsView({ shared, base, query, nowMs, may }: Asked): Promise<Shown> {
   const names = await shared.jobNames.read()
   const form = readForm(query)
   const found = await search(form)
   return {
     title: 'Results',
     current: 'results',
-    main: html`<h1>Results</h1>
+    main: html`<div class="page-head"><h1>Results</h1>${may('operator') && html`<div class="job-actions">${takesJobs(shared) && html`<a class="button" href="${base}/add">Add a job…</a>`}<a class="button" href="${base}/bulk?${bulkQuery(form)}">Many at once…</a></div>`}</div>
 ${searchForm(base, form, names)}
 <section class="card" aria-label="Jobs found">
 ${found.rows.length === 0 ? html`<p class="empty">${emptyText(form, names.size)}</p>` : table(base, found.rows, nowMs)}
@@ -60,19 +70,19 @@ ${found.next !== undefined && html`<a rel="next" href="${base}/results?${queryOf
   }
 }
 
-// What is no value of its field is left out, as is what nobody gave.
+// What is no value of its field did not come this far: SEARCH_RULES.
 function readForm(query: Asked['query']): Form {
   const of = (name: string) => query.get(name)?.trim() ?? ''
   const state = of('state')
   const before = of('before')
   return {
     q: of('q'),
-    queue: isQueueName(of('queue')) ? of('queue') : '',
-    job: isJobName(of('job')) ? of('job') : '',
+    queue: of('queue'),
+    job: of('job'),
     state: SEARCH_STATES.find((each) => each === state) ?? 'finished',
-    tag: TAG.test(of('tag')) ? of('tag') : '',
-    since: isSpan(of('since')) ? of('since') : '',
-    before: BEFORE.test(before) ? before : undefined,
+    tag: of('tag'),
+    since: of('since'),
+    before: before === '' ? undefined : before,
   }
 }
 
@@ -82,6 +92,13 @@ function isSpan(text: string): text is keyof typeof SPANS {
 
 function queryOf({ q, queue, job, state, tag, since }: Form, before: string | undefined): string {
   const values = { q, queue, job, state: state === 'finished' ? '' : state, tag, since, before: before ?? '' }
+  return new URLSearchParams(Object.entries(values).filter(([, value]) => value !== '')).toString()
+}
+
+/** The same filter on the page that acts on all of them; a tag or a name alone is of no one queue. */
+function bulkQuery({ queue, job, tag, state }: Form): string {
+  const isUnfinished = UNFINISHED_STATES.some((each) => each === state)
+  const values = { do: state === 'failed' ? 'retry' : 'cancel', queue, job, tag, state: isUnfinished ? state : '' }
   return new URLSearchParams(Object.entries(values).filter(([, value]) => value !== '')).toString()
 }
 
@@ -161,5 +178,5 @@ function tableRow(base: string, row: JobRow, nowMs: number): Html {
 
 /** Path of a job's page, below the base. */
 export function jobPath(queue: string, id: string): string {
-  return `/results/${encodeURIComponent(queue)}/${encodeURIComponent(id)}`
+  return jobLink('', queue, id)
 }

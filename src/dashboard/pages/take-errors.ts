@@ -15,7 +15,7 @@ import { audited } from '../access/audited.js'
 import type { Shared } from '../shared.js'
 import { visitOf } from '../visit.js'
 
-const UNDO_MS = 7 * 86_400_000
+export const UNDO_MS = 7 * 86_400_000
 const STAGES: Readonly<Record<string, readonly (number | 'rest')[]>> = {
   '1,10,rest': [1, 10, 'rest'],
   '1': [1],
@@ -26,8 +26,7 @@ const STAGES: Readonly<Record<string, readonly (number | 'rest')[]>> = {
 export async function takeErrorsRetry(request: Request, response: Response, shared: Shared): Promise<void> {
   const { queue, group } = groupOf(request)
   const stages = String(field(request, 'stages'))
-  if (!Object.hasOwn(STAGES, stages)) throw new InvalidOptionError('stages', Object.keys(STAGES).join(' or '), stages)
-  const replay = checkReplay({ stages: STAGES[stages] })
+  const replay = checkReplay({ stages: readStages(stages) })
   await audited(
     shared,
     response,
@@ -86,6 +85,13 @@ export async function takeStop(request: Request, response: Response, shared: Sha
   back(response, `/errors?queue=${encodeURIComponent(queue)}`)
 }
 
+/** @throws InvalidOptionError */
+export function readStages(stages: string): readonly (number | 'rest')[] {
+  const known = Object.hasOwn(STAGES, stages) ? STAGES[stages] : undefined
+  if (known === undefined) throw new InvalidOptionError('stages', Object.keys(STAGES).join(' or '), stages)
+  return known
+}
+
 function groupOf(request: Request): { readonly queue: string; readonly group: string } {
   const { group } = request.params
   const queue = queueOf(request)
@@ -103,7 +109,7 @@ function field(request: Request, name: string): unknown {
   return (request.body as Record<string, unknown> | undefined)?.[name] ?? ''
 }
 
-function whoAsks(response: Response): string {
+export function whoAsks(response: Response): string {
   return visitOf(response).person?.name.slice(0, 100) || 'dashboard'
 }
 

@@ -1,7 +1,7 @@
 // Workers as a table: what each last said of itself, and what it runs.
 import type { WorkerBeat } from '../../ledger/index.js'
 import { type Html, html } from '../html.js'
-import { boardJobLink } from '../links.js'
+import { jobLink } from '../links.js'
 import { showAge, showAgo, showBytes, showDuration, showNumber, showText } from '../show.js'
 import { cell, heads, numberCell, table } from '../table.js'
 
@@ -58,5 +58,5 @@ function longest(base: string, { jobs }: WorkerBeat, nowMs: number): Html | stri
   if (first === undefined) return '–'
   const { queue, id, job, startedAt } = first
   const more = jobs.length - 1
-  return html`<a href="${boardJobLink(base, queue, id, 'active')}">${showText(job, MAX_NAME_LENGTH)}</a> for ${showAge(startedAt, nowMs)}${more > 0 && html` <span class="muted">and ${showNumber(more)} more</span>`}`
+  return html`<a href="${jobLink(base, queue, id)}">${showText(job, MAX_NAME_LENGTH)}</a> for ${showAge(startedAt, nowMs)}${more > 0 && html` <span class="muted">and ${showNumber(more)} more</span>`}`
 }

@@ -2,7 +2,7 @@
 import type { WorkerBeat } from '../../ledger/index.js'
 import { MAX_CONCURRENCY } from '../../ledger/index.js'
 import { type Html, html } from '../html.js'
-import { boardJobLink, queueLink } from '../links.js'
+import { jobLink, queueLink } from '../links.js'
 import { downNotice } from '../page-of.js'
 import { showAge, showAgo, showBytes, showDuration, showNumber, showText } from '../show.js'
 import { cell, heads, numberCell, section, table } from '../table.js'
@@ -128,7 +128,7 @@ function runningSection(base: string, { jobs }: WorkerBeat, nowMs: number): Html
   const empty = html`<p class="empty">It runs no job right now.</p>`
   const rows = jobs.map(
     ({ queue, id, job, attempt, startedAt }) => html`<tr>
-<th scope="row" class="id"><a href="${boardJobLink(base, queue, id, 'active')}">${showText(id, MAX_NAME_LENGTH)}</a></th>
+<th scope="row" class="id"><a href="${jobLink(base, queue, id)}">${showText(id, MAX_NAME_LENGTH)}</a></th>
 ${cell('job', showText(job, MAX_NAME_LENGTH))}${cell('queue', queue)}${cell('attempt', showNumber(attempt), 'number')}${cell('runs for', showAge(startedAt, nowMs), 'number')}</tr>`,
   )
   const shown = table(heads([['id'], ['job'], ['queue'], ['attempt', true], ['runs for', true]]), rows)

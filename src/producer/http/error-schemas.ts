@@ -1,5 +1,5 @@
 // The schemas of errors by cause, replays and discards.
-import type { JsonSchema } from './contract-schema.js'
+import type { JsonSchema } from '../../job/json-schema/index.js'
 import { count, duration, list, moment, object, orNull, text, time } from './schema-parts.js'
 
 const flag: JsonSchema = { type: 'boolean' }

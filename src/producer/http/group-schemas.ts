@@ -1,5 +1,5 @@
 // The schemas of what is more than one job: schedules, batches, flows, tags, caches.
-import type { JsonSchema } from './contract-schema.js'
+import type { JsonSchema } from '../../job/json-schema/index.js'
 import { count, duration, list, object, orNull, ref, text, time, whole } from './schema-parts.js'
 
 const scheduleName: JsonSchema = { type: 'string', pattern: '^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$' }

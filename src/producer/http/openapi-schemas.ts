@@ -1,7 +1,7 @@
 // The JSON Schemas of what the API takes and answers, apart from the jobs' own. Tests hold every answer to them.
 
+import type { JsonSchema } from '../../job/json-schema/index.js'
 import { CANCEL_STATES, MAX_CONCURRENCY } from '../../ledger/index.js'
-import type { JsonSchema } from './contract-schema.js'
 import { ERROR_SCHEMAS } from './error-schemas.js'
 import { GROUP_SCHEMAS } from './group-schemas.js'
 import { LIST_STATES } from './job-list.js'

@@ -2,8 +2,8 @@
 // for it may see them.
 import { readFileSync } from 'node:fs'
 import type { AnyJobContract } from '../../job/index.js'
+import { type JsonSchema, toJsonSchema } from '../../job/json-schema/index.js'
 import { type Access, allowsJob } from '../../ledger/index.js'
-import { type JsonSchema, toJsonSchema } from './contract-schema.js'
 import { PARAMETERS, pathParameters } from './openapi-parameters.js'
 import { SCHEMAS } from './openapi-schemas.js'
 import { JSON_TYPE, NDJSON_TYPES } from './read-body.js'

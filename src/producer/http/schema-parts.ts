@@ -1,5 +1,5 @@
 // The small schemas that those of the OpenAPI document are put together from.
-import type { JsonSchema } from './contract-schema.js'
+import type { JsonSchema } from '../../job/json-schema/index.js'
 
 export const text: JsonSchema = { type: 'string' }
 export const whole: JsonSchema = { type: 'integer' }

@@ -23,6 +23,7 @@ describe('the routes', () => {
       'GET /assets/verdict.css',
       'GET /assets/jobs.css',
       'GET /assets/errors.css',
+      'GET /assets/add.css',
       'GET /assets/live.js',
       'GET /assets/chart.js',
       'GET /assets/uplot.js',

@@ -68,8 +68,8 @@ describe('the rooms', () => {
 
   it('are entered through their doors', () => {
     expect(between.length).toBeGreaterThan(50)
-    // The HTTP API has a door of its own, so that an app that only enqueues does not load express.
-    expect(between.filter(({ target }) => !/^\w+(\/http)?\/index\.js$/.test(target))).toEqual([])
+    // The HTTP API and JSON Schemas have doors of their own: an app that only enqueues loads neither express nor zod.
+    expect(between.filter(({ target }) => !/^\w+(\/http|\/json-schema)?\/index\.js$/.test(target))).toEqual([])
   })
 
   it('worker and dashboard are not behind the npm door', () => {

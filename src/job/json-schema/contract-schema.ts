@@ -1,7 +1,7 @@
-// The JSON Schema of a contract's input and result, for the OpenAPI document: by zod's own function for zod 4, by the
+// The JSON Schema of a contract's input and result, for the OpenAPI document and for forms: by zod's own function for zod 4, by the
 // standard's extension where another library has it (https://standardschema.dev/json-schema), else one that takes anything.
 import { z } from 'zod'
-import type { StandardSchemaV1 } from '../../job/index.js'
+import type { StandardSchemaV1 } from '../schema.js'
 
 export type JsonSchema = Readonly<Record<string, unknown>>
 
