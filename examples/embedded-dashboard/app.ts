@@ -1,13 +1,22 @@
 // An app of one's own with the dashboard in it: the app's own sessions say who may see it, and with which role. Mounted
 // below any path, also behind a proxy.
+import { createProducer, defineJob, type Producer } from 'drover'
 import { createDashboard, type Dashboard, type Role } from 'drover/dashboard'
 import express, { type Express } from 'express'
+import { z } from 'zod'
 
 /** Who is signed in to the app, by the id of their session; an app has these in its database. */
 export type Sessions = ReadonlyMap<string, { readonly email: string; readonly role?: Role }>
 
+export const resize = defineJob({
+  name: 'image.resize',
+  queue: 'media',
+  input: z.object({ url: z.url(), width: z.int().positive() }),
+})
+
 export interface App {
   readonly app: Express
+  readonly producer: Producer
   readonly dashboard: Dashboard
 }
 
@@ -15,8 +24,12 @@ export function createApp(sessions: Sessions, redis: string): App {
   const app = express()
   // One proxy in front, which ends TLS: Host and scheme of the browser are in its X-Forwarded headers.
   app.set('trust proxy', 1)
+  const producer = createProducer({ redis })
   const dashboard = createDashboard({
     redis,
+    // Operators add jobs by a form made from the contract, through the app's own producer.
+    contracts: [resize],
+    producer,
     authorize: ({ headers }) => {
       const id = /(?:^|; )session=([\w-]+)/.exec(headers.cookie ?? '')?.[1]
       const user = id === undefined ? undefined : sessions.get(id)
@@ -28,5 +41,5 @@ export function createApp(sessions: Sessions, redis: string): App {
   app.get('/', (_request, response) => {
     response.send('the app itself')
   })
-  return { app, dashboard }
+  return { app, producer, dashboard }
 }

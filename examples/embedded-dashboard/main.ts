@@ -5,9 +5,10 @@ const sessions = new Map([
   ['ann', { email: 'ann@example.com', role: 'operator' as const }],
   ['bob', { email: 'bob@example.com' }],
 ])
-const { app, dashboard } = createApp(sessions, process.env.REDIS_URL ?? 'redis://127.0.0.1:6379')
+const { app, producer, dashboard } = createApp(sessions, process.env.REDIS_URL ?? 'redis://127.0.0.1:6379')
 const server = app.listen(3000, '127.0.0.1')
 process.once('SIGTERM', async () => {
   await dashboard.close()
+  await producer.close()
   server.close()
 })

@@ -5,7 +5,7 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { App } from '../../examples/embedded-dashboard/app.js'
-import { ask, BROWSER } from '../support/dashboard-http.js'
+import { ask, BROWSER, form } from '../support/dashboard-http.js'
 import { buildDrover } from '../support/drover-cli.js'
 import { startTestRedis, type TestRedis } from '../support/redis.js'
 
@@ -20,7 +20,7 @@ let url: string
 
 beforeAll(async () => {
   await buildDrover()
-  redis = await startTestRedis()
+  redis = await startTestRedis({ appendonly: true })
   await redis.cli('SADD', 'drover:queues', 'media')
   const { createApp } = await import('../../examples/embedded-dashboard/app.js')
   app = createApp(SESSIONS, redis.url)
@@ -30,6 +30,7 @@ beforeAll(async () => {
 })
 afterAll(async () => {
   await app?.dashboard.close()
+  await app?.producer.close()
   server?.close()
   await redis?.close()
 })
@@ -47,12 +48,38 @@ it('lets in whom the app knows, with their role, and leaves the rest of the app 
 })
 
 it('links to nothing outside its path, bull-board included', async () => {
-  for (const path of ['/admin/jobs', '/admin/jobs/results', '/admin/jobs/audit', '/admin/jobs/queues']) {
+  for (const path of [
+    '/admin/jobs',
+    '/admin/jobs/results',
+    '/admin/jobs/add',
+    '/admin/jobs/bulk',
+    '/admin/jobs/audit',
+    '/admin/jobs/queues',
+  ]) {
     const { status, text } = await ask(url, path, { headers: as('ann') })
     expect([path, status]).toEqual([path, 200])
     for (const [, link = ''] of text.matchAll(/ (?:href|src|action)="(\/[^"]*)"/g))
       expect(link).toMatch(/^\/admin\/jobs(\/|$|\?)/)
   }
+})
+
+it('adds a job by the form of its contract, through the producer of the app', async () => {
+  expect((await ask(url, '/admin/jobs/add', { headers: as('ann') })).text).toContain(
+    '/admin/jobs/add/media/image.resize',
+  )
+  const add = (width: string) =>
+    ask(url, '/admin/jobs/add/media/image.resize', {
+      method: 'POST',
+      headers: { ...form(url), ...as('ann'), 'sec-fetch-site': 'same-origin' },
+      body: `in%2Furl=${encodeURIComponent('https://cdn.example/cat.png')}&in%2Fwidth=${width}`,
+    })
+  expect((await add('wide')).status).toBe(400)
+  const { status, headers } = await add('800')
+  expect([status, headers.location]).toEqual([
+    303,
+    expect.stringMatching(/^\/admin\/jobs\/results\/media\/\w+\?done=add$/),
+  ])
+  expect((await ask(url, String(headers.location), { headers: as('ann') })).text).toContain('&quot;width&quot;: 800')
 })
 
 it('behind a proxy takes changes of the page that browsers see, and of no other', async () => {

@@ -1,7 +1,14 @@
 // BullMQ's side of what a person does to one job: a backend per queue, over the dashboard's one connection.
 import { type KeyPrefixOptions, type QueueBaseOptions, QueueKeys, RedisConnection } from 'bullmq'
 import { JobNotFoundError, JobStateError } from '../../job/index.js'
-import { AddBackend, attachAddRules, attachBatchScripts, attachCancelScript, type CancelRoom, cancelJob } from '../../ledger/index.js'
+import {
+  AddBackend,
+  attachAddRules,
+  attachBatchScripts,
+  attachCancelScript,
+  type CancelRoom,
+  cancelJob,
+} from '../../ledger/index.js'
 import { queueKeys, type RedisClient } from '../../redis/index.js'
 
 /** What BullMQ's script for a manual retry answers. */

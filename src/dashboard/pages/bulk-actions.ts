@@ -18,9 +18,21 @@ export async function takeBulk(request: Request, response: Response, shared: Sha
   })
   const stages = filter.action === 'retry' ? String(textOf(request.body ?? {}, 'stages')) : ''
   const action = filter.action === 'cancel' ? 'jobs.cancel' : `errors.${filter.action}`
-  const entry = { action, target: filter.queue, filter: [...words, ...(stages === '' ? [] : [`stages ${stages}`])].join(', ') || 'all' }
-  await audited(shared, response, entry, () => ACTIONS[filter.action](shared, filter, { by: whoAsks(response), stages }))
-  const asked = new URLSearchParams({ do: filter.action, queue: filter.queue, job: filter.job, tag: filter.tag, state: filter.state })
+  const entry = {
+    action,
+    target: filter.queue,
+    filter: [...words, ...(stages === '' ? [] : [`stages ${stages}`])].join(', ') || 'all',
+  }
+  await audited(shared, response, entry, () =>
+    ACTIONS[filter.action](shared, filter, { by: whoAsks(response), stages }),
+  )
+  const asked = new URLSearchParams({
+    do: filter.action,
+    queue: filter.queue,
+    job: filter.job,
+    tag: filter.tag,
+    state: filter.state,
+  })
   response.redirect(303, `${visitOf(response).base}/bulk?${asked}`)
 }
 
@@ -58,7 +70,8 @@ function readFilter({ params, body = {} }: Request): BulkFilter {
   const of = (name: keyof typeof BULK_RULES) => {
     const value = textOf(body, name).trim()
     const rule = BULK_RULES[name]
-    if (value !== '' && rule !== undefined && !rule.holds(value)) throw new InvalidOptionError(name, rule.expected, value)
+    if (value !== '' && rule !== undefined && !rule.holds(value))
+      throw new InvalidOptionError(name, rule.expected, value)
     return value
   }
   const asked = of('do')

@@ -1,7 +1,16 @@
 // Many jobs of a queue at once, by job name, tag and state: unfinished ones cancelled, failed ones run again or discarded. The
 // page first says how many they are; the button then does it. bulk-actions.ts is what it does.
-import { type FailedTarget, checkTarget, countMatching, countTarget, listDiscards, listReplays } from '../../ledger/index.js'
-import { CANCEL_STATES, type CancelState, type JobFilter } from '../../ledger/index.js'
+import {
+  CANCEL_STATES,
+  type CancelState,
+  checkTarget,
+  countMatching,
+  countTarget,
+  type FailedTarget,
+  type JobFilter,
+  listDiscards,
+  listReplays,
+} from '../../ledger/index.js'
 import { queueKeys } from '../../redis/index.js'
 import { untilConnected } from '../connection.js'
 import { type Html, html } from '../html.js'
@@ -133,7 +142,8 @@ function actionForm(base: string, filter: BulkFilter, { count, of }: Count): Htm
   const { of: kind, button } = WORDS[action]
   const all = `${showNumber(of)} ${action === 'cancel' && state !== '' ? state : kind} jobs of queue ${showText(queue, 64)}`
   if (count === 0) return html`<p class="notice">None of the ${all} match.</p>`
-  const many = count === undefined ? 'all that match' : showNumber(action === 'cancel' ? Math.min(count, MAX_AT_ONCE) : count)
+  const many =
+    count === undefined ? 'all that match' : showNumber(action === 'cancel' ? Math.min(count, MAX_AT_ONCE) : count)
   return html`<section class="card actions" aria-label="What can be done"><form method="post" action="${base}/bulk/${encodeURIComponent(queue)}">
 <p>${count === undefined ? html`They are looked for among the ${all}: too many to count them here.` : count === of ? html`All ${all}.` : html`${showNumber(count)} of the ${all}.`}</p>
 ${[['do', action] as const, ['job', job] as const, ['tag', tag] as const, ['state', state] as const].map(([name, value]) => html`<input type="hidden" name="${name}" value="${value}">`)}

@@ -27,7 +27,7 @@ export async function errorsView({ shared, base, query, nowMs, may }: Asked): Pr
   return {
     title: 'Errors',
     current: 'errors',
-    main: html`<div class="page-head"><h1>Errors</h1>${may('operator') && html`<a class="button" href="${base}/bulk?${new URLSearchParams({ do: 'retry', ...(queue && { queue }), ...(job && { job }) })}">Many at once…</a>`}</div>
+    main: html`<div class="page-head"><h1>Errors</h1>${may('operator') && html`<a class="button" href="${base}/bulk?do=retry${filter && `&${filter}`}">Many at once…</a>`}</div>
 ${filterForm(base, queues, queue, job)}
 <section class="card" aria-label="Errors by cause">
 ${groups.length === 0 ? html`<p class="empty">${filter === '' ? 'No job has failed for good in the last 30 days.' : 'No error fits this filter.'}</p>` : table(base, groups, nowMs)}
