@@ -203,6 +203,7 @@ describe('text of a job that wants to be more', () => {
       expect(await page.locator('main').innerText()).not.toMatch(/\p{Cf}|(?![\n\t])\p{Cc}/u)
     }
     await page.goto(`${stage.url}/results/media/hostile`)
+    expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(page.viewportSize()?.width)
     await screenshot(page, 'job-hostile')
     const refused = await page.goto(`${stage.url}/results?job=${encodeURIComponent(HOSTILE)}`)
     expect([refused?.status(), await page.locator('img[src=x]').count()]).toEqual([400, 0])

@@ -75,7 +75,8 @@ it('takes no stranger, no lesser role, no other site, and nothing in read-only m
 it('answers another method with 405 and the methods there are', async () => {
   const url = await start()
   const methods = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE']
-  const isOf = (pattern: string, path: string) => new RegExp(`^${pattern.replace(/:\w+/g, '[^/]+')}$`).test(filled(path))
+  const isOf = (pattern: string, path: string) =>
+    new RegExp(`^${pattern.replace(/:\w+/g, '[^/]+')}$`).test(filled(path))
   for (const path of new Set(ROUTES.map((route) => route.path))) {
     // `/errors/media/undo` is also an error group of that name, to GET.
     const own = ROUTES.filter((route) => isOf(route.path, path)).map(({ method }) => method as string)
