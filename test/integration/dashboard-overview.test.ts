@@ -74,7 +74,7 @@ describe('the overview', () => {
     ])
     const { text } = await ask(url, '/', { headers: BROWSER })
     expect(text).toMatch(/<time datetime="[^"]+Z" title="[^"]+ UTC" data-ago>/)
-    expect(text).toContain('href="/queues/queue/media/cat-1?status=completed"')
+    expect(text).toContain('href="/results/media/cat-1"')
   })
 
   it('follows the jobs: a refresh shows what finished since', async () => {
