@@ -3,7 +3,7 @@
 import type { RequestHandler } from 'express'
 import { isJobName, isQueueName, JOB_NAME_RULE, QUEUE_NAME_RULE } from '../job/index.js'
 import { isAuditId, isErrorPlace } from '../ledger/index.js'
-import { RANGES } from './overview/history.js'
+import { RANGES } from './overview/history-steps.js'
 import { answerProblem } from './problems.js'
 import { showText } from './show.js'
 
