@@ -35,24 +35,30 @@ function contractsOf(queue: string) {
 export async function fill(url: string, finished: number, waiting: number): Promise<void> {
   const redis = new Redis(url, { maxRetriesPerRequest: null })
   const contracts = Array.from({ length: QUEUES }, (_, index) => contractsOf(queueName(index)))
-  // A month's writes need not be on disk; as they were before, when it is filled.
-  const [, appendonly = 'no'] = (await redis.config('GET', 'appendonly')) as string[]
-  await redis.config('SET', 'appendonly', 'no')
   await runSome(url, redis, contracts)
-  for (let index = 0; index < QUEUES; index++) {
-    await cloneJobs(redis, queueName(index), Math.floor(finished / QUEUES) - REAL_JOBS)
-    await cloneStats(redis, queueName(index))
-  }
+  await withoutLog(redis, async () => {
+    for (let index = 0; index < QUEUES; index++) {
+      await cloneJobs(redis, queueName(index), Math.floor(finished / QUEUES) - REAL_JOBS)
+      await cloneStats(redis, queueName(index))
+    }
+  })
   const producer = createProducer({ redis: url, timeout: '60s' })
   for (const [index, [contract]] of contracts.entries()) {
     if (contract) await producer.enqueueBulk(contract, inputs(Math.floor(waiting / QUEUES), index))
   }
   await producer.close()
+  redis.disconnect()
+}
+
+/** What is copied need not be on disk as it is written: the append-only file is made anew behind it. */
+async function withoutLog(redis: Redis, write: () => Promise<void>): Promise<void> {
+  const [, appendonly = 'no'] = (await redis.config('GET', 'appendonly')) as string[]
+  await redis.config('SET', 'appendonly', 'no')
+  await write()
   await redis.config('SET', 'appendonly', appendonly)
   while (/aof_rewrite_in_progress:1|aof_rewrite_scheduled:1/.test(await redis.info('persistence'))) {
     await new Promise((resolve) => setTimeout(resolve, 200))
   }
-  redis.disconnect()
 }
 
 async function runSome(url: string, redis: Redis, contracts: readonly ReturnType<typeof contractsOf>[]): Promise<void> {

@@ -37,7 +37,7 @@ const ROWS = {
     return figures
   },
   'dashboard throughput': async (url: string, scale: number) => {
-    const figures = await measureThroughput(url, 11, Math.max(1_000, Math.round(20_000 * scale)))
+    const figures = await measureThroughput(url, 11, Math.max(10_000, Math.round(20_000 * scale)))
     const { without, withTabs, changePercent, changes } = figures
     console.log(
       `jobs/s without tabs ${without.toFixed(0)}, with 50 ${withTabs.toFixed(0)}: ${changePercent.toFixed(1)} %`,

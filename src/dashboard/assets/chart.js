@@ -100,7 +100,7 @@ function drawMarks(plot, marks, stroke) {
   ctx.fillStyle = stroke
   ctx.textAlign = 'left'
   ctx.font = `${11 * unit}px system-ui`
-  for (const { at, label } of marks) {
+  for (const { at, label: name } of marks) {
     // What came after the start of the last step stands at the edge.
     const x = Math.min(Math.round(plot.valToPos(at / 1_000, 'x', true)), bbox.left + bbox.width)
     if (x < bbox.left) continue
@@ -109,6 +109,8 @@ function drawMarks(plot, marks, stroke) {
     ctx.moveTo(x, bbox.top)
     ctx.lineTo(x, bbox.top + bbox.height)
     ctx.stroke()
+    // The whole name stands below the charts.
+    const label = name.length > 16 ? `${name.slice(0, 15)}…` : name
     const width = ctx.measureText(label).width
     const hasRoom = x + 4 * unit + width <= bbox.left + bbox.width
     const left = hasRoom ? x + 4 * unit : Math.max(bbox.left, x - 4 * unit - width)

@@ -34,12 +34,12 @@ export function workersTable(
       (worker) => html`<tr>
 <th scope="row"><a href="${base}/workers/${encodeURIComponent(worker.id)}">${showText(worker.host, MAX_NAME_LENGTH)} <span class="muted">${worker.pid}</span></a></th>
 ${cell('state', html`<span class="badge ${worker.state === 'run' ? 'completed' : 'paused'}">${STATES[worker.state]}</span>`)}
-${cell('release', worker.release === '' ? html`<span class="muted">Drover ${showText(worker.version, MAX_NAME_LENGTH)}</span>` : showText(worker.release, MAX_NAME_LENGTH))}
-${cell('queues', loads(worker))}
+${cell('release', worker.release === '' ? html`<span class="muted">Drover ${showText(worker.version, MAX_NAME_LENGTH)}</span>` : showText(worker.release, MAX_NAME_LENGTH), 'named')}
+${cell('busy of places', loads(worker), 'named')}
 ${numberCell('handled', worker.handled)}
 ${cell('memory', showBytes(worker.rssBytes), 'number')}
 ${cell('loop lag', showDuration(worker.loopLagMs), worker.loopLagMs >= LATE_MS ? 'number bad' : 'number')}
-${cell('started', showAgo(worker.startedAt, nowMs))}${cell('seen', showAgo(worker.seenAt, nowMs))}
+${cell('started', showAgo(worker.startedAt, nowMs), 'named')}${cell('seen', showAgo(worker.seenAt, nowMs), 'named')}
 ${cell('longest running', longest(base, worker, nowMs), 'wide')}
 ${actions && cell('change', actions(worker), 'steer')}</tr>`,
     ),
