@@ -16,7 +16,8 @@ COPY package.json package-lock.json ./
 RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund
 
 FROM node:24-slim
-ENV NODE_ENV=production
+# Workers answer /readyz there, inside their container alone.
+ENV NODE_ENV=production DROVER_HEALTH_PORT=9464
 WORKDIR /app
 COPY --from=packages /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist
@@ -27,8 +28,8 @@ COPY examples/text-index ./examples/text-index
 USER 10001:10001
 STOPSIGNAL SIGTERM
 EXPOSE 3000
-# For every command alike: the Redis that it needs answers, and is set up as jobs need it. Where the dashboard runs,
-# `health` asks the dashboard itself (docker-compose.yml).
-HEALTHCHECK --interval=30s --timeout=10s --start-period=15s --retries=3 CMD ["node", "dist/cli/main.js", "doctor"]
+# Of a worker: it takes jobs, and its Redis answers. Where the dashboard runs, `health` alone asks that (docker-compose.yml).
+HEALTHCHECK --interval=30s --timeout=10s --start-period=15s --retries=3 \
+  CMD ["node", "dist/cli/main.js", "health", "--url", "http://127.0.0.1:9464/readyz"]
 ENTRYPOINT ["node", "dist/cli/main.js"]
 CMD ["--help"]

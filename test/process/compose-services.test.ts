@@ -20,11 +20,13 @@ const TOKEN = 'a-token-for-this-test'
 let folder: ImageFolder
 let redis: TestRedis
 let port: number
+let healthPort: number
 
 beforeAll(async () => {
   await buildDrover()
   folder = layImage(ROOT, image)
   port = await freePort()
+  healthPort = await freePort()
   const [, ...args] = serviceOf('redis').command
   redis = await startTestRedis({ appendonly: true, args })
 })
@@ -46,13 +48,17 @@ function environmentOf(name: string): Record<string, string> {
     const text = interpolate(value, { DROVER_TOKEN: TOKEN })
     return [key, text.replace('redis://redis:6379', redis.url).replace(/^3000$/, String(port))] as const
   })
-  return { ...Object.fromEntries(entries), NODE_ENV: 'production', TMPDIR: folder.temporary, HOME: '/' }
+  const ofImage = { NODE_ENV: 'production', DROVER_HEALTH_PORT: String(healthPort) }
+  return { ...Object.fromEntries(entries), ...ofImage, TMPDIR: folder.temporary, HOME: '/' }
 }
 
 /** Runs words as a container of this service would. */
 function runIn(name: string, words: readonly string[]): RunningCommand {
   const here = words.map((word) =>
-    word.replace(/^node$/, process.execPath).replace('"/app"', JSON.stringify(folder.app)),
+    word
+      .replace(/^node$/, process.execPath)
+      .replace('"/app"', JSON.stringify(folder.app))
+      .replace(':9464/', `:${healthPort}/`),
   )
   const [program = '', ...args] = [...asImageUser(image, folder.app), ...here]
   return startCommand(program, args, { cwd: folder.app, env: environmentOf(name) })
@@ -77,7 +83,7 @@ test('Redis runs by its command and passes its own health check', async () => {
 test('the worker works on what the example enqueues, is healthy, and ends with 0 on the image’s stop signal', async () => {
   const worker = startService('worker')
   await worker.until(/worker ready/)
-  expect(await isHealthy('worker')).toBe(true)
+  await until('the worker is healthy', () => isHealthy('worker'))
 
   const example = await startService('example').finished
   expect(example).toMatchObject({ code: 0 })
@@ -102,9 +108,15 @@ test('the dashboard is healthy while it runs, asks for its token, and ends with 
   expect(await isHealthy('serve')).toBe(false)
 })
 
-test('a worker whose Redis is gone is not healthy', async () => {
-  await redis.kill()
+test('a worker is not healthy before it runs, nor while its Redis is gone', async () => {
   expect(await isHealthy('worker')).toBe(false)
+  const worker = startService('worker')
+  await worker.until(/worker ready/)
+  await until('the worker is healthy', () => isHealthy('worker'))
+  await redis.kill()
+  await until('the worker is not healthy', async () => !(await isHealthy('worker')))
   await redis.restart()
-  expect(await isHealthy('worker')).toBe(true)
+  await until('the worker is healthy again', () => isHealthy('worker'))
+  worker.kill(instruction('STOPSIGNAL') as NodeJS.Signals)
+  expect(await worker.finished).toMatchObject({ code: 0, signal: null })
 })

@@ -88,7 +88,10 @@ describe('Dockerfile', () => {
     expect(Number(instruction('USER').split(':')[0])).toBeGreaterThanOrEqual(10_000)
     expect(instruction('STOPSIGNAL')).toBe('SIGTERM')
     expect(execForm(instruction('ENTRYPOINT'))).toEqual(['node', 'dist/cli/main.js'])
-    expect(instruction('HEALTHCHECK')).toMatch(/CMD \["node", "dist\/cli\/main\.js", "doctor"\]$/)
+    // Not `doctor`, which looks through all keys: a health check must cost nothing and tell of this container alone.
+    expect(instruction('HEALTHCHECK')).toMatch(/CMD \["node", "dist\/cli\/main\.js", "health", /)
+    const port = /DROVER_HEALTH_PORT=(\d+)/.exec(instruction('ENV'))?.[1]
+    expect(instruction('HEALTHCHECK')).toContain(`"http://127.0.0.1:${port}/readyz"`)
   })
 
   test('everything that is copied from the checkout exists and is let in by .dockerignore', () => {

@@ -9,7 +9,7 @@ interface Step {
 
 const root = new URL('../../../', import.meta.url)
 const read = (path: string) => readFileSync(new URL(path, root), 'utf8')
-const { test: job } = parse(read('.github/workflows/ci.yml'), { strict: true }).jobs
+const { test: job, audit } = parse(read('.github/workflows/ci.yml'), { strict: true }).jobs
 const steps: Step[] = job.steps
 
 test('hosted CI runs npm test on Node 20, 22 and 24 with Redis 7, Redis 8 and Valkey', () => {
@@ -21,7 +21,13 @@ test('hosted CI runs npm test on Node 20, 22 and 24 with Redis 7, Redis 8 and Va
 })
 
 test('every action is pinned to one version', () => {
-  for (const { uses } of steps) if (uses !== undefined) expect(uses).toMatch(/@v\d+\.\d+\.\d+$/)
+  for (const { uses } of [...steps, ...(audit.steps as Step[])]) {
+    if (uses !== undefined) expect(uses).toMatch(/@v\d+\.\d+\.\d+$/)
+  }
+})
+
+test('hosted CI looks for known vulnerabilities in what is installed', () => {
+  expect((audit.steps as Step[]).at(-1)?.run).toBe('npm audit --audit-level=high')
 })
 
 test('the check that runs on each change is npm test', () => {
