@@ -17,8 +17,19 @@ interface Stage {
   readonly said: (msg: string) => Record<string, unknown>[]
 }
 
+interface StageOptions {
+  readonly timing?: RestartTiming
+  readonly killAfterMs?: number
+  /** Which of them cannot be started. */
+  readonly isRefused?: (number: number, n: number) => boolean
+}
+
 /** Processes that run `script`, whose `n` is how often their place was filled before. */
-function supervise(processes: number, script: string, timing = TIMING): Stage {
+function supervise(
+  processes: number,
+  script: string,
+  { timing = TIMING, killAfterMs = 100, isRefused = () => false }: StageOptions = {},
+): Stage {
   const cwd = makeProject()
   write(cwd, 'process.mjs', `const [number, n] = process.argv.slice(2).map(Number);\n${script}`)
   const lines: Record<string, unknown>[] = []
@@ -31,9 +42,10 @@ function supervise(processes: number, script: string, timing = TIMING): Stage {
     launch: ({ number, onMessage }) => {
       const n = starts.get(number) ?? 0
       starts.set(number, n + 1)
+      if (isRefused(number, n)) throw new Error('spawn ENOMEM')
       const words = [`${number}`, `${n}`]
       const file = `${cwd}/process.mjs`
-      return new ManagedProcess({ number, file, words, killAfterMs: 100, onLine: () => undefined, onMessage })
+      return new ManagedProcess({ number, file, words, killAfterMs, onLine: () => undefined, onMessage })
     },
   })
   return { supervisor, lines, said: (msg) => lines.filter((line) => line.msg === msg) }
@@ -72,7 +84,7 @@ it('ends while Redis is away, and ends after a steady time, are no crash loop', 
   expect(said('crash loop: the process ends again and again soon after its start')).toEqual([])
   await supervisor.close()
   await code
-  const steady = supervise(1, `${READY} setTimeout(() => process.exit(7), 1);`, { ...TIMING, steadyMs: 0 })
+  const steady = supervise(1, `${READY} setTimeout(() => process.exit(7), 1);`, { timing: { ...TIMING, steadyMs: 0 } })
   const other = steady.supervisor.run()
   await until('it ended often', () => steady.said('process ended by itself, it is started again').length > 8)
   expect(steady.said('process ended by itself, it is started again').at(-1)).toMatchObject({ ends: 1, againInMs: 5 })
@@ -116,4 +128,35 @@ it('a process that dies while its replacement starts is replaced once', async ()
   await supervisor.close()
   expect(await code).toBe(0)
   expect(said('process ready')).toHaveLength(2)
+})
+
+it('a close waits for the process that was replaced and still has jobs', async () => {
+  const busy = `if (n === 0) process.on('SIGTERM', () => setTimeout(() => process.exit(), 500)); ${READY}`
+  const { supervisor, said } = supervise(1, busy, { killAfterMs: 60_000 })
+  const code = supervisor.run()
+  await until('it is ready', () => said('process ready').length === 1)
+  const [{ pid } = { pid: 0 }] = supervisor.processes
+  supervisor.restartAll()
+  await until('another has taken over', () => said('process ready').length === 2)
+  expect(supervisor.processes.map((each) => each.pid)).toContain(pid)
+  await supervisor.close()
+  expect(isAlive(pid ?? 0)).toBe(false)
+  expect(await code).toBe(0)
+})
+
+it('a process that cannot even be started is tried again, and those that run go on', async () => {
+  const { supervisor, said } = supervise(2, READY, {
+    isRefused: (number, n) => n === (number === 2 ? 0 : 1),
+  })
+  const code = supervisor.run()
+  await until('both are ready', () => said('process ready').length === 2)
+  expect(said('a process could not be started')).toMatchObject([{ process: 2, againInMs: 5 }])
+  supervisor.restartAll()
+  await until('the restart is given up', () => said('a process could not be replaced').length === 1)
+  expect(supervisor.processes.filter(({ isReady }) => isReady)).toHaveLength(2)
+  // The next one is not taken for one that is under way.
+  supervisor.restartAll()
+  await until('the restart is done', () => said('rolling restart done').length === 1)
+  await supervisor.close()
+  expect(await code).toBe(0)
 })

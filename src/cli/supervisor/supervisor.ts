@@ -23,6 +23,8 @@ interface Place {
   current: ManagedProcess | undefined
   /** What takes over from the current one once it is ready. */
   replacement: ManagedProcess | undefined
+  /** What was replaced, while it waits for its jobs. */
+  leaving: ManagedProcess | undefined
   restart: NodeJS.Timeout | undefined
   /** A recycle is waiting for its turn. */
   isDue: boolean
@@ -53,8 +55,8 @@ export class Supervisor {
 
   /** The processes that are there, those that start and end included. */
   get processes(): readonly ManagedProcess[] {
-    return this.#places.flatMap(({ current, replacement }) =>
-      [current, replacement].filter((each) => each !== undefined),
+    return this.#places.flatMap(({ current, replacement, leaving }) =>
+      [current, replacement, leaving].filter((each) => each !== undefined),
     )
   }
 
@@ -105,9 +107,7 @@ export class Supervisor {
     for (const place of this.#places) clearTimeout(place.restart)
     const processes = this.processes
     await Promise.all(processes.map((each) => each.close()))
-    const killed = processes.filter((each) => each.wasKilled).map(({ number }) => number)
-    if (killed.length > 0) this.#logger.error({ processes: killed }, 'processes did not end in time and were killed')
-    this.#finish(killed.length > 0 ? EXIT_CODES.failed.code : EXIT_CODES.ok.code)
+    this.#finish(this.#tellOfKilled(processes) ? EXIT_CODES.failed.code : EXIT_CODES.ok.code)
   }
 
   /** Ends every process at once. */
@@ -126,9 +126,16 @@ export class Supervisor {
   }
 
   #start(place: Place): void {
-    const started = this.#launch(place)
-    place.current = started
-    this.#watch(place, started)
+    try {
+      const started = this.#launch(place)
+      place.current = started
+      this.#watch(place, started)
+    } catch (error) {
+      // Without memory for a fork, say: the processes that run go on, and this one is tried again.
+      const againInMs = place.policy.ended(0, true)
+      this.#logger.error({ process: place.number, err: error, againInMs }, 'a process could not be started')
+      this.#startLater(place, againInMs)
+    }
   }
 
   #watch(place: Place, watched: ManagedProcess): void {
@@ -201,13 +208,16 @@ export class Supervisor {
   }
 
   async #roll(): Promise<void> {
-    do {
-      this.#rolling = 'yes'
-      this.#logger.info({ processes: this.#places.length }, 'rolling restart')
-      const isDone = await this.#rollOnce()
-      if (isDone) this.#logger.info('rolling restart done')
-    } while ((this.#rolling as string) === 'again' && !this.#isClosing)
-    this.#rolling = 'no'
+    try {
+      do {
+        this.#rolling = 'yes'
+        this.#logger.info({ processes: this.#places.length }, 'rolling restart')
+        const isDone = await this.#rollOnce()
+        if (isDone) this.#logger.info('rolling restart done')
+      } while ((this.#rolling as string) === 'again' && !this.#isClosing)
+    } finally {
+      this.#rolling = 'no'
+    }
   }
 
   async #rollOnce(): Promise<boolean> {
@@ -229,8 +239,8 @@ export class Supervisor {
   /** Starts the place's next process, and ends the present one once that is ready. False when it never was: then nothing changed. */
   async #replace(place: Place): Promise<boolean> {
     if (place.isGone || this.#isClosing) return !this.#isClosing
-    clearTimeout(place.restart)
     const next = this.#launch(place)
+    clearTimeout(place.restart)
     place.replacement = next
     const isReady = await next.ready
     place.replacement = undefined
@@ -245,13 +255,27 @@ export class Supervisor {
     }
     // Told to close while its replacement started: the place is given up.
     if (place.isGone) {
-      await next.close()
+      await this.#end(place, next)
       return true
     }
     place.current = next
     this.#watch(place, next)
-    await last?.close()
+    if (last !== undefined) await this.#end(place, last)
     return true
+  }
+
+  async #end(place: Place, leaving: ManagedProcess): Promise<void> {
+    place.leaving = leaving
+    await leaving.close()
+    place.leaving = undefined
+    // close() tells of it, when it came meanwhile.
+    if (!this.#isClosing) this.#tellOfKilled([leaving])
+  }
+
+  #tellOfKilled(processes: readonly ManagedProcess[]): boolean {
+    const killed = processes.filter((each) => each.wasKilled).map(({ number }) => number)
+    if (killed.length > 0) this.#logger.error({ processes: killed }, 'processes did not end in time and were killed')
+    return killed.length > 0
   }
 }
 
@@ -265,6 +289,7 @@ function createPlace(number: number, timing: RestartTiming | undefined): Place {
     policy: new RestartPolicy(timing),
     current: undefined,
     replacement: undefined,
+    leaving: undefined,
     restart: undefined,
     isDue: false,
     isToldOfLoop: false,
