@@ -1,8 +1,9 @@
 // `drover errors` as a person and a program use it: lists, a replay in stages, a discard and its undo, and what it refuses.
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
 import { defineJob } from '../../src/job/index.js'
+import { startFaultProxy } from '../../src/testing/index.js'
 import { handle } from '../../src/worker/index.js'
-import { buildDrover, runDroverBatch } from '../support/drover-cli.js'
+import { buildDrover, runDrover, runDroverBatch, startDrover, until } from '../support/drover-cli.js'
 import { anything } from '../support/schemas.js'
 import { openWorkshop, type Workshop } from '../support/worker.js'
 
@@ -71,6 +72,53 @@ it('errors are listed, shown, run again, discarded and brought back', async () =
   expect(done?.stderr).toContain('stage 1 of 2: 2 of 3 put back')
   expect(json(replays).map(({ state }: { state: string }) => state)).toEqual(['done', 'returned'])
   expect(stopped?.stdout).toContain('the same error came again')
+})
+
+it('a replay that is killed between two chunks has run nothing twice and lost nothing, and the same command goes on', async () => {
+  const queue = 'killed'
+  const contract = defineJob({ name: 'send', queue, input: anything, attempts: 1 })
+  const runs = new Map<string, number>()
+  const failing = await shop.work([
+    handle(contract, () => {
+      throw new Error('out of stock')
+    }),
+  ])
+  const inputs = Array.from({ length: 700 }, (_, n) => ({ n }))
+  await shop.producer.enqueueBulk(contract, inputs)
+  const { bullBase, replays } = shop.keys(queue)
+  await until('all have failed', async () => (await shop.redis.zcard(`${bullBase}failed`)) === inputs.length)
+  await failing.close()
+
+  const proxy = await startFaultProxy({ target: shop.server.url })
+  onTestFinished(() => proxy.close())
+  const retry = ['errors', 'retry', queue, '--all', '--stages', '1,rest']
+  const env = { REDIS_URL: proxy.url, DROVER_ALLOW_VOLATILE: 'true' }
+  const killed = startDrover(retry, { env })
+  await killed.until(/stage 1 of 2/)
+  const works = await shop.work([
+    handle(contract, (_input, { id }) => {
+      runs.set(id, (runs.get(id) ?? 0) + 1)
+      return null
+    }),
+  ])
+  proxy.set({ mode: 'throttle', delayMs: 100 })
+  await until('the second stage is under way', async () => (await shop.redis.zcard(`${bullBase}failed`)) < 699)
+  killed.kill('SIGKILL')
+  await killed.finished
+  const left = await shop.redis.zcard(`${bullBase}failed`)
+  expect(left).toBeGreaterThan(0)
+  await until('what was put back has run', () => runs.size === inputs.length - left)
+  // A minute of silence later it is told as what it is.
+  const [id = ''] = await shop.redis.zrange(replays, '0', '-1')
+  await shop.redis.hset(shop.keys(queue).replay(id), 'beatAt', Date.now() - 61_000)
+  const told = await run(['replays', queue, '--json'])
+  expect(json(told[0])).toMatchObject([{ id, state: 'interrupted', retried: inputs.length - left }])
+
+  const again = await runDrover(retry, { env: { ...env, REDIS_URL: shop.server.url } })
+  expect(again).toMatchObject({ code: 0, stdout: expect.stringContaining(`done: ${left} of ${left} put back`) })
+  expect(runs.size).toBe(inputs.length)
+  expect(new Set(runs.values())).toEqual(new Set([1]))
+  await works.close()
 })
 
 it('what is wrong ends it with its exit code', async () => {
