@@ -195,7 +195,7 @@ async function readQueue(reads: OverviewReads, queue: string): Promise<QueueRead
     ])
     const minutes = reads.lastHour.minutesOf(queue)
     const ended = [...totals.values()].reduce((sum, { completed, failed }) => sum + completed + failed, 0)
-    const unfinished = now.waiting + now.prioritized + now.delayed + now.active + now.waitingChildren
+    const unfinished = now.waiting + now.prioritized + now.delayed + now.held + now.active + now.waitingChildren
     return {
       queue,
       now,

@@ -1,7 +1,14 @@
 // A job name that is paused in a queue: none of its jobs starts, all others go on, and after it they run in their order.
 import { afterAll, beforeAll, expect, it, vi } from 'vitest'
 import { defineJob } from '../../src/job/index.js'
-import { holdName, MAX_HELD_NAMES, readHeldNames, releaseName } from '../../src/ledger/index.js'
+import {
+  backlogOf,
+  holdName,
+  MAX_HELD_NAMES,
+  readHeldNames,
+  readQueueNow,
+  releaseName,
+} from '../../src/ledger/index.js'
 import { handle } from '../../src/worker/index.js'
 import { anything } from '../support/schemas.js'
 import { openWorkshop, type Workshop } from '../support/worker.js'
@@ -52,6 +59,10 @@ it('is not started by two workers while others run, and keeps its order, also of
     ]
   }
   expect(await kept()).toEqual([0, 0, 0, 65])
+  // They are told as held, and are neither delayed nor a backlog.
+  const now = await readQueueNow(shop.redis, keys)
+  expect(now).toMatchObject({ delayed: 0, held: 65, heldNames: ['red'], waiting: 0, oldestSince: null })
+  expect(backlogOf(now)).toBe(0)
   // One that comes now is put aside, too, and another job beside it runs at once.
   await shop.producer.enqueue(red, { n: 60 })
   await shop.producer.enqueue(blue, { n: 60 })

@@ -28,12 +28,13 @@ const COUNTS = [
   ['waiting', 'waiting', (row: QueueRow) => row.waiting],
   ['prioritized', 'prioritized', (row: QueueRow) => row.prioritized],
   ['delayed', 'delayed', (row: QueueRow) => row.delayed],
+  ['held', 'held', (row: QueueRow) => row.held],
   ['active', 'active', (row: QueueRow) => row.active],
   ['waiting-children', 'waiting-children', (row: QueueRow) => row.waitingChildren],
   ['failed', 'failed, kept', (row: QueueRow) => row.failed],
 ] as const
 /** Shown only where some queue has such jobs. */
-const RARE = ['prioritized', 'waiting-children']
+const RARE = ['prioritized', 'held', 'waiting-children']
 
 function queuesTable(base: string, queues: readonly QueueRow[], nowMs: number): Html {
   const counts = COUNTS.filter(([state, , count]) => !RARE.includes(state) || queues.some((row) => count(row) > 0))
@@ -48,10 +49,15 @@ function queuesTable(base: string, queues: readonly QueueRow[], nowMs: number): 
     ]),
     queues.map(
       (row) => html`<tr>
-<th scope="row"><a href="${queueLink(base, row.queue)}">${row.queue}</a>${row.isPaused && html` <span class="badge paused">paused</span>`}</th>
+<th scope="row"><a href="${queueLink(base, row.queue)}">${row.queue}</a>${row.isPaused && html` <span class="badge paused">paused</span>`}${
+        !row.isPaused && row.heldNames.length > 0 && html` <span class="badge paused">${pausedNames(row)}</span>`
+      }</th>
 ${oldestCell(row, nowMs)}
 ${counts.map(([state, label, count]) =>
-  numberCell(label, count(row), { link: queueLink(base, row.queue, state), isBad: state === 'failed' }),
+  numberCell(label, count(row), {
+    link: queueLink(base, row.queue, state === 'held' ? 'delayed' : state),
+    isBad: state === 'failed',
+  }),
 )}
 ${cell('in', showRate(row.rates.in), 'number')}${cell('out', showRate(row.rates.out), 'number')}
 ${cell('drains in', drains(row), 'number')}
@@ -60,6 +66,10 @@ ${numberCell('workers', row.workers, { link: `${base}/workers` })}
 ${cell('busy', row.workers === 0 ? '–' : `${showNumber(row.running)} of ${showNumber(row.concurrency)}`, 'number')}</tr>`,
     ),
   )
+}
+
+function pausedNames({ heldNames: [first, ...more] }: QueueRow): string {
+  return more.length === 0 ? `${first} paused` : `${more.length + 1} job names paused`
 }
 
 function oldestCell({ oldestSince }: QueueRow, nowMs: number): Html {

@@ -1,7 +1,7 @@
 // What is known of one job and of its queue, read in one round trip: short commands whose work is bounded.
 import type { KeysOfQueue, RedisClient } from '../../redis/index.js'
 import { CANCELLED_REASON } from '../failed-reason.js'
-import { parseHeld } from '../held/held-names.js'
+import { parseHeld } from '../held/held-field.js'
 import { type LimitOfJob, readLimitOfJob } from '../limits/read-limits.js'
 
 /** Jobs looked at, from the next to run on, for a job's place in line: about 2 ms of Redis at most. */

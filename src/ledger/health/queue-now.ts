@@ -2,12 +2,18 @@
 // last. BullMQ's own keys, named as BullMQ 6 names them, read in two round trips of a few commands each, none of which
 // grows with the queue.
 import type { KeysOfQueue, RedisClient } from '../../redis/index.js'
+import { HELD_FIELD, HELD_SINCE_MS, parseHeld } from '../held/held-field.js'
 
 export interface QueueNow {
   readonly isPaused: boolean
   readonly waiting: number
   readonly prioritized: number
+  /** Without those that are held. */
   readonly delayed: number
+  /** Jobs of paused names that were put aside: BullMQ has them among the delayed ones, at a time that never comes. */
+  readonly held: number
+  /** The job names that are paused, sorted. */
+  readonly heldNames: readonly string[]
   readonly active: number
   readonly waitingChildren: number
   /** Finished jobs that BullMQ still keeps, not all that ever finished. */
@@ -45,7 +51,7 @@ export async function readQueueNow(
   const key = (name: string) => keys.bullBase + name
   const pipeline = client
     .pipeline()
-    .hmget(key('meta'), 'paused', 'version')
+    .hmget(key('meta'), 'paused', 'version', HELD_FIELD)
     .llen(key('wait'))
     // Where BullMQ before 6 kept the waiting jobs of a paused queue.
     .llen(key('paused'))
@@ -62,6 +68,7 @@ export async function readQueueNow(
     .zrange(key('prioritized'), '0', '0')
     .zrange(key('delayed'), '0', '0', 'WITHSCORES')
     .zrange(keys.schedules, '0', String(NEXT_SCHEDULES - 1), 'WITHSCORES')
+    .zcount(key('delayed'), HELD_SINCE_MS * DELAYED_SCORE, '+inf')
   if (latestCount > 0) {
     pipeline.zrevrange(key('completed'), 0, latestCount - 1, 'WITHSCORES')
     pipeline.zrevrange(key('failed'), 0, latestCount - 1, 'WITHSCORES')
@@ -69,7 +76,7 @@ export async function readQueueNow(
   const values = valuesOf(await pipeline.exec())
   const count = (index: number) => Number(values[index])
   const texts = (index: number) => (values[index] ?? []) as readonly string[]
-  const [paused = null, bullVersion = null] = values[0] as readonly (string | null)[]
+  const [paused = null, bullVersion = null, heldNames = null] = values[0] as readonly (string | null)[]
   const dueSince = Math.floor(Number(texts(13)[1] ?? Number.POSITIVE_INFINITY) / DELAYED_SCORE)
   const waitingSince = await readWaitingSince(client, keys, [...texts(11), ...texts(12)])
   return {
@@ -77,7 +84,9 @@ export async function readQueueNow(
     bullVersion,
     waiting: count(1) + count(2),
     prioritized: count(3),
-    delayed: count(4),
+    delayed: count(4) - count(15),
+    held: count(15),
+    heldNames: parseHeld(heldNames),
     active: count(5),
     waitingChildren: count(6),
     completed: count(7),
@@ -86,11 +95,11 @@ export async function readQueueNow(
     isWatched: count(10) === 1,
     oldestSince: oldestOf([...waitingSince, ...(dueSince <= nowMs ? [dueSince] : [])]),
     nextSchedules: schedulesOf(texts(14)),
-    finished: [...idsWithTimes(texts(15), 'completed'), ...idsWithTimes(texts(16), 'failed')],
+    finished: [...idsWithTimes(texts(16), 'completed'), ...idsWithTimes(texts(17), 'failed')],
   }
 }
 
-/** Jobs of the queue that some worker still has to run, those that run now left out. */
+/** Jobs of the queue that some worker still has to run; those that run now, and those of paused names, left out. */
 export function backlogOf({ waiting, prioritized, delayed }: QueueNow): number {
   return waiting + prioritized + delayed
 }

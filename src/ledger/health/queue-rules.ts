@@ -54,7 +54,16 @@ export const workersQuiet: QueueRule = ({ queue, now }, { workers }) => {
 }
 
 export const paused: QueueRule = ({ queue, now }) => {
-  if (!now.isPaused) return []
+  if (!now.isPaused) {
+    return describeNames(now.heldNames, {
+      level: 'warning',
+      code: 'PAUSED',
+      evidence: (shown) =>
+        `queue ${queue} starts no job named ${shown}: paused, with ${jobs(now.held)} put aside so far`,
+      remedy: `resume it, when it should run: drover queues resume ${queue} --job ${now.heldNames[0]}`,
+      about: aboutQueue(queue),
+    })
+  }
   return [
     {
       level: 'warning',

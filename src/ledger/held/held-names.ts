@@ -5,12 +5,12 @@ import { UnsupportedBullmqError } from '../../job/index.js'
 import type { KeysOfQueue, RedisClient } from '../../redis/index.js'
 import { fillTemplate } from '../fill-template.js'
 import { limitFunctionsLua } from '../limits/limit-functions.js'
+import { HELD_FIELD, parseHeld } from './held-field.js'
 
 /** Most job names that are paused in one queue. */
 export const MAX_HELD_NAMES = 100
 /** Jobs put back in one script call: others wait for Redis for a millisecond or two meanwhile. */
 const PIECE = 500
-const HELD_FIELD = 'drover:held'
 /** BullMQ's read of the meta hash in each script that hands jobs over. */
 const READ = 'rcall("HMGET", queueMetaKey, "paused", "concurrency", "max", "duration")'
 
@@ -60,10 +60,4 @@ export async function readHeldNames(client: RedisClient, keys: KeysOfQueue): Pro
   const names = parseHeld(await client.hget(`${keys.bullBase}meta`, HELD_FIELD))
   const jobs = await Promise.all(names.map((name) => client.zcard(keys.held(name))))
   return names.map((job, at) => ({ job, jobs: jobs[at] ?? 0 }))
-}
-
-/** The names in the field of the meta hash. */
-export function parseHeld(field: string | null): string[] {
-  const names = (field ?? '').split(' ').filter((name) => name !== '' && !name.startsWith('>'))
-  return names.sort()
 }

@@ -9,7 +9,7 @@ import type { Labels, MetricFamily } from './exposition.js'
 /** What of a queue's present state is told; a part of QueueNow. */
 export type QueueDepth = Pick<
   QueueNow,
-  'isPaused' | 'waiting' | 'prioritized' | 'delayed' | 'active' | 'waitingChildren' | 'failed' | 'oldestSince'
+  'isPaused' | 'waiting' | 'prioritized' | 'delayed' | 'held' | 'active' | 'waitingChildren' | 'failed' | 'oldestSince'
 > & { readonly queue: string }
 
 type Samples = (readonly [labels: Labels, value: number])[]
@@ -19,14 +19,18 @@ export function queueMetrics(queues: readonly QueueDepth[], nowMs: number): Metr
   const oldest: Samples = []
   const paused: Samples = []
   for (const { queue, oldestSince, isPaused, waitingChildren, ...counts } of queues) {
-    const { waiting, prioritized, delayed, active, failed } = counts
-    const states = { waiting, prioritized, delayed, active, 'waiting-children': waitingChildren, failed }
+    const { waiting, prioritized, delayed, held, active, failed } = counts
+    const states = { waiting, prioritized, delayed, held, active, 'waiting-children': waitingChildren, failed }
     for (const [state, count] of Object.entries(states)) jobs.push([{ queue, state }, count])
     oldest.push([{ queue }, oldestSince === null ? 0 : Math.max(0, nowMs - oldestSince) / 1_000])
     paused.push([{ queue }, isPaused ? 1 : 0])
   }
   return [
-    gauge('drover_queue_jobs', 'Jobs of the queue by state; of the failed ones those that are kept.', jobs),
+    gauge(
+      'drover_queue_jobs',
+      'Jobs of the queue by state; `held` are those of paused names, of the failed ones those that are kept.',
+      jobs,
+    ),
     gauge('drover_queue_oldest_waiting_seconds', 'Age of the oldest job that could run; 0 when none waits.', oldest),
     gauge('drover_queue_paused', '1 while the queue is paused.', paused),
   ]

@@ -23,6 +23,8 @@ const idle: QueueNow = {
     waiting: 0,
     prioritized: 0,
     delayed: 0,
+    held: 0,
+    heldNames: [],
     active: 0,
     waitingChildren: 0,
     completed: 0,
@@ -186,6 +188,16 @@ describe('the problems among findings', () => {
 
   it('are no advice about the settings of Redis', () => {
     expect(judge({}).map(({ code }) => code)).toEqual(['PAUSED'])
+  })
+
+  it('tell of paused job names, whose jobs are no backlog and no reason for a worker', () => {
+    const found = judgeHealth(facts({ now: { held: 20_000, heldNames: ['mail.send', 'mail.sort'] } }))
+    expect(found.filter(({ level }) => level !== 'ok')).toMatchObject([
+      {
+        code: 'PAUSED',
+        evidence: expect.stringMatching(/no job named mail\.send, mail\.sort: paused, with 20000 jobs put aside/),
+      },
+    ])
   })
 
   it('begin with the errors, those of Redis among them', () => {

@@ -40,7 +40,7 @@ describe('formatMetrics', () => {
 })
 
 it('a queue is told by its states, and the age of its oldest job is never negative', () => {
-  const counts = { waiting: 1, prioritized: 2, delayed: 3, active: 4, waitingChildren: 5, failed: 6 }
+  const counts = { waiting: 1, prioritized: 2, delayed: 3, held: 7, active: 4, waitingChildren: 5, failed: 6 }
   const now = 10_000
   const queues = [
     { queue: 'a', ...counts, isPaused: true, oldestSince: 4_000 },
@@ -49,6 +49,7 @@ it('a queue is told by its states, and the age of its oldest job is never negati
   ]
   const samples = parseMetrics(formatMetrics(queueMetrics(queues, now)))
   expect(sampleValue(samples, 'drover_queue_jobs', { queue: 'a', state: 'waiting-children' })).toBe(5)
+  expect(sampleValue(samples, 'drover_queue_jobs', { queue: 'a', state: 'held' })).toBe(7)
   const ages = ['a', 'b', 'c'].map((queue) => sampleValue(samples, 'drover_queue_oldest_waiting_seconds', { queue }))
   expect(ages).toEqual([6, 0, 0])
   expect(sampleValue(samples, 'drover_queue_paused', { queue: 'a' })).toBe(1)
