@@ -153,7 +153,14 @@ export {
   type OutboxRoom,
   readOutboxes,
 } from './outbox/outbox.js'
-export { type QueueView, RATE_MINUTES, readQueueView } from './queue-view.js'
+export {
+  type QueueView,
+  type QueueViews,
+  RATE_MINUTES,
+  readQueueView,
+  readQueueViews,
+  type UnreadableQueue,
+} from './queue-view.js'
 export { noteRelease, type Release, readReleases } from './releases.js'
 export { ResultWaiter, type ResultWaiterOptions, type WaitOptions } from './result-waiter.js'
 export {
@@ -212,3 +219,11 @@ export {
 export { type InputOpener, type StoringCall, type StoringMiddleware, textThrough } from './stored-text.js'
 export { listTags, readTagged, type TaggedJob, type TaggedPage } from './tags.js'
 export { type JobTotals, parseTotals, readTotals } from './totals.js'
+export {
+  describeWrongKey,
+  type ExpectedKey,
+  findWrongKeys,
+  findWrongKeysOf,
+  isWrongType,
+  type WrongKey,
+} from './wrong-types.js'

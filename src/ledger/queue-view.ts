@@ -4,6 +4,7 @@ import type { KeysOfQueue, RedisClient } from '../redis/index.js'
 import { type QueueNow, readQueueNow } from './health/queue-now.js'
 import { type HeldName, readHeldNames } from './held/held-names.js'
 import { readStats, sumStats } from './stats.js'
+import { describeWrongKey, findWrongKeysOf, isWrongType } from './wrong-types.js'
 
 /** Whole minutes before this one that the rates are of. */
 export const RATE_MINUTES = 5
@@ -29,6 +30,42 @@ export interface QueueView {
   readonly perMinute: { readonly completed: number; readonly failed: number; readonly retried: number }
 }
 
+export interface QueueViews {
+  readonly views: readonly QueueView[]
+  /** Queues that cannot be read, as a key of theirs has another type: why, a sentence that names the key. */
+  readonly unreadable: readonly UnreadableQueue[]
+}
+
+export interface UnreadableQueue {
+  readonly queue: string
+  readonly problem: string
+}
+
+/** Several queues: one that another program wrote a key of hides no other. */
+export async function readQueueViews(
+  client: RedisClient,
+  keysOf: (queue: string) => KeysOfQueue,
+  queues: readonly string[],
+  nowMs = Date.now(),
+): Promise<QueueViews> {
+  const read = await Promise.all(
+    queues.map(async (queue) => {
+      try {
+        return await readQueueView(client, keysOf(queue), queue, nowMs)
+      } catch (error) {
+        if (!isWrongType(error)) throw error
+        const [wrong] = await findWrongKeysOf(client, keysOf(queue))
+        const problem = wrong === undefined ? 'a key of it has another type: drover doctor' : describeWrongKey(wrong)
+        return { queue, problem }
+      }
+    }),
+  )
+  return {
+    views: read.filter((each) => 'waiting' in each),
+    unreadable: read.filter((each) => 'problem' in each),
+  }
+}
+
 /** @throws what Redis answers for a key of another type than BullMQ and Drover give it, WRONGTYPE */
 export async function readQueueView(
   client: RedisClient,
@@ -41,15 +78,14 @@ export async function readQueueView(
     readHeldNames(client, keys),
     readRates(client, keys, nowMs),
   ])
-  const aside = pausedJobs.reduce((sum, { jobs }) => sum + jobs, 0)
-  const { isPaused, waiting, prioritized, active, waitingChildren, completed, failed } = now
+  const { isPaused, waiting, prioritized, delayed, active, waitingChildren, completed, failed } = now
   return {
     queue,
     isPaused,
     pausedJobs,
     waiting,
     prioritized,
-    delayed: Math.max(0, now.delayed - aside),
+    delayed,
     active,
     waitingChildren,
     completed,

@@ -1,6 +1,14 @@
 // producer.queues: queues as they stand, and pausing them, or the jobs of one name in them.
-import { InvalidOptionError, isJobName, JOB_NAME_RULE, refuseUnknown } from '../job/index.js'
-import { holdName, MAX_HELD_NAMES, type QueueView, readQueueView, releaseName } from '../ledger/index.js'
+import { InvalidOptionError, isJobName, isQueueName, JOB_NAME_RULE, refuseUnknown } from '../job/index.js'
+import {
+  holdName,
+  MAX_HELD_NAMES,
+  type QueueView,
+  readQueueView,
+  readQueueViews,
+  releaseName,
+  type UnreadableQueue,
+} from '../ledger/index.js'
 import { checkQueueName, queueKeys, queuesKey } from '../redis/index.js'
 import type { BullQueues } from './bull-queues.js'
 import type { RedisGate } from './redis-gate.js'
@@ -8,6 +16,10 @@ import type { RedisGate } from './redis-gate.js'
 export interface PauseOptions {
   /** Only the jobs of this name. Default: the whole queue. */
   readonly job?: string | undefined
+}
+
+export interface ListQueuesOptions {
+  readonly onUnreadable?: ((queue: UnreadableQueue) => void) | undefined
 }
 
 /** Queues. Calls are repeated while Redis is away, up to the producer's timeout; each may come twice. */
@@ -22,13 +34,18 @@ export class ProducerQueues {
     this.#queues = queues
   }
 
-  /** All queues that a producer or worker has used, by name. */
-  async list(): Promise<QueueView[]> {
+  /**
+   * All queues that a producer or worker has used, by name. One that cannot be read, as another program wrote a key of it, is
+   * left out: `onUnreadable` is told of it, and why.
+   */
+  async list({ onUnreadable }: ListQueuesOptions = {}): Promise<QueueView[]> {
     const client = this.#gate.client
-    return this.#gate.run('the list of queues', async () => {
-      const names = (await client.smembers(queuesKey(this.#prefix))).sort()
-      return Promise.all(names.map((name) => readQueueView(client, queueKeys(this.#prefix, name), name)))
+    const { views, unreadable } = await this.#gate.run('the list of queues', async () => {
+      const names = (await client.smembers(queuesKey(this.#prefix))).filter(isQueueName).sort()
+      return readQueueViews(client, (name) => queueKeys(this.#prefix, name), names)
     })
+    for (const each of unreadable) onUnreadable?.(each)
+    return [...views]
   }
 
   /** One queue; one that nobody has used is empty. @throws InvalidQueueNameError */

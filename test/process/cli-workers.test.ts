@@ -75,6 +75,17 @@ it('drover queues lists, pauses and resumes queues and job names', async () => {
   expect(JSON.parse((await run('queues', 'resume', 'naps', '--job', 'sleep', '--json')).stdout)).toEqual({
     ...{ queue: 'naps', job: 'sleep', resumed: true },
   })
+  // A queue that another program wrote a key of is named, and hides no other.
+  await redis.cli('SADD', 'drover:queues', 'spoilt')
+  await redis.cli('SET', '{drover:spoilt}:spoilt:wait', 'text')
+  const spoilt = await run('queues')
+  expect(spoilt).toMatchObject({ code: 1, stdout: expect.stringMatching(/^naps /m) })
+  expect(spoilt.stderr).toContain('spoilt cannot be read: {drover:spoilt}:spoilt:wait')
+  expect(JSON.parse((await run('queues', '--json')).stdout)).toMatchObject([
+    { queue: 'naps' },
+    { queue: 'spoilt', problem: expect.stringContaining('is a string and not a list') },
+  ])
+  await redis.cli('SREM', 'drover:queues', 'spoilt')
 })
 
 it('drover explain tells what holds a job, and drover top --once shows all', async () => {

@@ -4,40 +4,28 @@
 import { isQueueName } from '../../job/index.js'
 import {
   describeNames,
+  describeWrongKey,
+  type ExpectedKey,
   type Finding,
+  findWrongKeys,
+  findWrongKeysOf,
   judgeHealth,
   ok,
   type QueueFacts,
   RESULT_VERSION,
   readWorkers,
   type WorkerBeat,
+  type WrongKey,
 } from '../../ledger/index.js'
 import { contractKey, queueKeys, queuesKey, type RedisClient, workersKey } from '../../redis/index.js'
 import { findOutboxes } from './outbox-findings.js'
 import { gatherQueue } from './queue-facts.js'
 
-interface ExpectedKey {
-  readonly key: string
-  readonly type: string
-  readonly what: string
-}
-
-const BULL_TYPES = {
-  meta: 'hash',
-  wait: 'list',
-  paused: 'list',
-  active: 'list',
-  delayed: 'zset',
-  prioritized: 'zset',
-  completed: 'zset',
-  failed: 'zset',
-}
-
 export async function findKeys(client: RedisClient, prefix: string): Promise<Finding[]> {
   const registry = { key: queuesKey(prefix), type: 'set', what: 'the list of queues' }
   const contract = { key: contractKey(prefix), type: 'hash', what: 'the version of the keys' }
   const fleet = { key: workersKey(prefix), type: 'zset', what: 'the list of workers' }
-  const wrong = await findWrongTypes(client, [registry, contract, fleet])
+  const wrong = (await findWrongKeys(client, [registry, contract, fleet])).map(wrongType)
   const isReadable = (expected: ExpectedKey) => !wrong.some(({ evidence }) => evidence.includes(expected.key))
   const queues = isReadable(registry) ? (await client.smembers(registry.key)).sort() : []
   const workers = isReadable(fleet) ? await readWorkers(client, prefix, { isReadOnly: true }) : []
@@ -71,16 +59,7 @@ async function lookIntoQueue(
   workers: readonly WorkerBeat[],
 ): Promise<QueueLook> {
   const keys = queueKeys(prefix, queue)
-  const own = [
-    { key: keys.totals, type: 'hash', what: 'the totals' },
-    { key: keys.counterNames, type: 'set', what: 'the list of counters' },
-    { key: keys.schedules, type: 'zset', what: 'the list of schedules' },
-    { key: keys.outboxes, type: 'hash', what: 'the list of outboxes' },
-  ]
-  const bull = Object.entries(BULL_TYPES).map(([name, type]) => {
-    return { key: keys.bullBase + name, type, what: "BullMQ's own" }
-  })
-  const wrong = await findWrongTypes(client, [...own, ...bull])
+  const wrong = (await findWrongKeysOf(client, keys)).map(wrongType)
   if (wrong.length > 0) return { findings: wrong }
   const [totals, outboxes, facts] = await Promise.all([
     findTotals(client, keys.totals),
@@ -103,15 +82,10 @@ async function findTotals(client: RedisClient, key: string): Promise<Finding[]> 
   )
 }
 
-async function findWrongTypes(client: RedisClient, expected: readonly ExpectedKey[]): Promise<Finding[]> {
-  const types = await Promise.all(expected.map(({ key }) => client.type(key)))
-  return expected.flatMap(({ key, type, what }, index) => {
-    const found = types[index]
-    if (found === type || found === 'none') return []
-    const evidence = `${key} (${what}) is a ${found} and not a ${type}: another program wrote it`
-    const remedy = `look at it, then rename or delete it: redis-cli RENAME '${key}' '${key}.old'`
-    return [{ level: 'error', code: 'WRONG_TYPE', evidence, remedy } as const]
-  })
+function wrongType(wrong: WrongKey): Finding {
+  const { key } = wrong
+  const remedy = `look at it, then rename or delete it: redis-cli RENAME '${key}' '${key}.old'`
+  return { level: 'error', code: 'WRONG_TYPE', evidence: describeWrongKey(wrong), remedy }
 }
 
 async function findContract(client: RedisClient, key: string): Promise<Finding[]> {

@@ -1,11 +1,13 @@
 // What `drover top` shows, as lines of text that fit a screen. It reads nothing and writes nothing.
-import type { QueueView, WorkerBeat } from '../../ledger/index.js'
+import type { QueueView, UnreadableQueue, WorkerBeat } from '../../ledger/index.js'
 import { formatTable, printable } from '../output.js'
 import { QUEUE_HEADER, queueRow } from '../queue-table.js'
 import { showAge } from '../show-age.js'
 
 export interface TopFacts {
   readonly queues: readonly QueueView[]
+  /** Queues that cannot be read, and why. */
+  readonly unreadable?: readonly UnreadableQueue[] | undefined
   readonly workers: readonly WorkerBeat[]
   /** Milliseconds since 1970. */
   readonly nowMs: number
@@ -27,10 +29,19 @@ const LEAST_ROWS = 10
 
 /** All lines, for an output that scrolls; or as many of each table as a screen has room for, each cut at its width. */
 export function drawTop(facts: TopFacts, size?: ScreenSize): string[] {
-  const { queues, workers, nowMs, title, problem } = facts
+  const { queues, unreadable = [], workers, nowMs, title, problem } = facts
   const first = `drover top  ${title}  ${new Date(nowMs).toISOString().slice(0, 19)}Z${problem === undefined ? '' : `  ${problem}`}`
   const jobs = workers.flatMap((worker) => worker.jobs).sort((a, b) => a.startedAt - b.startedAt)
   const tables: Table[] = [
+    ...(unreadable.length === 0
+      ? []
+      : [
+          {
+            name: 'queues that cannot be read',
+            header: ['QUEUE', 'WHY'],
+            rows: unreadable.map(({ queue, problem: why }) => [queue, why]),
+          },
+        ]),
     { name: 'queues', header: QUEUE_HEADER, rows: [...queues].sort(busiestFirst).map(queueRow) },
     { name: 'workers', header: WORKER_HEADER, rows: workers.map((worker) => workerRow(worker, nowMs)) },
     {

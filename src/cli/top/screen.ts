@@ -11,19 +11,29 @@ const CLEAR_BELOW = '\x1b[J'
 export interface Screen {
   readonly size: ScreenSize
   draw(lines: readonly string[]): void
+  /** Gives the terminal back for a while, and takes it again. */
+  leave(): void
+  enter(): void
   /** Gives the terminal back. Can be called again. */
   close(): void
 }
 
 /** Takes the terminal. It is given back at the exit of the process, too, whatever ends it but SIGKILL. */
 export function openScreen(stream: NodeJS.WriteStream): Screen {
-  let isOpen = true
-  stream.write(ENTER)
-  const close = () => {
+  let isOpen = false
+  const enter = () => {
+    if (!isOpen) stream.write(ENTER)
+    isOpen = true
+  }
+  const leave = () => {
     if (isOpen) stream.write(LEAVE)
     isOpen = false
+  }
+  const close = () => {
+    leave()
     process.removeListener('exit', close)
   }
+  enter()
   process.on('exit', close)
   return {
     get size() {
@@ -32,6 +42,8 @@ export function openScreen(stream: NodeJS.WriteStream): Screen {
     draw(lines) {
       if (isOpen) stream.write(`${HOME}${lines.map((line) => line + CLEAR_LINE).join('\r\n')}${CLEAR_BELOW}`)
     },
+    leave,
+    enter,
     close,
   }
 }

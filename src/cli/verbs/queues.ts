@@ -1,11 +1,11 @@
 // `drover queues`: the queues of a Redis, and pausing and resuming one, or one job name in it.
 import type { Command } from 'commander'
 import { suggest, UsageError } from '../../job/index.js'
-import type { QueueView } from '../../ledger/index.js'
+import type { QueueView, UnreadableQueue } from '../../ledger/index.js'
 import { createProducer } from '../../producer/index.js'
 import { checkQueueName } from '../../redis/index.js'
 import { EXIT_CODES } from '../exit-codes.js'
-import { formatTable, type Output } from '../output.js'
+import { formatTable, type Output, printable } from '../output.js'
 import { QUEUE_HEADER, queueRow } from '../queue-table.js'
 import { redisOf } from '../redis-connection.js'
 import { addSettings, REDIS_OPTIONS, readSettings } from '../setting-options.js'
@@ -50,8 +50,14 @@ Examples:
     const { prefix, durability, allowVolatile } = settings
     await using producer = createProducer({ redis: redisOf(settings), prefix, durability, allowVolatile })
     if (action === 'list') {
-      showList(out, queue === undefined ? await producer.queues.list() : [await producer.queues.get(queue)])
-      return EXIT_CODES.ok.code
+      const unreadable: UnreadableQueue[] = []
+      const onUnreadable = (each: UnreadableQueue) => unreadable.push(each)
+      showList(
+        out,
+        queue === undefined ? await producer.queues.list({ onUnreadable }) : [await producer.queues.get(queue)],
+        unreadable,
+      )
+      return unreadable.length === 0 ? EXIT_CODES.ok.code : EXIT_CODES.failed.code
     }
     await producer.queues[action](queue ?? '', { job })
     const done = action === 'pause' ? 'paused' : 'resumed'
@@ -61,9 +67,14 @@ Examples:
   },
 }
 
-function showList(out: Output, found: readonly QueueView[]): void {
-  if (out.json) out.printJson(found)
-  else if (found.length === 0) out.note('no queues: the first enqueue makes one')
+function showList(out: Output, found: readonly QueueView[], unreadable: readonly UnreadableQueue[]): void {
+  if (out.json) {
+    out.printJson([...found, ...unreadable])
+    return
+  }
+  for (const { queue, problem } of unreadable) out.note(printable(`queue ${queue} cannot be read: ${problem}`))
+  if (found.length === 0 && unreadable.length > 0) return
+  if (found.length === 0) out.note('no queues: the first enqueue makes one')
   else out.print(formatTable([QUEUE_HEADER, ...found.map(queueRow)]))
 }
 

@@ -1,8 +1,8 @@
 // `drover top`: queues, workers and running jobs on one screen, as they change.
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Command } from 'commander'
-import { UsageError } from '../../job/index.js'
-import { readQueueView, readWorkers } from '../../ledger/index.js'
+import { isQueueName, UsageError } from '../../job/index.js'
+import { readQueueViews, readWorkers } from '../../ledger/index.js'
 import { describeRedis, queueKeys, queuesKey, type RedisClient } from '../../redis/index.js'
 import { EXIT_CODES } from '../exit-codes.js'
 import { withRedis } from '../redis-connection.js'
@@ -41,8 +41,8 @@ Examples:
       const read = () => readFacts(client, settings.prefix, title)
       if (!isOnce) await follow(read)
       else if (out.json) {
-        const { queues, workers } = await read()
-        out.printJson({ queues, workers })
+        const { queues, unreadable, workers } = await read()
+        out.printJson({ queues, unreadable, workers })
       } else out.print(drawTop(await read()).join('\n'))
       return EXIT_CODES.ok.code
     })
@@ -57,6 +57,17 @@ async function follow(read: () => Promise<TopFacts>): Promise<void> {
   void untilShutdownSignal().then(() => ending.abort())
   const screen = openScreen(process.stdout)
   const draw = () => screen.draw(drawTop(facts, screen.size))
+  // Ctrl-Z: the shell finds its terminal as it was, and after fg we take it again.
+  const suspend = () => {
+    screen.leave()
+    process.kill(process.pid, 'SIGSTOP')
+  }
+  const goOn = () => {
+    screen.enter()
+    draw()
+  }
+  process.on('SIGTSTP', suspend)
+  process.on('SIGCONT', goOn)
   process.stdout.on('resize', draw)
   try {
     while (!ending.signal.aborted) {
@@ -70,6 +81,8 @@ async function follow(read: () => Promise<TopFacts>): Promise<void> {
       }))
     }
   } finally {
+    process.off('SIGTSTP', suspend)
+    process.off('SIGCONT', goOn)
     process.stdout.off('resize', draw)
     screen.close()
   }
@@ -77,10 +90,10 @@ async function follow(read: () => Promise<TopFacts>): Promise<void> {
 
 async function readFacts(client: RedisClient, prefix: string, title: string): Promise<TopFacts> {
   const nowMs = Date.now()
-  const names = (await client.smembers(queuesKey(prefix))).sort()
-  const [queues, workers] = await Promise.all([
-    Promise.all(names.map((name) => readQueueView(client, queueKeys(prefix, name), name, nowMs))),
+  const names = (await client.smembers(queuesKey(prefix))).filter(isQueueName).sort()
+  const [{ views, unreadable }, workers] = await Promise.all([
+    readQueueViews(client, (name) => queueKeys(prefix, name), names, nowMs),
     readWorkers(client, prefix, { isReadOnly: true }),
   ])
-  return { queues, workers, nowMs, title }
+  return { queues: views, unreadable, workers, nowMs, title }
 }

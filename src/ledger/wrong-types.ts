@@ -1,0 +1,62 @@
+// Keys of a queue that another program wrote with a type of its own: found for who has to name them. Where one is, Redis
+// refuses what Drover and BullMQ ask of it.
+import type { KeysOfQueue, RedisClient } from '../redis/index.js'
+
+export interface WrongKey {
+  readonly key: string
+  /** What it is for. */
+  readonly what: string
+  /** What it is, and what it should be, in the words of TYPE. */
+  readonly type: string
+  readonly expected: string
+}
+
+export interface ExpectedKey {
+  readonly key: string
+  readonly type: string
+  readonly what: string
+}
+
+const BULL_TYPES = {
+  meta: 'hash',
+  wait: 'list',
+  paused: 'list',
+  active: 'list',
+  delayed: 'zset',
+  prioritized: 'zset',
+  'waiting-children': 'zset',
+  completed: 'zset',
+  failed: 'zset',
+}
+
+/** Those of the keys that there are once a queue. */
+export function findWrongKeysOf(client: RedisClient, keys: KeysOfQueue): Promise<WrongKey[]> {
+  const own = [
+    { key: keys.totals, type: 'hash', what: 'the totals' },
+    { key: keys.counterNames, type: 'set', what: 'the list of counters' },
+    { key: keys.schedules, type: 'zset', what: 'the list of schedules' },
+    { key: keys.outboxes, type: 'hash', what: 'the list of outboxes' },
+  ]
+  const bull = Object.entries(BULL_TYPES).map(([name, type]) => {
+    return { key: keys.bullBase + name, type, what: "BullMQ's own" }
+  })
+  return findWrongKeys(client, [...own, ...bull])
+}
+
+export async function findWrongKeys(client: RedisClient, expected: readonly ExpectedKey[]): Promise<WrongKey[]> {
+  const types = await Promise.all(expected.map(({ key }) => client.type(key)))
+  return expected.flatMap(({ key, type, what }, index) => {
+    const found = types[index] ?? 'none'
+    return found === type || found === 'none' ? [] : [{ key, what, type: found, expected: type }]
+  })
+}
+
+/** A sentence about one of them. */
+export function describeWrongKey({ key, what, type, expected }: WrongKey): string {
+  return `${key} (${what}) is a ${type} and not a ${expected}: another program wrote it`
+}
+
+/** True for the answer of Redis to a command that is not for a key of this type. */
+export function isWrongType(error: unknown): boolean {
+  return error instanceof Error && error.message.startsWith('WRONGTYPE')
+}
