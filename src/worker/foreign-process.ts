@@ -4,6 +4,7 @@ import type { Readable, Writable } from 'node:stream'
 import { CommandNotStartedError, TooLargeError } from '../job/index.js'
 import type { JobContext } from './context.js'
 import type { Program } from './foreign-command.js'
+import { endWithWorker, signalGroup } from './program-guard.js'
 
 /** Lines of standard error that go to the job's log, and characters of each. What follows is counted, not kept. */
 const MAX_LINES = 1_000
@@ -34,11 +35,11 @@ export function runProgram(program: Program, { stdin, env, maxOutputBytes, ctx }
     let timer: NodeJS.Timeout | undefined
     const killIn = (ms: number) => {
       clearTimeout(timer)
-      timer = setTimeout(() => signalGroup(child, 'SIGKILL'), ms)
+      timer = setTimeout(() => signalProgram(child, 'SIGKILL'), ms)
     }
     const abort = () => {
       reject(ctx.signal.reason)
-      signalGroup(child, 'SIGTERM')
+      signalProgram(child, 'SIGTERM')
       killIn(program.killGraceMs)
     }
     ctx.signal.addEventListener('abort', abort)
@@ -47,7 +48,7 @@ export function runProgram(program: Program, { stdin, env, maxOutputBytes, ctx }
     })
     const readStdout = collect(child.stdout, maxOutputBytes, (bytes) => {
       reject(new TooLargeError('result', bytes, maxOutputBytes))
-      signalGroup(child, 'SIGKILL')
+      signalProgram(child, 'SIGKILL')
     })
     const readLastLine = logLines(child.stderr, ctx)
     // A program that ends without reading its input closes the pipe.
@@ -55,7 +56,7 @@ export function runProgram(program: Program, { stdin, env, maxOutputBytes, ctx }
     child.stdin.end(stdin)
     child.once('exit', () => {
       // What it leaves behind must not outlive an attempt that is over, nor keep one waiting that is not.
-      if (ctx.signal.aborted) signalGroup(child, 'SIGKILL')
+      if (ctx.signal.aborted) signalProgram(child, 'SIGKILL')
       else killIn(LEFT_OPEN_MS)
     })
     child.once('close', (exitCode, signal) => {
@@ -75,37 +76,15 @@ function start({ name, args, cwd, env: own }: Program, env: Readonly<Record<stri
       stdio: ['pipe', 'pipe', 'pipe'],
       detached: true,
     })
-    endWithUs(child)
+    endWithWorker(child)
     return child
   } catch (cause) {
     throw new CommandNotStartedError(name, { cause })
   }
 }
 
-const running = new Set<Running>()
-
-// A worker that ends at once takes its programs with it.
-function endWithUs(child: Running): void {
-  if (running.size === 0) process.on('exit', endAll)
-  running.add(child)
-  child.once('close', () => {
-    running.delete(child)
-    if (running.size === 0) process.off('exit', endAll)
-  })
-}
-
-function endAll(): void {
-  for (const child of running) signalGroup(child, 'SIGKILL')
-}
-
-function signalGroup({ pid }: Running, signal: NodeJS.Signals): void {
-  if (pid === undefined) return
-  try {
-    process.kill(-pid, signal)
-  } catch (error) {
-    // All of it has ended already.
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
-  }
+function signalProgram({ pid }: Running, signal: NodeJS.Signals): void {
+  if (pid !== undefined) signalGroup(pid, signal)
 }
 
 function collect(stream: Readable, maxBytes: number, onTooLarge: (bytes: number) => void): () => Buffer {

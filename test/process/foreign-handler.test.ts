@@ -76,6 +76,7 @@ ${Object.keys(PROGRAMS)
 export const handlers_schema = program('schema', {}, { output: z.object({ n: z.number() }) })
 export const handlers_deaf = program('deaf', {}, { timeout: '2s' })
 ${['envelope', 'half', 'bare'].map((name) => `export const handlers_${name} = program('${name}', { output: 'envelope' })`).join('\n')}
+export const handlers_endless = program('endless', { command: ['python3', 'program_deaf.py'] })
 export const missing = program('missing', { command: ['no-such-program-anywhere'] })
 export const folder = program('folder', { command: ['.'] })
 `
@@ -211,4 +212,14 @@ it('the example counts words in Python', async () => {
   expect(await producer.counters.get('words', 'words')).toBe(6)
   started.kill('SIGTERM')
   expect((await started.finished).code).toBe(0)
+})
+
+it('a program and what it started do not outlive a worker that is killed', async () => {
+  const job = await enqueue('endless')
+  const pids = await untilPids(job.id)
+  expect(pids).toHaveLength(2)
+  expect(pids.every(isAlive)).toBe(true)
+  worker.kill('SIGKILL')
+  await worker.finished
+  await until('both are gone', () => !pids.some(isAlive))
 })
