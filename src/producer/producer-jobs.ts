@@ -49,8 +49,10 @@ export interface CancelFilter {
 export interface CancelManyOptions extends CancelOptions {
   /** True: only counts those that match, as `matched`. Default false. */
   readonly dryRun?: boolean | undefined
-  /** Most jobs that one call cancels, 1 to 1,000,000,000. Default: all. */
+  /** Most jobs that one call cancels, or a dry run counts, 1 to 1,000,000,000. Default: all. */
   readonly limit?: number | undefined
+  /** About how many jobs a dry run looks at, 1 to 1,000,000,000; beyond them it is `isPartial`. Default: all. */
+  readonly maxRead?: number | undefined
 }
 
 export interface JobsByTagOptions {
@@ -121,16 +123,17 @@ export class ProducerJobs {
    */
   async cancelMany(filter: CancelFilter, options: CancelManyOptions = {}): Promise<CancelCounts> {
     refuseUnknown(filter, ['queue', 'job', 'tag', 'states'], 'the filter of jobs.cancelMany')
-    refuseUnknown(options, ['keepResultMs', 'dryRun', 'limit'], 'jobs.cancelMany')
-    const { dryRun = false, limit = MAX_CANCELLED, keepResultMs } = options
+    refuseUnknown(options, ['keepResultMs', 'dryRun', 'limit', 'maxRead'], 'jobs.cancelMany')
+    const { dryRun = false, limit = MAX_CANCELLED, maxRead = MAX_CANCELLED, keepResultMs } = options
     checkFilter(filter)
     checkWhole('limit', limit, 1, MAX_CANCELLED)
+    checkWhole('maxRead', maxRead, 1, MAX_CANCELLED)
     if (typeof dryRun !== 'boolean') throw new InvalidOptionError('dryRun', 'true or false', dryRun)
     const room = this.#room(filter.queue)
     const run = <Value>(command: () => Promise<Value>) => this.#gate.run('the cancel of jobs', command)
     if (!dryRun) return cancelMatching(room, filter, { run, limit, keepResultMs })
-    const matched = await countMatching(room, filter, { run, limit })
-    return { matched, cancelled: 0, cancelling: 0, ended: 0, refused: 0 }
+    const counted = await countMatching(room, filter, { run, limit, maxRead })
+    return { ...counted, cancelled: 0, cancelling: 0, ended: 0, refused: 0 }
   }
 
   /**

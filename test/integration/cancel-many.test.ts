@@ -34,6 +34,11 @@ describe('all jobs that match', () => {
     const ids = await fill('names', 1_200)
     const filter = { queue: 'names', job: 'red' }
     expect(await shop.producer.jobs.cancelMany(filter, { dryRun: true })).toEqual({ ...NONE, matched: 400 })
+    // A bounded one looks at the newest, piece by piece, and says that there are more.
+    const bounded = (bounds: object) => shop.producer.jobs.cancelMany(filter, { dryRun: true, ...bounds })
+    expect(await bounded({ maxRead: 900 })).toEqual({ ...NONE, matched: 333, isPartial: true })
+    expect(await bounded({ limit: 7 })).toEqual({ ...NONE, matched: 7, isPartial: true })
+    expect(await bounded({ maxRead: 1_201, limit: 400 })).toMatchObject({ matched: 400 })
     expect(await failed('names', 'red')).toBe(0)
     expect(await shop.producer.jobs.cancelMany(filter)).toEqual(all(400))
     expect(await waiting('names')).toEqual(ids.filter((_, n) => n % 3 !== 0).reverse())

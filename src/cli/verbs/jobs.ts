@@ -36,6 +36,7 @@ export const jobs: Verb = {
       `
 A job that waits fails at once with CancelledError. One that runs is aborted by its worker within about a second, wherever it
 runs; drover result tells how it ended. A cancel of many that was interrupted goes on when it is given again.
+The state waiting-children has jobs that stand in the line of their limit's key, too.
 
 Examples:
   $ drover jobs cancel media order-17

@@ -43,6 +43,8 @@ export interface CancelCounts {
   readonly ended: number
   /** Were left as they were: the next one of a schedule of BullMQ's own, or one whose end Redis refused to write. */
   readonly refused: number
+  /** True for a dry run that ended before it had looked at all jobs; else it is not there. */
+  readonly isPartial?: true
 }
 
 export interface MatchOptions {
@@ -53,21 +55,23 @@ export interface MatchOptions {
   readonly run: <Value>(command: () => Promise<Value>) => Promise<Value>
 }
 
-/** How many jobs match now. */
+/** How many jobs match now, out of about so many, the newest of each state first. */
 export async function countMatching(
   room: CancelRoom,
   filter: JobFilter,
-  { run, limit }: MatchOptions,
-): Promise<number> {
-  let count = 0
+  { run, limit, maxRead }: Pick<MatchOptions, 'run' | 'limit'> & { readonly maxRead: number },
+): Promise<Pick<CancelCounts, 'matched' | 'isPartial'>> {
+  let [matched, read] = [0, 0]
   for (const state of statesOf(filter)) {
-    for (let from = 0; count < limit; from += READ_PIECE) {
+    for (let from = 0; ; from += READ_PIECE) {
+      if (matched >= limit || read >= maxRead) return { matched: Math.min(matched, limit), isPartial: true }
       const piece = await run(() => readPiece(room, state, from))
-      count += piece.jobs.filter((job) => matches(job, filter)).length
+      matched += piece.jobs.filter((job) => matches(job, filter)).length
+      read += piece.jobs.length
       if (piece.isLast) break
     }
   }
-  return Math.min(count, limit)
+  return { matched: Math.min(matched, limit), ...(matched > limit && { isPartial: true }) }
 }
 
 /**

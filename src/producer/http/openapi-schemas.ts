@@ -126,7 +126,10 @@ export const SCHEMAS: Readonly<Record<string, JsonSchema>> = {
     jobs: list(object({ queue: text, id: text, job: text, attempt: count, startedAt: time })),
   }),
   ToldWorkers: object({ action: text, told: list(text) }),
-  CancelCounts: object({ matched: count, cancelled: count, cancelling: count, ended: count, refused: count }),
+  CancelCounts: object(
+    { matched: count, cancelled: count, cancelling: count, ended: count, refused: count, isPartial: { const: true } },
+    ['isPartial'],
+  ),
   /** The job when it was there already, or how it ended when that was waited for. */
   EnqueueAnswer: { oneOf: [ref('EnqueuedJob'), ref('Result')] },
   EnqueuedJob: object({ id: text, job: text, queue: text, cached: { const: true } }, ['cached']),

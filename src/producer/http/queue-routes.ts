@@ -10,6 +10,8 @@ import { openQueue, queueNames, type Room } from './room.js'
 
 /** Most jobs that one request cancels: it is answered within seconds, and is sent again for the rest. */
 const MAX_CANCELLED = 10_000
+/** Jobs that a dry run looks at, about 5 ms for each 1,000. */
+const MAX_DRY_READ = 100_000
 const CANCEL_FIELDS = ['job', 'tag', 'states', 'dryRun']
 
 export async function listQueues(call: Call, room: Room): Promise<void> {
@@ -49,7 +51,7 @@ export async function cancelMany(call: Call, room: Room): Promise<void> {
   const { name: queue } = await queueOf(call, room)
   const { dryRun, ...filter } = readFields(await room.readBody(call), CANCEL_FIELDS)
   const options = dryRun === undefined ? {} : { dryRun: dryRun as boolean }
-  const limit = dryRun === true ? {} : { limit: MAX_CANCELLED }
+  const limit = dryRun === true ? { maxRead: MAX_DRY_READ } : { limit: MAX_CANCELLED }
   answerJson(
     call,
     200,
