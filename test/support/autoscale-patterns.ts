@@ -1,5 +1,7 @@
-// Arrivals as they were recorded, thinned: jobs a minute of each pattern, and how long they run. For the simulation of
-// autoscaling.
+// Arrivals for the simulation of autoscaling: jobs a minute of each pattern, and how long they run. Two were recorded, of
+// the kinds that a timetable and chance make (recorded-arrivals.json says where, scripts/record-arrivals.mjs how); the
+// others are made up, each for one thing that can go wrong.
+import { readFileSync } from 'node:fs'
 
 export interface Pattern {
   readonly name: string
@@ -17,7 +19,7 @@ export interface Pattern {
 
 const repeat = (count: number, value: number) => new Array<number>(count).fill(value)
 
-/** Requests of a shop by the hour of a working day, a share of the busiest. */
+/** A working day by its hours, a share of the busiest. */
 const DAY = [18, 12, 9, 7, 6, 8, 15, 29, 48, 66, 79, 88, 93, 90, 87, 85, 88, 92, 97, 100, 94, 76, 51, 31] as const
 
 export const STEADY: Pattern = {
@@ -79,4 +81,32 @@ export const OUTAGE: Pattern = {
   outage: [60, 80],
 }
 
-export const PATTERNS: readonly Pattern[] = [STEADY, DAILY_WAVE, BURST, BULK, SLOW, OUTAGE]
+interface Recorded {
+  readonly source: string
+  readonly perMinute: readonly number[]
+}
+
+const recorded = JSON.parse(readFileSync(new URL('./recorded-arrivals.json', import.meta.url), 'utf8')) as Readonly<
+  Record<'flights' | 'earthquakes', Recorded>
+>
+
+/** A day: an empty night, and from morning to evening ten to twenty times the usual at each fifth minute. */
+export const FLIGHTS: Pattern = {
+  name: 'recorded flights of a day',
+  perMinute: recorded.flights.perMinute,
+  runMs: 10_000,
+  concurrency: 2,
+  waitTargetMs: 60_000,
+  maxWorkers: 60,
+}
+
+export const EARTHQUAKES: Pattern = {
+  name: 'recorded earthquakes of a week',
+  perMinute: recorded.earthquakes.perMinute,
+  runMs: 20_000,
+  concurrency: 1,
+  waitTargetMs: 30_000,
+  maxWorkers: 40,
+}
+
+export const PATTERNS: readonly Pattern[] = [STEADY, DAILY_WAVE, BURST, BULK, SLOW, OUTAGE, FLIGHTS, EARTHQUAKES]

@@ -1,11 +1,21 @@
-// The number of workers, by the formula and over recorded arrivals: tests of a pure function, and a simulation that knows
-// nothing of it.
+// The number of workers, by the formula and over arrivals, recorded and made up: tests of a pure function, and a simulation
+// that knows nothing of it.
 import { describe, expect, it } from 'vitest'
 import { InvalidOptionError, UnknownOptionError } from '../../../src/job/index.js'
 import type { AutoscaleRules, AutoscaleState, QueueLoad } from '../../../src/ledger/autoscale/desired-workers.js'
 import { meanMs } from '../../../src/ledger/autoscale/observe-pool.js'
 import { desiredWorkers, readAutoscaleRules } from '../../../src/ledger/index.js'
-import { BULK, BURST, DAILY_WAVE, OUTAGE, type Pattern, SLOW, STEADY } from '../../support/autoscale-patterns.js'
+import {
+  BULK,
+  BURST,
+  DAILY_WAVE,
+  EARTHQUAKES,
+  FLIGHTS,
+  OUTAGE,
+  type Pattern,
+  SLOW,
+  STEADY,
+} from '../../support/autoscale-patterns.js'
 import { type Seen, simulate } from '../../support/autoscale-simulation.js'
 
 const RULES: AutoscaleRules = { waitTargetMs: 30_000, minWorkers: 0, maxWorkers: 100, scaleDownMs: 300_000 }
@@ -118,6 +128,8 @@ const FEWEST = [
   [BURST, 15, 0.4],
   [BULK, 6, 0.35],
   [SLOW, 14, 1.6],
+  [FLIGHTS, 7, 0.8],
+  [EARTHQUAKES, 6, 1.5],
 ] as const
 
 describe.each(FEWEST)('over $name', (pattern, fewest, share) => {
