@@ -18,7 +18,7 @@ afterAll(() => redis.close())
  * Ctrl-C once it drew twice more, and writes what came out; its exit code is the command's.
  */
 const DRIVER = `
-import fcntl, os, pty, signal, struct, sys, termios
+import fcntl, os, pty, select, signal, struct, sys, termios
 pid, fd = pty.fork()
 if pid == 0:
     os.execvp(sys.argv[1], sys.argv[1:])
@@ -35,7 +35,10 @@ while True:
     if b'drover top' in seen and not stopped:
         os.write(fd, b'\\x1a')
         os.waitpid(pid, os.WUNTRACED)
-        seen += os.read(fd, 65536) + b'STOPPED'
+        # What it wrote until it stopped may come in pieces.
+        while select.select([fd], [], [], 0)[0]:
+            seen += os.read(fd, 65536)
+        seen += b'STOPPED'
         stopped = seen.count(b'drover top')
         os.kill(pid, signal.SIGCONT)
     if stopped and seen.count(b'drover top') >= stopped + 2 and not pressed:
