@@ -3,8 +3,9 @@ import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
 import { defineJob } from '../../src/job/index.js'
 import { startFaultProxy } from '../../src/testing/index.js'
 import { handle } from '../../src/worker/index.js'
-import { buildDrover, runDrover, runDroverBatch, startDrover, until } from '../support/drover-cli.js'
+import { buildDrover, runDrover, runDroverBatch, startDrover } from '../support/drover-cli.js'
 import { anything } from '../support/schemas.js'
+import { until } from '../support/until.js'
 import { openWorkshop, type Workshop } from '../support/worker.js'
 
 const mail = defineJob({ name: 'mail', queue: 'mails', input: anything })
