@@ -194,6 +194,7 @@ it.each([
   ['process_fill', 'HANDLER_EXITED', /ended by SIGABRT, which Node does when its memory is full/] as const,
   ['process_abort', 'HANDLER_EXITED', /ended by SIGABRT/] as const,
   ['process_kill', 'HANDLER_EXITED', /ended by SIGKILL/] as const,
+  ...both('forge', 'HANDLER_EXITED', /sent a message of its own with a field "drover"/),
   ...both('function', 'NOT_JSON', /\$ is a function/),
   ...both('bigint', 'NOT_JSON', /\$ is a BigInt/),
   ...both('large', 'TOO_LARGE', /limit is 1048576/),

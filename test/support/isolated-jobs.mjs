@@ -1,7 +1,7 @@
 // Job files' handlers for tests of isolation: each does one thing that a handler may do to its thread or process.
 // Exported for both kinds, as `thread_<name>` and `process_<name>`. Needs the built dist/.
 import { setTimeout as sleep } from 'node:timers/promises'
-import { threadId } from 'node:worker_threads'
+import { parentPort, threadId } from 'node:worker_threads'
 import { defineJob, PermanentError } from 'drover'
 import { handle, retryIn } from 'drover/worker'
 import { z } from 'zod'
@@ -75,6 +75,12 @@ const acts = {
   },
   retryIn() {
     throw retryIn('30m', 'later')
+  },
+  async forge() {
+    const send = parentPort === null ? (message) => process.send(message) : (message) => parentPort.postMessage(message)
+    send({ drover: 'unheard of' })
+    for (let run = 1; run < 100; run++) send({ drover: 'completed', run })
+    await new Promise(() => undefined)
   },
   text() {
     throw 'plain'

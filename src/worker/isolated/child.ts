@@ -128,8 +128,20 @@ export class IsolatedChild {
   }
 
   #take(message: unknown): void {
-    if (!isMessage<FromChild>(message)) this.#countForeign()
-    else this.#read(message)
+    if (!isMessage<FromChild>(message)) {
+      this.#countForeign()
+      return
+    }
+    try {
+      this.#read(message)
+    } catch (cause) {
+      // A handler's own message that looks like one of ours must not take the worker with it.
+      this.#why ??= new HandlerExitedError(
+        `it sent a message of its own with a field "drover", which is not one of ours: its ${this.#channel.what} was ended`,
+        { cause },
+      )
+      this.#channel.kill()
+    }
   }
 
   #read(message: FromChild): void {
@@ -154,9 +166,13 @@ export class IsolatedChild {
         return
     }
     if (message.run !== this.#runs) return
-    const current = this.#settle()
-    if (message.drover === 'failed') current?.reject(unpackError(message.error))
-    else current?.resolve({ ...message.outcome, counters: new Map(message.outcome.counters) })
+    if (message.drover === 'failed') {
+      const error = unpackError(message.error)
+      this.#settle()?.reject(error)
+    } else {
+      const outcome = { ...message.outcome, counters: new Map(message.outcome.counters) }
+      this.#settle()?.resolve(outcome)
+    }
     this.#ends.onIdle(this)
   }
 
