@@ -51,6 +51,16 @@ function killAll(): void {
 
 function startWatch(): void {
   if (hasNoShell) return
+  try {
+    watch = spawnWatch()
+  } catch {
+    // No memory for one more process, say: this program goes without, and the next one tries again.
+    return
+  }
+  for (const pid of groups) tell('+', pid)
+}
+
+function spawnWatch(): ChildProcess {
   // In a group of its own, so that what is sent to all of the worker's does not end it; without the worker's secrets.
   const started = spawn('/bin/sh', ['-c', WATCH], {
     stdio: ['pipe', 'ignore', 'ignore'],
@@ -58,7 +68,6 @@ function startWatch(): void {
     cwd: '/',
     env: {},
   })
-  watch = started
   started.on('error', () => {
     hasNoShell = true
   })
@@ -69,7 +78,7 @@ function startWatch(): void {
   started.stdin?.on('error', () => undefined)
   started.unref()
   ;(started.stdin as Socket | null)?.unref()
-  for (const pid of groups) tell('+', pid)
+  return started
 }
 
 function tell(sign: '+' | '-', pid: number): void {
