@@ -106,7 +106,9 @@ async function countOf(shared: Shared, filter: BulkFilter): Promise<Count> {
   )
   const of = sizes.reduce((sum, size) => sum + size, 0)
   if (isWhole || of > MAX_LOOKED_AT) return { count: isWhole ? of : undefined, of }
-  return { count: await countMatching(shared.rooms.cancelRoom(filter.queue), jobs, { run, limit: MAX_LOOKED_AT }), of }
+  const bounds = { run, limit: MAX_LOOKED_AT, maxRead: MAX_LOOKED_AT }
+  const { matched, isPartial } = await countMatching(shared.rooms.cancelRoom(filter.queue), jobs, bounds)
+  return { count: isPartial ? undefined : matched, of }
 }
 
 /** Which unfinished jobs are meant. */
