@@ -12,6 +12,7 @@ const PAGE = 'docs/reliability.md'
 test('the table has every row of the fault matrix with its title', async () => {
   const expected = (await loadRows()).map(({ name, title }) => [name, title])
   expect(rows(PAGE, 'rows').map(([name, title]) => [name, title])).toEqual(expected)
+  expect(read('README.md')).toContain(`${expected.length} kinds of fault`)
 })
 
 test('each figure has a size, a seed and a target', () => {
