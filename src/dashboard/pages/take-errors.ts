@@ -34,7 +34,7 @@ export async function takeErrorsRetry(request: Request, response: Response, shar
     async () => {
       const id = await shared.failedJobs.retry(queue, checkTarget({ group }), replay, whoAsks(response))
       const { total } = await readReplay(shared.client, shared.failedJobs.room(queue).keys, queue, id)
-      return { count: total, detail: `replay ${id}` }
+      return { count: Math.min(total, mostOf(replay.stages)), detail: `replay ${id}` }
     },
   )
   back(response, `/errors/${encodeURIComponent(queue)}/${group}#replays`)
@@ -83,6 +83,11 @@ export async function takeStop(request: Request, response: Response, shared: Sha
     },
   )
   back(response, `/errors?queue=${encodeURIComponent(queue)}`)
+}
+
+// A stage of 0 is all that is left.
+function mostOf(stages: readonly number[]): number {
+  return stages.includes(0) ? Number.POSITIVE_INFINITY : stages.reduce((sum, stage) => sum + stage, 0)
 }
 
 /** @throws InvalidOptionError */
