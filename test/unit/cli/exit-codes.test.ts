@@ -35,7 +35,8 @@ describe('exitCodeOf', () => {
 
   it('knows only codes that some error of Drover has', () => {
     const folder = new URL('../../../src/job/', import.meta.url)
-    const sources = readdirSync(folder).map((name) => readFileSync(new URL(name, folder), 'utf8'))
+    const names = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'))
+    const sources = names.map((name) => readFileSync(new URL(name, folder), 'utf8'))
     const codes = [...sources.join('\n').matchAll(/super\(\s*'([A-Z_]+)'/g)].map(([, code]) => code)
     expect(codes.length).toBeGreaterThan(20)
     for (const code of Object.keys(EXIT_OF_ERROR)) expect(codes).toContain(code)
