@@ -93,6 +93,23 @@ const ROWS: readonly Row[] = [
     goal: '>= 1.0',
   },
   {
+    // In these two bare is Drover without the limit.
+    name: 'limited jobs/s, 10,000 keys',
+    kinds: PAIR,
+    scenario: 'limited',
+    args: [jobs(20_000)],
+    figure: 'perSecond',
+    goal: '>= 0.6',
+  },
+  {
+    name: 'limited enqueue/s, bulk',
+    kinds: PAIR,
+    scenario: 'limited',
+    args: [jobs(20_000)],
+    figure: 'enqueuedPerSecond',
+    goal: '>= 0.5',
+  },
+  {
     // Here bare is Drover without a key.
     name: 'enqueue/s, with a key',
     kinds: PAIR,

@@ -46,7 +46,7 @@ local function addStagedWords(words)
   local limit = words[5 + kind.keys]
   if limit and type(reply) == 'string' then
     local bull = cmsgpack.unpack(words[2 + kind.keys])[1]
-    openLimits(string.match(bull, '^({[^}]*}:)'), bull).parkAdded(reply, limit, words[6 + kind.keys])
+    openLines(string.match(bull, '^({[^}]*}:)'), bull).parkAdded(reply, limit, words[6 + kind.keys])
   end
 end
 

@@ -134,6 +134,7 @@ export class LedgerBackend extends RedisQueueBackend {
   ): ReturnType<RedisQueueBackend['moveToDelayed']> {
     const moved = await super.moveToDelayed(id, timestamp, delay, token, this.#notes.into(id, options))
     this.#notes.delete(id)
+    if (Array.isArray(moved) && isLimited(moved as NextJob)) this.#batch.isLimited = true
     return moved
   }
 
@@ -239,7 +240,10 @@ export class LedgerBackend extends RedisQueueBackend {
   /** BullMQ's look for stalled jobs, and ours for permits whose job is gone. */
   override async moveStalledJobsToWait(): ReturnType<RedisQueueBackend['moveStalledJobsToWait']> {
     const stalled = await super.moveStalledJobsToWait()
-    if (this.#batch.isLimited) await repairLimits(this.#options.client, this.#keys)
+    if (this.#batch.isLimited) {
+      const { stalledInterval = 0 } = this.queue.opts as WorkerOptions
+      await repairLimits(this.#options.client, this.#keys, stalledInterval / 2)
+    }
     return stalled
   }
 

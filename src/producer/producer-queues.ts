@@ -78,8 +78,11 @@ export class ProducerQueues {
     const job = readJob(options, 'queues.resume')
     const { backend, keys } = this.#queues.get(checkQueueName(queue))
     await this.#gate.run('the resume of a queue', async () => {
-      if (job === undefined) await backend.pause(false)
-      else await releaseName(this.#gate.client, keys, job)
+      if (job === undefined) {
+        await backend.pause(false)
+        // BullMQ wakes workers for jobs that wait, but not for those in the lines of limits.
+        await this.#gate.client.zadd(`${keys.bullBase}marker`, 0, '0')
+      } else await releaseName(this.#gate.client, keys, job)
     })
   }
 }

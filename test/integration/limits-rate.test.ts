@@ -14,6 +14,8 @@ beforeAll(async () => {
 afterAll(() => shop.close())
 
 const PATIENCE = { timeout: 60_000 }
+/** A script has one time, of its start; Redis stamps what it writes to the stream when it writes it, on a busy machine later. */
+const STAMP_MS = 40
 const input = z.object({ tenant: z.string() })
 
 /** When each job of the queue was handed to a worker, by Redis's clock. */
@@ -46,7 +48,7 @@ describe('a rate by key', () => {
   it('as a sliding window is not exceeded in any span of its length', async () => {
     for (const moments of await runAll('sliding', { limit: 5, window: 400 }, 17)) {
       expect(moments).toHaveLength(17)
-      expect(mostInSpan(moments, 400)).toBe(5)
+      expect(mostInSpan(moments, 400 - STAMP_MS)).toBe(5)
       // And it is used: the seventeenth starts in the fourth window, not long after.
       expect(Math.max(...moments) - Math.min(...moments)).toBeGreaterThanOrEqual(1200)
     }
@@ -65,7 +67,8 @@ describe('a rate by key', () => {
     for (const moments of await runAll('bucket', { kind: 'bucket', limit: 10, window: '1s', burst: 3 }, 13)) {
       expect(mostInSpan(moments, 50)).toBeLessThanOrEqual(3)
       // In any span no more than the burst and what is refilled meanwhile.
-      for (const span of [100, 300, 500, 900]) expect(mostInSpan(moments, span)).toBeLessThanOrEqual(3 + span / 100)
+      for (const span of [100, 300, 500, 900])
+        expect(mostInSpan(moments, span)).toBeLessThanOrEqual(3 + (span + STAMP_MS) / 100)
       expect(Math.max(...moments) - Math.min(...moments)).toBeGreaterThanOrEqual(999)
     }
   })

@@ -51,6 +51,10 @@ local function putAside(held, base, bull, reply)
   if not id then
     return false
   end
+  local limits = job['drover:limit'] and openLimits(base, bull)
+  if limits then
+    limits.refund(id)
+  end
   if not string.find(held, ' ' .. job.name .. ' ', 1, true) then
     local priority = tonumber(job.priority or '0') or 0
     if priority > 0 then
@@ -60,9 +64,9 @@ local function putAside(held, base, bull, reply)
     end
     return true
   end
-  if job['drover:limit'] then
+  if limits then
     -- Jobs of other names may share its key.
-    openLimits(base, bull).release(id, true)
+    limits.release(id, true)
   end
   local line = base .. 'held:' .. job.name
   local last = redis.call('ZRANGE', line, -1, -1, 'WITHSCORES')

@@ -23,6 +23,12 @@ local packed = cmsgpack.unpack(words[1])
 local bull, id = packed[1], packed[2]
 local reply = add(KEYS, words)
 if reply == id or (type(reply) == 'table' and reply[1] == 'added') then
-  openLimits(base, bull).parkAdded(id, word, place)
+  openLines(base, bull).parkAdded(id, word, place)
+elseif place == 'delayed' and type(reply) == 'table' and reply[1] == 'known' then
+  -- A debounced job that took this input: its key is this one's. It gets in line when it is due.
+  local other = bull .. reply[2]
+  if redis.call('ZSCORE', bull .. 'delayed', reply[2]) and redis.call('HGET', other, 'data') == words[2] then
+    redis.call('HSET', other, 'drover:limit', word)
+  end
 end
 return reply

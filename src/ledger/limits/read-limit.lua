@@ -12,7 +12,7 @@
 ]]
 --@LIMITS@
 local base, bull, id, job = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
-local limits = openLimits(base, bull)
+local limits = openLines(base, bull)
 local line = base .. 'limit:line:' .. id
 local parked = redis.call('ZCARD', line)
 local known = redis.call('EXISTS', base .. 'limit:key:' .. id, base .. 'limit:log:' .. id)
@@ -20,7 +20,7 @@ if known == 0 and parked == 0 then
   return false
 end
 local key = limits.read(id)
-local left, at = limits.room(key)
+local left, at = openRates(limits).room(key)
 return {
   key.spec, tostring(key.held), tostring(parked), tostring(left), at and string.format('%.0f', at) or '',
   job ~= '' and redis.call('HGET', KEYS[1], job) or '', tostring(job ~= '' and redis.call('ZRANK', line, job) or ''),

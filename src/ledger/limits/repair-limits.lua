@@ -6,12 +6,28 @@
   KEYS[1]  held, hash (limit-functions.lua)
   ARGV[1]  base of our keys, "{prefix:queue}:"
   ARGV[2]  base of BullMQ's keys of the queue
-  ARGV[3]  where to go on in held; ARGV[4] in BullMQ's waiting-children: the cursors of the last call, '0' to begin
+  ARGV[3]  where to go on in held: the cursor of the last call, '0' to begin
+  ARGV[4]  '1' to look at jobs in line, too; where, the hash state keeps: a look goes on where the last one ended
   ARGV[5]  how many of each are looked at
-  Returns  {cursor of held, cursor of waiting-children, number of permits taken back}
+  ARGV[6]  least time between two looks at a queue, whoever looks, ms; '' for a call that goes on with a look
+  Returns  {cursor of held, cursor of jobs in line, number of permits taken back}
 ]]
 --@LIMITS@
 local base, bull = ARGV[1], ARGV[2]
+local STATE = base .. 'limit:state'
+if ARGV[6] ~= '' then
+  local time = redis.call('TIME')
+  local now = time[1] * 1000 + math.floor(time[2] / 1000)
+  local last = tonumber(redis.call('HGET', STATE, 'looked'))
+  -- A clock that was set back must not put it off.
+  if last and now - last >= 0 and now - last < tonumber(ARGV[6]) then
+    return { '0', '0', 0 }
+  end
+  if redis.call('EXISTS', STATE) == 0 then
+    return { '0', '0', 0 }
+  end
+  redis.call('HSET', STATE, 'looked', string.format('%.0f', now))
+end
 local limits = openLimits(base, bull)
 local freed = 0
 local held = redis.call('HSCAN', KEYS[1], ARGV[3], 'COUNT', ARGV[5])
@@ -23,16 +39,21 @@ for i = 1, #held[2], 2 do
   end
 end
 
-local parked = redis.call('ZSCAN', bull .. 'waiting-children', ARGV[4], 'COUNT', ARGV[5])
-local seen = {}
-for i = 1, #parked[2], 2 do
-  local word = redis.call('HGET', bull .. parked[2][i], 'drover:limit')
-  if word then
-    local spec, id = limits.split(word)
-    if not seen[id] then
+local cursor = '0'
+if ARGV[4] == '1' then
+  local parked = redis.call('ZSCAN', bull .. 'waiting-children', redis.call('HGET', STATE, 'cursor') or '0', 'COUNT', ARGV[5])
+  cursor = parked[1]
+  redis.call('HSET', STATE, 'cursor', cursor)
+  local seen = {}
+  for i = 1, #parked[2], 2 do
+    local word = redis.call('HGET', bull .. parked[2][i], 'drover:limit')
+    if word then
+      local spec, id = limits.split(word)
+      if not seen[id] and not redis.call('ZSCORE', base .. 'limit:ready', id) then
+        limits.settle(limits.read(id, spec))
+      end
       seen[id] = true
-      limits.settle(limits.read(id, spec))
     end
   end
 end
-return { held[1], parked[1], freed }
+return { held[1], cursor, freed }
