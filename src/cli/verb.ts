@@ -62,6 +62,11 @@ export const VERBS: Readonly<Record<string, VerbEntry>> = {
     exits: OF_REDIS,
     load: async () => (await import('./verbs/queues.js')).queues,
   },
+  limits: {
+    summary: 'show what limits a queue and its keys; set the limits of a whole queue',
+    exits: OF_REDIS,
+    load: async () => (await import('./verbs/limits.js')).limits,
+  },
   top: {
     summary: 'queues, workers and running jobs on one screen, as they change',
     exits: OF_REDIS,

@@ -240,10 +240,8 @@ export class LedgerBackend extends RedisQueueBackend {
   /** BullMQ's look for stalled jobs, and ours for permits whose job is gone. */
   override async moveStalledJobsToWait(): ReturnType<RedisQueueBackend['moveStalledJobsToWait']> {
     const stalled = await super.moveStalledJobsToWait()
-    if (this.#batch.isLimited) {
-      const { stalledInterval = 0 } = this.queue.opts as WorkerOptions
-      await repairLimits(this.#options.client, this.#keys, stalledInterval / 2)
-    }
+    const { stalledInterval = 0 } = this.queue.opts as WorkerOptions
+    if (this.#batch.isLimited) await repairLimits(this.#options.client, this.#keys, stalledInterval / 2)
     return stalled
   }
 
@@ -284,12 +282,8 @@ export class LedgerBackend extends RedisQueueBackend {
       })
       isRefused = typeof reply === 'number' && reply < 0
       if (isRefused) {
-        throw this.finishedErrors({
-          code: reply as number,
-          jobId: finishing.id,
-          command: 'moveToFinished',
-          state: 'active',
-        })
+        const refused = { code: reply as number, jobId: finishing.id, command: 'moveToFinished', state: 'active' }
+        throw this.finishedErrors(refused)
       }
       committed = outcome
       const result = this.#readNextJob(reply)

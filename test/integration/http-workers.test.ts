@@ -1,5 +1,8 @@
 // Steering over the HTTP API: workers that are told what to do, and job names that are paused.
 import { afterEach, describe, expect, it, vi } from 'vitest'
+import { z } from 'zod'
+import { defineJob } from '../../src/job/index.js'
+import { createProducer } from '../../src/producer/index.js'
 import { createWorker, handle, type Worker } from '../../src/worker/index.js'
 import { greet, mail, useHttpApis } from '../support/http-api.js'
 import { collectLog } from '../support/worker.js'
@@ -51,6 +54,36 @@ describe('a worker', () => {
     expect((await api.ask('/v1/workers', { token: limited })).json()).toEqual({ workers: [] })
     expect(await tell(`${worker.id}/close`)).toMatchObject([200, {}])
     await worker.closed
+  })
+})
+
+describe('the limits of a queue', () => {
+  it('are set, read with the keys in use, and left alone by wrong ones', async () => {
+    const api = await apis.start()
+    const limited = defineJob({ name: 'limited', queue: 'mail', input: z.object({}), limit: { concurrency: 1 } })
+    const producer = createProducer({ redis: apis.redis().url })
+    const job = await producer.enqueue(limited, {})
+    const path = '/v1/queues/mail/limits'
+    const headers = { 'content-type': 'application/json' }
+    const put = async (body: unknown) => {
+      const answer = await api.ask(path, { method: 'PUT', headers, body: JSON.stringify(body) })
+      return [answer.status, answer.json()] as const
+    }
+    const rate = { limit: 9, windowMs: 1000 }
+    expect(await put({ concurrency: 5, rate: { limit: 9, window: '1s' } })).toEqual([200, { concurrency: 5, rate }])
+    const key = { id: 'limited:', key: '', job: 'limited', concurrency: 1, order: 'free', weight: 1 }
+    const line = { rate: null, held: 0, parked: 1, waitsFor: 'worker', freeAt: null }
+    expect(await api.get(path)).toEqual({
+      ...{ concurrency: 5, rate, keys: 1, held: 0, parked: 1 },
+      limits: [{ ...key, ...line }],
+    })
+    expect(await put({ concurrency: 0 })).toMatchObject([422, { code: 'INVALID_OPTION' }])
+    expect(await put({ rate: 5 })).toMatchObject([422, { code: 'INVALID_OPTION' }])
+    expect(await put({ rates: null })).toMatchObject([422, { code: 'UNKNOWN_OPTION' }])
+    expect(await put({ rate: { limit: 1, window: 'soon' } })).toMatchObject([422, {}])
+    expect(await put({ rate: null })).toEqual([200, { concurrency: 5, rate: null }])
+    await producer.jobs.cancel(job)
+    await producer.close()
   })
 })
 

@@ -88,6 +88,36 @@ it('drover queues lists, pauses and resumes queues and job names', async () => {
   await redis.cli('SREM', 'drover:queues', 'spoilt')
 })
 
+it('drover limits sets those of a queue, and shows them with the keys in use', async () => {
+  const set = await run('limits', 'set', 'naps', '--concurrency', '5', '--rate', '10/1s')
+  expect(set).toMatchObject({ code: 0, stdout: 'queue naps: 5 jobs at once, 10 starts in 1000 ms\n' })
+  expect(JSON.parse((await run('limits', 'set', 'naps', '--rate', 'none', '--json')).stdout)).toEqual({
+    ...{ queue: 'naps', concurrency: 5, rate: null },
+  })
+  expect(JSON.parse((await run('limits', 'list', 'naps', '--json')).stdout)).toEqual({
+    ...{ queue: 'naps', concurrency: 5, rate: null, keys: 0, held: 0, parked: 0, limits: [] },
+  })
+  const wrong = [
+    ['set', 'naps'],
+    ['sett', 'naps'],
+    ['list', 'naps', '--rate', '1/1s'],
+    ['set', 'naps', '--rate', '5'],
+    ['set', 'naps', '--concurrency', '0'],
+    ['set', 'naps', '--concurrency', 'many'],
+    ['set', 'naps', '--rate', '1/soon'],
+    ['list', 'na ps'],
+    ['list', 'naps', '--most', '0'],
+  ]
+  const outcomes = await runDroverBatch(
+    wrong.map((words) => ['limits', ...words]),
+    { cwd, env },
+  )
+  expect(outcomes.map(({ code }) => code)).toEqual(wrong.map(() => 2))
+  expect((await run('limits', 'set', 'naps', '--concurrency', 'none')).stdout).toBe(
+    'queue naps: any number of jobs at once, any rate\n',
+  )
+})
+
 it('drover explain tells what holds a job, and drover top --once shows all', async () => {
   await run('enqueue', 'sleep', '--input', '{"file":"x"}', '--id', 'held', '--delay', '1h')
   const told = await run('explain', 'naps', 'held')

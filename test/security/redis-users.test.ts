@@ -22,6 +22,20 @@ const resize = defineJob({
 })
 const isAsked = (denial: string) => !/ config(\|get)?$/.test(denial)
 const cached = defineJob({ name: 'cached', queue: 'other', input: anything, cache: { ttl: '1h' } })
+const rate = { limit: 100, window: '1s' } as const
+const limited = defineJob({
+  name: 'limited',
+  queue: 'media',
+  input: anything,
+  attempts: 2,
+  limit: { key: () => 'one', concurrency: 1, rate },
+})
+const bucket = defineJob({
+  name: 'bucket',
+  queue: 'media',
+  input: anything,
+  limit: { order: 'strict', rate: { kind: 'bucket', ...rate } },
+})
 let server: TestRedis
 let admin: Redis
 
@@ -77,9 +91,15 @@ async function runHandlers(url: string): Promise<void> {
     effects.del('app:once')
     return { ok: true }
   })
-  const worker = await createWorker({ redis: url, handlers: [handler], logger, shutdownTimeout: 0 })
+  const underLimits = [
+    handle(limited, (_, { attempt }) => {
+      if (attempt === 1) throw new Error('once more')
+    }),
+    handle(bucket, () => null),
+  ]
+  const worker = await createWorker({ redis: url, handlers: [handler, ...underLimits], logger, shutdownTimeout: 0 })
   const count = (set: string) => admin.zcard(`{drover:media}:media:${set}`)
-  await vi.waitFor(async () => expect([await count('completed'), await count('failed')]).toEqual([9, 1]), {
+  await vi.waitFor(async () => expect([await count('completed'), await count('failed')]).toEqual([13, 1]), {
     timeout: 60_000,
   })
   await worker.close()
@@ -97,6 +117,11 @@ async function enqueueAll(url: string): Promise<void> {
   await producer.enqueue(resize, { act: 'again' })
   await producer.enqueue(resize, { act: 'fail' })
   await producer.enqueueBulk(resize, [{}, {}])
+  await producer.enqueueBulk(limited, [{}, {}])
+  await producer.enqueueBulk(bucket, [{}, {}])
+  await producer.limits.setQueue('media', { concurrency: 50, rate: { limit: 1_000, window: '1s' } })
+  expect(await producer.limits.list('media')).toHaveLength(2)
+  expect(await producer.limits.counts('media')).toMatchObject({ keys: 2, parked: 4 })
   await admin.set('{drover:other}:result:done', '{"status":"completed"}', 'EX', 10)
   await producer.enqueue(cached, {})
   const [record = ''] = await admin.keys('{drover:other}:cache:*')

@@ -51,7 +51,7 @@ local function openRates(limits)
   -- Takes the last start back.
   limits.rateRefund = function(key)
     if key.kind == 's' then
-      call('RPOP', limits.LOG .. key.id)
+      call('LTRIM', limits.LOG .. key.id, '0', '-2')
     elseif key.used and (key.kind == 'b' or key.at == math.floor(limits.now / key.window)) then
       local used = key.kind == 'b' and math.min(key.burst, key.used + 1) or math.max(0, key.used - 1)
       call('HSET', limits.KEY .. key.id, 'used', limits.text(used))

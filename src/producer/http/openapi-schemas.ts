@@ -5,6 +5,7 @@ import { CANCEL_STATES, MAX_CONCURRENCY } from '../../ledger/index.js'
 import { ERROR_SCHEMAS } from './error-schemas.js'
 import { GROUP_SCHEMAS } from './group-schemas.js'
 import { LIST_STATES } from './job-list.js'
+import { LIMIT_SCHEMAS } from './limit-schemas.js'
 import { by, count, duration, list, moment, object, orFalse, orNull, ref, text, time, whole } from './schema-parts.js'
 
 /** What `options` may hold: those of `producer.enqueue` that JSON can. */
@@ -187,6 +188,7 @@ export const SCHEMAS: Readonly<Record<string, JsonSchema>> = {
     points: list(object({ at: time, value: whole })),
   }),
   ...GROUP_SCHEMAS,
+  ...LIMIT_SCHEMAS,
   ...ERROR_SCHEMAS,
   BulkLine: {
     description: 'One line for each line of the request, in its order, then one with the summary.',

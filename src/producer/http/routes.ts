@@ -10,6 +10,7 @@ import { ERROR_ROUTES } from './error-routes.js'
 import { streamJob, streamQueue } from './event-stream.js'
 import { FLOW_ROUTES } from './flow-routes.js'
 import { cancel, explain, getJob, getResult, removeJob, removeResult, retry } from './job-routes.js'
+import { LIMIT_ROUTES } from './limit-routes.js'
 import { cancelMany, getJobs, getQueue, listQueues, pause, resume } from './queue-routes.js'
 import { type Route, route } from './route.js'
 import { SCHEDULE_ROUTES } from './schedule-routes.js'
@@ -67,6 +68,7 @@ export const ROUTES: readonly Route[] = [
     cancelMany,
     { body: 'CancelRequest' },
   ),
+  ...LIMIT_ROUTES,
   route(
     ['get', '/workers', 'read', 'queue', 'listWorkers', 'Workers, what they handle and what they run'],
     { 200: 'Workers' },
