@@ -14,6 +14,7 @@ const BODIES: Readonly<Record<string, { type: string; body: string }>> = {
   EnqueueRequest: { type: 'application/json', body: JSON.stringify(GREETING) },
   BulkRequest: { type: 'application/x-ndjson', body: JSON.stringify(GREETING) },
   CancelRequest: { type: 'application/json', body: '{"job":"greet","dryRun":true}' },
+  LimitsRequest: { type: 'application/json', body: '{"concurrency":1000}' },
   CounterChange: { type: 'application/json', body: '{"by":1}' },
   ScheduleRequest: { type: 'application/json', body: '{"job":"greet","input":{"name":"Ada"},"every":"30d"}' },
   BatchRequest: { type: 'application/json', body: JSON.stringify({ id: 'held', jobs: [GREETING] }) },

@@ -89,13 +89,13 @@ it('drover queues lists, pauses and resumes queues and job names', async () => {
 })
 
 it('drover limits sets those of a queue, and shows them with the keys in use', async () => {
-  const set = await run('limits', 'set', 'naps', '--concurrency', '5', '--rate', '10/1s')
-  expect(set).toMatchObject({ code: 0, stdout: 'queue naps: 5 jobs at once, 10 starts in 1000 ms\n' })
+  const set = await run('limits', 'set', 'naps', '--concurrency', '20000', '--rate', '10/1s')
+  expect(set).toMatchObject({ code: 0, stdout: 'queue naps: 20000 jobs at once, 10 starts in 1000 ms\n' })
   expect(JSON.parse((await run('limits', 'set', 'naps', '--rate', 'none', '--json')).stdout)).toEqual({
-    ...{ queue: 'naps', concurrency: 5, rate: null },
+    ...{ queue: 'naps', concurrency: 20_000, rate: null },
   })
   expect(JSON.parse((await run('limits', 'list', 'naps', '--json')).stdout)).toEqual({
-    ...{ queue: 'naps', concurrency: 5, rate: null, keys: 0, held: 0, parked: 0, limits: [] },
+    ...{ queue: 'naps', concurrency: 20_000, rate: null, keys: 0, held: 0, parked: 0, limits: [] },
   })
   const wrong = [
     ['set', 'naps'],

@@ -54,7 +54,9 @@ Examples:
     if (isSet && most !== undefined) throw new UsageError('--most is for list')
     if (isSet && Object.keys(changes).length === 0) throw new UsageError('set: expected --concurrency or --rate')
     if (!isSet && Object.keys(changes).length > 0) throw new UsageError('--concurrency and --rate are for set')
-    const settings = await readSettings(options)
+    // A worker has a setting of the same name.
+    const { concurrency: _, ...others } = options
+    const settings = await readSettings(others)
     const { prefix, durability, allowVolatile } = settings
     await using producer = createProducer({ redis: redisOf(settings), prefix, durability, allowVolatile })
     if (isSet) showQueue(out, queue, await producer.limits.setQueue(queue, changes))
