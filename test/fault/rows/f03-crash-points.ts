@@ -32,6 +32,8 @@ type Context = RowContext<Size>
 
 /** Crashes until a worker that lives clears up: fewer than end a job that was there each time, see docs/job-lifecycle.md. */
 const CRASHES_IN_A_ROW = 4
+const LONG_JOBS_EACH = 4
+const LONG_MS = 1_500
 
 export default defineRow<Size>({
   name: 'F03',
@@ -49,7 +51,9 @@ export default defineRow<Size>({
       await crashProducers(context, url, inProducers, planNext(inProducers.length))
       for (let at = 0; at < others.length; at += CRASHES_IN_A_ROW) {
         const places = others.slice(at, at + CRASHES_IN_A_ROW)
-        await context.finish(context.startProducer({ redis: url, jobs: planNext(places.length) }))
+        await context.finish(
+          context.startProducer({ redis: url, jobs: planNext(places.length, places.some(isInShutdown)) }),
+        )
         for (const place of places) await crashOne(context, url, place)
         const living = await context.startWorker({ redis: url })
         await context.drain(url)
@@ -69,12 +73,16 @@ function pickSome(context: Context, places: readonly string[], count: number): s
   return Array.from({ length: count }, () => left.splice(context.random.below(left.length), 1)[0] ?? '')
 }
 
-/** Gives the jobs for so many crashes, new ones each time: each fifth needs a second attempt. */
-function planInTurns({ plan, size }: Context): (crashes: number) => PlannedJob[] {
+/**
+ * Gives the jobs for so many crashes, new ones each time: each fifth needs a second attempt. Long ones are few, and still
+ * run when their worker has been told to end.
+ */
+function planInTurns({ plan, size }: Context): (crashes: number, isLong?: boolean) => PlannedJob[] {
   let next = 1
-  return (crashes) => {
-    const count = crashes * size.jobsEach
-    const jobs = plan(count, (n) => ({ ms: n % 3 === 0 ? 300 : 20, ...(n % 5 === 0 ? { failTimes: 1 } : {}) }), next)
+  return (crashes, isLong = false) => {
+    const count = crashes * (isLong ? LONG_JOBS_EACH : size.jobsEach)
+    const msOf = (n: number) => (isLong ? LONG_MS : n % 3 === 0 ? 300 : 20)
+    const jobs = plan(count, (n) => ({ ms: msOf(n), ...(n % 5 === 0 ? { failTimes: 1 } : {}) }), next)
     next += count
     return jobs.map((job) => ({ ...job, attempts: job.input.failTimes ? 2 : 1 }))
   }
@@ -92,10 +100,10 @@ async function crashProducers(context: Context, url: string, places: readonly st
   await context.finish(context.startProducer({ redis: url, jobs: left }))
 }
 
+const isInShutdown = (place: string): boolean => (IN_SHUTDOWN as readonly string[]).includes(place)
+
 const crashOne = (context: Context, url: string, place: string): Promise<void> =>
-  (IN_SHUTDOWN as readonly string[]).includes(place)
-    ? crashInShutdown(context, url, place)
-    : crashWorker(context, url, place)
+  isInShutdown(place) ? crashInShutdown(context, url, place) : crashWorker(context, url, place)
 
 async function crashWorker(context: Context, url: string, place: string): Promise<void> {
   const crashAt = `${place}:${1 + context.random.below(place.endsWith('-commit') ? 5 : 2)}`
