@@ -9,6 +9,9 @@ export function canonicalJson(text: string): string {
 function ordered(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value
   if (Array.isArray(value)) return value.map(ordered)
-  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1))
+  const entries = Object.entries(value)
+  const isFlat = entries.every(([, inner]) => typeof inner !== 'object' || inner === null)
+  if (isFlat && entries.every(([key], at) => at === 0 || key > (entries[at - 1]?.[0] ?? ''))) return value
+  entries.sort(([a], [b]) => (a < b ? -1 : 1))
   return Object.fromEntries(entries.map(([key, inner]) => [key, ordered(inner)]))
 }

@@ -7,18 +7,20 @@
   KEYS   as BullMQ's script takes them
   ARGV[1..3]  as BullMQ's script takes them; ARGV[1] packs, among others, its key prefix (1), the job's id (2), the time
               in ms (4) and the key of the merging rule (9)
-  ARGV[4]  base of our keys, "{prefix:queue}:"
-  ARGV[5]  key of the record of the idempotency key, or ''
-  ARGV[6]  hash of the input
-  ARGV[7]  how long the record is kept, ms
-  ARGV[8]  'job': the key holds as long as its job or the result of it exists; 'time': as long as the record; 'cache': the
-           record is of the cache, and names the job whose result serves this input; 'refresh': likewise, but run anew
-  ARGV[9]  rule by which enqueues merge: '', 'waiting', 'unfinished', 'debounce' or 'throttle'
-  ARGV[10] most jobs that may wait, 0 for any number
-  ARGV[11] how long tags are kept, ms; ARGV[12] most jobs of a tag; ARGV[13] most tags of the queue
-  ARGV[14..] tags
-  Returns  {'added', id}; {'known', id of the job that is there in its place}; {'conflict', id of the job with this key and
-           another input}; {'cached', id of a completed job, whose result serves}; {'full', number of waiting jobs}; or
+  ARGV[4]  in lines, as each argument more costs every enqueue:
+           1 base of our keys, "{prefix:queue}:"
+           2 key of the record of the idempotency key, or ''
+           3 hash of the input
+           4 how long the record is kept, ms
+           5 'job': the key holds as long as its job or the result of it exists; 'time': as long as the record; 'cache':
+             the record is of the cache, and names the job whose result serves this input; 'refresh': likewise, but run anew
+           6 rule by which enqueues merge: '', 'waiting', 'unfinished', 'debounce' or 'throttle'
+           7 most jobs that may wait, 0 for any number
+  and for a job with tags:
+  ARGV[5]  how long tags are kept, ms; ARGV[6] most jobs of a tag; ARGV[7] most tags of the queue
+  ARGV[8..] tags
+  Returns  'added <id>'; 'known <id of the job that is there in its place>'; 'conflict <id of the job with this key and
+           another input>'; 'cached <id of a completed job, whose result serves>'; 'full <number of waiting jobs>'; or
            BullMQ's negative code. Only 'added' wrote a job.
 ]]
 local function add(KEYS, ARGV)
@@ -56,7 +58,8 @@ end
 
 local packed = cmsgpack.unpack(ARGV[1])
 local bull, id, now, mergeKey = packed[1], packed[2], packed[4], packed[9]
-local base, record, hash, recordMs, lasts, merge, maxDepth = unpack(ARGV, 4, 10)
+local base, record, hash, recordMs, lasts, merge, maxDepth =
+  string.match(ARGV[4], '^(.-)\n(.-)\n(.-)\n(.-)\n(.-)\n(.-)\n(.-)$')
 
 local isRefresh = lasts == 'refresh'
 local caches = lasts == 'cache' or isRefresh
@@ -64,21 +67,21 @@ if record ~= '' then
   local held = redis.call('GET', record)
   local heldId, heldHash, heldLasts = string.match(held or '', '^(%S+) (%S+) (%S+)$')
   if heldId == id then
-    return { 'added', id }
+    return 'added ' .. id
   end
   if caches then
     hash, lasts = redis.call('HGET', base .. 'caches', packed[3]) or '0', 'cache'
     local serves = not isRefresh and heldId and heldHash == hash and cachedBy(bull, base, heldId)
     if serves then
       countCache(base, packed[3], serves == 'cached' and 'hits' or 'shared')
-      return { serves, heldId }
+      return serves .. ' ' .. heldId
     end
   elseif heldId and (heldLasts == 'time' or redis.call('EXISTS', bull .. heldId, base .. 'result:' .. heldId) > 0) then
-    return { heldHash == hash and 'known' or 'conflict', heldId }
+    return (heldHash == hash and 'known ' or 'conflict ') .. heldId
   end
 end
 
-local isThere = redis.call('EXISTS', bull .. id) == 1
+local isThere = (merge ~= '' or maxDepth ~= '0') and redis.call('EXISTS', bull .. id) == 1
 local merges = false
 local other = merge ~= '' and not isThere and redis.call('GET', mergeKey)
 if other and other ~= id then
@@ -104,7 +107,7 @@ if maxDepth ~= '0' and not isThere and not merges then
   local depth = redis.call('LLEN', bull .. 'wait') + redis.call('ZCARD', bull .. 'prioritized')
     + redis.call('ZCARD', bull .. 'delayed') + redis.call('ZCARD', bull .. 'waiting-children')
   if depth >= tonumber(maxDepth) then
-    return { 'full', tostring(depth) }
+    return 'full ' .. depth
   end
 end
 
@@ -113,7 +116,7 @@ if type(reply) == 'number' then
   return reply
 end
 if reply ~= id then
-  return { 'known', reply }
+  return 'known ' .. reply
 end
 if record ~= '' then
   redis.call('SET', record, id .. ' ' .. hash .. ' ' .. lasts, 'PX', recordMs)
@@ -122,16 +125,16 @@ if record ~= '' then
   end
 end
 -- pcall: should a stranger have put another type at these keys, the job itself is in.
-for i = 14, #ARGV do
+for i = 8, #ARGV do
   local tag = base .. 'tag:' .. ARGV[i]
   redis.pcall('ZADD', tag, now, id)
-  redis.pcall('ZREMRANGEBYRANK', tag, 0, -1 - tonumber(ARGV[12]))
-  redis.pcall('ZREMRANGEBYSCORE', tag, '-inf', tonumber(now) - tonumber(ARGV[11]))
-  redis.pcall('PEXPIRE', tag, ARGV[11])
+  redis.pcall('ZREMRANGEBYRANK', tag, 0, -1 - tonumber(ARGV[6]))
+  redis.pcall('ZREMRANGEBYSCORE', tag, '-inf', tonumber(now) - tonumber(ARGV[5]))
+  redis.pcall('PEXPIRE', tag, ARGV[5])
   redis.pcall('ZADD', base .. 'tags', now, ARGV[i])
 end
-if #ARGV > 13 then
-  redis.pcall('ZREMRANGEBYRANK', base .. 'tags', 0, -1 - tonumber(ARGV[13]))
-  redis.pcall('PEXPIRE', base .. 'tags', ARGV[11])
+if #ARGV > 4 then
+  redis.pcall('ZREMRANGEBYRANK', base .. 'tags', 0, -1 - tonumber(ARGV[7]))
+  redis.pcall('PEXPIRE', base .. 'tags', ARGV[5])
 end
-return { 'added', id }
+return 'added ' .. id

@@ -101,12 +101,16 @@ export class AddBackend extends RedisQueueBackend {
 
   /** Adds jobs with rules in one round trip, each in a step of its own, and tells what became of each. */
   async addRuled(entries: readonly { readonly jobId: string; readonly job: RuledJob }[]): Promise<AddReply[]> {
-    const replies: unknown[] = await this.addJobs([...entries])
+    const [first, second] = entries
+    // One alone is no pipeline of its own: it leaves with what else is enqueued in its tick.
+    const isOne = first !== undefined && second === undefined
+    const replies: unknown[] = isOne ? [await this.addJob(first.job, first.jobId)] : await this.addJobs([...entries])
     return replies.map((reply, index) => {
-      const [kind, word] = Array.isArray(reply) ? (reply as string[]) : [String(reply)]
+      const text = String(reply)
+      const [kind = ''] = text.split(' ', 1)
+      const word = text.slice(kind.length + 1)
       if (kind === 'full') return { kind, depth: Number(word) }
-      if (kind === 'added' || kind === 'known' || kind === 'cached' || kind === 'conflict')
-        return { kind, id: String(word) }
+      if (kind === 'added' || kind === 'known' || kind === 'cached' || kind === 'conflict') return { kind, id: word }
       throw this.finishedErrors({ code: Number(reply), jobId: entries[index]?.jobId ?? '', command: 'addJob' })
     })
   }
@@ -141,9 +145,9 @@ export class AddBackend extends RedisQueueBackend {
 
   #wordsOf(rules: AddRules): unknown[] {
     const { key, merge = '', maxDepth = 0, tags = [] } = rules
-    const ofKey = key ? [key.record, key.inputHash, key.ttlMs, key.lasts] : ['', '', 0, '']
-    const ofTags = [TAG_TTL_MS, MAX_JOBS_OF_TAG, MAX_TAGS_OF_QUEUE, ...tags]
-    return [this.#base, ...ofKey, merge, maxDepth, ...ofTags]
+    const ofKey = key ? `${key.record}\n${key.inputHash}\n${key.ttlMs}\n${key.lasts}` : '\n\n0\n'
+    const ofTags = tags.length === 0 ? [] : [TAG_TTL_MS, MAX_JOBS_OF_TAG, MAX_TAGS_OF_QUEUE, ...tags]
+    return [`${this.#base}\n${ofKey}\n${merge}\n${maxDepth}`, ...ofTags]
   }
 }
 

@@ -1,6 +1,6 @@
 // The result cache of one enqueue: whether it goes by it, and the record that add-job.lua looks in. The option of the
 // contract is src/job's cache-rule.ts; what ends a job writes the record's time (src/ledger's commit.lua).
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import {
   type AnyJobContract,
   type CacheRule,
@@ -85,5 +85,5 @@ export function cacheHash(
 }
 
 export function hashOf(text: string): string {
-  return createHash('sha256').update(text).digest('base64url')
+  return hash('sha256', text, 'base64url')
 }

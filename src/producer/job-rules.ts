@@ -122,9 +122,10 @@ export function newRuledJob(parts: JobParts, rules: JobRules): NewJob {
     maxDepth,
     tags,
   }
-  const { job } = newJob(contract.name, jobId, parts.storedText ?? text, stored, timestamp)
-  const deduplicationId = ofMerge?.deduplication.id
-  return { jobId, job: { ...job, ...(deduplicationId === undefined ? {} : { deduplicationId }), rules: added } }
+  const ruled = newJob(contract.name, jobId, parts.storedText ?? text, stored, timestamp)
+  // Set on the new job itself: another copy of it costs each enqueue.
+  const merged = ofMerge && { deduplicationId: ofMerge.deduplication.id }
+  return { jobId, job: Object.assign(ruled.job, merged, { rules: added }) }
 }
 
 function mergeOptions(

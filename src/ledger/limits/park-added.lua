@@ -22,13 +22,11 @@ end
 local packed = cmsgpack.unpack(words[1])
 local bull, id = packed[1], packed[2]
 local reply = add(KEYS, words)
-if reply == id or (type(reply) == 'table' and reply[1] == 'added') then
+-- A debounced job that took this input: its key is this one's. It gets in line when it is due.
+local other = place == 'delayed' and type(reply) == 'string' and string.match(reply, '^known (.+)$')
+if reply == id or reply == 'added ' .. id then
   openLines(base, bull).parkAdded(id, word, place)
-elseif place == 'delayed' and type(reply) == 'table' and reply[1] == 'known' then
-  -- A debounced job that took this input: its key is this one's. It gets in line when it is due.
-  local other = bull .. reply[2]
-  if redis.call('ZSCORE', bull .. 'delayed', reply[2]) and redis.call('HGET', other, 'data') == words[2] then
-    redis.call('HSET', other, 'drover:limit', word)
-  end
+elseif other and redis.call('ZSCORE', bull .. 'delayed', other) and redis.call('HGET', bull .. other, 'data') == words[2] then
+  redis.call('HSET', bull .. other, 'drover:limit', word)
 end
 return reply
