@@ -278,6 +278,26 @@ describe('an action', () => {
     ])
   })
 
+  it('runs a job with a limit again in the line of its key, whether its contract is known or not', async () => {
+    const limit = { key: 'tenant', concurrency: 1, order: 'strict' } as const
+    const sync = defineJob({ name: 'sync', queue: 'media', input: z.object({ tenant: z.string() }), limit })
+    const producer = openProducer()
+    const { id } = await producer.enqueue(sync, { tenant: 'a' })
+    await redis().cli('HSET', `{drover:media}:media:${id}`, 'opts', JSON.stringify({ attempts: 1, priority: 5 }))
+    const body = `input=${encodeURIComponent('{"tenant":"b"}')}`
+    const lineAfter = async (key: string, options: Parameters<typeof start>[0]) => {
+      const url = await start(options)
+      const { headers } = await post(url, `/results/media/${id}/run`, body)
+      const again = /media\/(\w+)\?done=run$/.exec(headers.location ?? '')?.[1] ?? 'none'
+      const line = await redis().cli('ZRANGE', `{drover:media}:limit:line:sync:${key}`, '0', '-1')
+      expect(line.split('\n').at(-1)).toBe(again)
+    }
+    await lineAfter('b', { contracts: [sync] })
+    await lineAfter('b', { contracts: [sync], producer })
+    await lineAfter('a', {})
+    expect(await redis().cli('EXISTS', '{drover:media}:media:wait', '{drover:media}:media:prioritized')).toBe('0')
+  })
+
   it('that the job’s state does not allow is refused, and changes nothing', async () => {
     await finishJobs()
     const url = await start()

@@ -49,6 +49,8 @@ export interface JobDetails {
   readonly stalls: number
   /** Options as they are stored. */
   readonly options: Readonly<Record<string, unknown>>
+  /** What limits it: `<spec> <ID>`, as limit-functions.lua of the ledger reads it. A debounced job's options may have an older one. */
+  readonly limit: string | undefined
   readonly isCancelling: boolean
   readonly failedReason: string | null
   /** The attempts that failed: the first and the newest 19. */
@@ -68,7 +70,7 @@ export interface JobDetails {
 
 const FIELDS = [
   ...(['name', 'timestamp', 'delay', 'priority', 'processedOn', 'finishedOn', 'atm', 'ats', 'stc'] as const),
-  ...(['opts', 'defa', 'failedReason', 'drover:attempts', 'progress', 'pb', 'drover:group'] as const),
+  ...(['opts', 'defa', 'failedReason', 'drover:attempts', 'progress', 'pb', 'drover:group', 'drover:limit'] as const),
 ]
 const PLACES = ['completed', 'failed', 'delayed', 'prioritized', 'waiting-children'] as const
 const cutFieldLua = readFileSync(new URL('./cut-field.lua', import.meta.url), 'utf8')
@@ -116,6 +118,7 @@ export async function readJob(
     attemptsStarted: numberOf('ats') ?? 0,
     stalls: numberOf('stc') ?? 0,
     options: toObject(fields.get('opts') ?? null),
+    limit: toLimit(fields.get('drover:limit') ?? null),
     isCancelling: fields.get('defa') === 'the job was cancelled',
     failedReason: fields.get('failedReason') ?? null,
     failedAttempts: toAttempts(fields.get('drover:attempts') ?? null),
@@ -172,6 +175,11 @@ function toNumber(text: string | null): number | null {
 function toObject(text: string | null): Readonly<Record<string, unknown>> {
   const value = parse(text)
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : {}
+}
+
+// A text without its space is none that a script could read.
+function toLimit(text: string | null): string | undefined {
+  return text !== null && / ./.test(text) ? text : undefined
 }
 
 // Lines of JSON, as keep-attempt.lua of the ledger adds them; a stranger's line is left out.

@@ -1,7 +1,8 @@
 // Runs a job again as a new one, with an input that a person edited: checked by the contract where it is known, and stored
-// as the first one was, without what ties that one to others.
+// as the first one was, without what ties that one to others. Its limit (docs/limits.md) is that of its contract and input, or
+// the first one's where the contract is not known.
 import { encodeInput, encodeJson, InvalidInputError, newJobId } from '../../job/index.js'
-import { newStoredJob, planQueueing } from '../../ledger/index.js'
+import { newStoredJob, planQueueing, withLimit } from '../../ledger/index.js'
 import { contractOf } from '../add/add-job.js'
 import type { AddOptions } from '../options.js'
 import type { Shared } from '../shared.js'
@@ -20,18 +21,25 @@ const UNKNOWN_JOB = { maxBytes: 262_144, what: 'input' } as const
  */
 export async function runAgain(
   { rooms, contracts, producer }: Pick<Shared, 'rooms' | 'contracts' | 'producer'>,
-  { job, queue, options }: Pick<JobDetails, 'job' | 'queue' | 'options'>,
+  { job, queue, options, limit }: Pick<JobDetails, 'job' | 'queue' | 'options' | 'limit'>,
   text: string,
 ): Promise<string> {
   const value = parse(job, text)
   const contract = contractOf(contracts, job, queue)
+  // The order of such a key knows no priority; one that the job was stored with is of a contract before.
+  const isStrict = contract === undefined ? limit?.includes(',s ') : contract.limit?.order === 'strict'
+  const { priority, ...others } = options
+  const known = isStrict || priority === undefined ? others : options
   if (contract !== undefined && producer !== undefined) {
-    return (await producer.enqueue(contract, value, optionsOf(options))).id
+    return (await producer.enqueue(contract, value, optionsOf(known))).id
   }
   const input = contract === undefined ? encodeJson(value, UNKNOWN_JOB) : await encodeInput(contract, value)
   const id = newJobId()
-  const stored = Object.fromEntries(KEPT_OPTIONS.flatMap((name) => (name in options ? [[name, options[name]]] : [])))
-  const planned = contract === undefined ? stored : { ...stored, ...planQueueing(contract, undefined, Date.now()) }
+  const kept = Object.fromEntries(KEPT_OPTIONS.flatMap((name) => (name in known ? [[name, known[name]]] : [])))
+  const planned =
+    contract === undefined
+      ? { ...kept, ...(limit === undefined ? {} : { limit }) }
+      : withLimit(contract, { ...kept, ...planQueueing(contract, undefined, Date.now()) }, value)
   const { tags } = planned as { tags?: unknown }
   const rules = Array.isArray(tags) ? { tags: tags.map(String) } : undefined
   const entry = newStoredJob(job, id, input, planned, Date.now())
