@@ -27,7 +27,10 @@ describe("bull-board's page", () => {
         showWorkers: false,
         hideRedisDetails: true,
         pollingInterval: { showSetting: false, forceInterval: 5 },
-        miscLinks: [{ text: 'Drover overview', url: '/' }],
+        miscLinks: [
+          { text: 'Drover overview', url: '/' },
+          { text: 'Add a job', url: '/add' },
+        ],
       })
     },
   )
