@@ -126,7 +126,7 @@ describe('drover dev', () => {
       `import { defineJob } from 'drover'\nimport { handle } from 'drover/worker'\nimport { z } from 'zod'
        export default handle(defineJob({ name: 'hello', queue: 'more', input: z.null() }), () => 'hello')`,
     )
-    await command.until(/worker ready .*jobs=fail,greet,hello,sleep/)
+    await command.until(/worker ready .*jobs=fail,greet,hello,shout,sleep/)
     write(cwd, 'jobs/node_modules/some/index.js', 'ignored')
     write(cwd, 'jobs/notes.txt', 'ignored')
     write(cwd, 'jobs/handlers.ts', handlers)

@@ -82,7 +82,7 @@ describe('drover worker', () => {
     await until('the job is done', async () => (await record('greetings', 'ada')) !== null)
     expect(readyLine(worker)).toMatchObject({
       queues: ['greetings', 'naps'],
-      jobs: ['fail', 'greet', 'sleep'],
+      jobs: ['fail', 'greet', 'shout', 'sleep'],
       prefix: 'drover',
     })
     expect(logOf(worker).find(({ msg }) => msg === 'greeting')).toMatchObject({
@@ -115,7 +115,7 @@ describe('drover worker', () => {
   it('takes globs of its own, and handlers that several files export once', async () => {
     write(cwd, 'more/index.ts', `export { default, onSleep } from '../jobs/handlers.js'`)
     const worker = await startWorker(['more/*.ts', 'jobs/*.ts', '--prefix', 'globs'])
-    expect(readyLine(worker)).toMatchObject({ jobs: ['fail', 'greet', 'sleep'] })
+    expect(readyLine(worker)).toMatchObject({ jobs: ['fail', 'greet', 'shout', 'sleep'] })
     worker.kill('SIGTERM')
     await worker.finished
   })

@@ -96,9 +96,11 @@ SIGTERM or Ctrl-C: ends the requests that are being answered, then exits with 0.
       })
       try {
         const { url } = await dashboard.listen()
+        // Who reads that it is ready may end it at once.
+        const ended = untilShutdownSignal(() => logger.warn('second signal, the dashboard ends now'))
         logger.info({ url, redis: describeRedis(redis), prefix, signIn: token !== undefined, jobs }, 'dashboard ready')
         void sayDurability(settings, logger)
-        const signal = await untilShutdownSignal(() => logger.warn('second signal, the dashboard ends now'))
+        const signal = await ended
         logger.info({ signal }, 'dashboard closing')
         // Waits for results and event streams would hold the server's end back.
         await api?.close()

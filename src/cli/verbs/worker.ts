@@ -93,8 +93,9 @@ With several processes or a limit, SIGHUP replaces the processes one by one, wit
     })
     process.on('uncaughtExceptionMonitor', (error) => logger.fatal({ err: error }, 'uncaught error, the worker ends'))
     const names = handlers.map(({ contract }) => contract.name).sort()
-    logger.info({ redis: describeRedis(redis), prefix, queues: running.queues, jobs: names }, 'worker ready')
+    // Who reads that it is ready may end it at once.
     const signalled = untilShutdownSignal(() => logger.warn('second signal, the worker ends now'))
+    logger.info({ redis: describeRedis(redis), prefix, queues: running.queues, jobs: names }, 'worker ready')
     if (number === undefined) process.send?.({ ready: true })
     else joinSupervisor(running, settings)
 
