@@ -40,9 +40,7 @@ export class OutboxDrainer {
   #wake(): Promise<void> {
     if (this.#isClosed) return Promise.resolve()
     this.#isAsked = true
-    this.#draining ??= this.#drain().finally(() => {
-      this.#draining = undefined
-    })
+    this.#draining ??= this.#drain()
     return this.#draining
   }
 
@@ -71,6 +69,8 @@ export class OutboxDrainer {
         this.#onError(error)
       }
     }
+    // In the same turn as the last look at the question: one that is asked in a later turn would find nobody.
+    this.#draining = undefined
   }
 
   #lookLater(): void {
