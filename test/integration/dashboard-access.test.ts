@@ -1,11 +1,13 @@
 // Who may enter the dashboard: this machine, who signed in, a program with the token; and nobody by guessing.
 import { describe, expect, it } from 'vitest'
+import { Sessions } from '../../src/dashboard/access/session.js'
+import { signedOutKey } from '../../src/redis/index.js'
 import { ask, BROWSER, cookieOf, form, signIn } from '../support/dashboard-http.js'
 import { problemOf, useDashboards } from '../support/dashboards.js'
 
 const TOKEN = 'correct-horse-battery'
 const BEARER = { authorization: `Bearer ${TOKEN}` }
-const { start } = useDashboards()
+const { start, redis } = useDashboards()
 
 describe('without a token', () => {
   it('pages are open to this machine, by each of its names', async () => {
@@ -40,6 +42,14 @@ describe('without a token', () => {
     const answer = await ask(url, '/sign-in', { method: 'POST', headers: form(url), body: 'token=anything' })
     expect([answer.status, answer.headers.location, answer.headers['set-cookie']]).toEqual([303, '/', undefined])
     expect((await ask(url, '/', { headers: BROWSER })).text).not.toContain('sign-out')
+  })
+
+  it('there is nothing to sign out of: a session that anybody could have signed takes no room of those that were ended', async () => {
+    const url = await start()
+    const cookie = `drover=${await new Sessions('', 'drover').create('settings', Date.now())}`
+    const out = await ask(url, '/sign-out', { method: 'POST', headers: { ...form(url), cookie } })
+    expect(out.status).toBe(303)
+    expect(await redis().cli('EXISTS', signedOutKey('drover'))).toBe('0')
   })
 })
 

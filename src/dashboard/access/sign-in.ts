@@ -119,7 +119,8 @@ export class SignIn {
   /** Ends the request's sessions, and gives the Set-Cookie header that removes the cookie. */
   async endCookie(request: Request, basePath: string): Promise<string> {
     const now = Date.now()
-    for (const session of sessionsOf(request)) {
+    // Without a token there are no sessions, and anybody could sign one: it must take no room of those that were ended.
+    for (const session of this.hasForm ? sessionsOf(request) : []) {
       const read = await this.#sessions.read(session, now)
       if (read !== undefined) await this.#parts.signedOut.add(read.id, read.expiresAt, now)
     }
