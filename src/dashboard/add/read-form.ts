@@ -31,11 +31,13 @@ export function textOf(body: FormBody, name: string): string {
 function writtenIn(field: Field, body: FormBody, complaints: Map<string, string>): unknown {
   const { kind, isRequired, isNullable } = field
   if (kind === 'object') {
+    // Texts and lists that are needed within it are not given either, when nothing of it is.
+    if ((isNullable || !isRequired) && isUntouched(field, body)) return isRequired ? null : undefined
     const values = field.fields.flatMap((each) => {
       const value = writtenIn(each, body, complaints)
       return value === undefined ? [] : [[each.key, value] as const]
     })
-    return values.length > 0 || isRequired ? Object.fromEntries(values) : undefined
+    return Object.fromEntries(values)
   }
   const text = textOf(body, field.name)
   if (kind === 'lines') {
@@ -46,6 +48,10 @@ function writtenIn(field: Field, body: FormBody, complaints: Map<string, string>
   if (kind === 'text') return text !== '' ? text : isNullable && isRequired ? null : isRequired ? '' : undefined
   if (text.trim() === '') return isNullable && isRequired ? null : undefined
   return kind === 'number' ? numberOf(text) : parse(field, text, complaints)
+}
+
+function isUntouched({ kind, name, fields }: Field, body: FormBody): boolean {
+  return kind === 'object' ? fields.every((each) => isUntouched(each, body)) : textOf(body, name) === ''
 }
 
 function numberOf(text: string): number | string {

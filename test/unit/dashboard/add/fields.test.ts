@@ -88,6 +88,16 @@ describe('the value of a form', () => {
     expect(write(order, {}).value).toEqual({ to: '', quality: null })
   })
 
+  it('leaves out, or has null for, an object of which nothing was given, though parts of it are needed', () => {
+    const size = z.object({ unit: z.string(), sides: z.array(z.number()), inner: z.object({ name: z.string() }) })
+    const schema = z.object({ size: size.optional(), other: size.nullable() })
+    expect(write(schema, {}).value).toEqual({ other: null })
+    expect(write(schema, { 'in/size/inner/name': 'x' }).value).toEqual({
+      size: { unit: '', sides: [], inner: { name: 'x' } },
+      other: null,
+    })
+  })
+
   it.each(['abc', '0x10', '1e400', '9007199254740993', '1_000', 'Infinity'])(
     'keeps %s as text: the contract refuses it',
     (text) => {
