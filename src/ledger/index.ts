@@ -121,6 +121,7 @@ export { judgeServer } from './health/server-rules.js'
 export { type HeldName, holdName, MAX_HELD_NAMES, readHeldNames, releaseName } from './held/held-names.js'
 export { LedgerBackend } from './ledger-backend.js'
 export { ledgerBackendFactory } from './ledger-backend-factory.js'
+export { auditLimits, type LimitAudit, MAX_AUDITED_PERMITS } from './limits/audit-limits.js'
 export {
   MAX_QUEUE_CONCURRENCY,
   type QueueLimitChanges,

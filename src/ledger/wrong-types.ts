@@ -36,6 +36,10 @@ export function findWrongKeysOf(client: RedisClient, keys: KeysOfQueue): Promise
     { key: keys.counterNames, type: 'set', what: 'the list of counters' },
     { key: keys.schedules, type: 'zset', what: 'the list of schedules' },
     { key: keys.outboxes, type: 'hash', what: 'the list of outboxes' },
+    { key: keys.limit('held'), type: 'hash', what: 'the permits that are out' },
+    { key: keys.limit('state'), type: 'hash', what: 'the state of all limits' },
+    { key: keys.limit('ready'), type: 'zset', what: 'the limits whose turn it is' },
+    { key: keys.limit('due'), type: 'zset', what: 'the limits whose turn comes' },
   ]
   const bull = Object.entries(BULL_TYPES).map(([name, type]) => {
     return { key: keys.bullBase + name, type, what: "BullMQ's own" }

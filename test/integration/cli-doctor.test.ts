@@ -6,7 +6,7 @@ import { findKeys } from '../../src/cli/doctor/key-findings.js'
 import { judgePackage } from '../../src/cli/doctor/package-findings.js'
 import { findRecords } from '../../src/cli/doctor/record-findings.js'
 import { defineJob } from '../../src/job/index.js'
-import { type Finding, findClockSkew, judgeServer } from '../../src/ledger/index.js'
+import { type Finding, findClockSkew, judgeServer, repairLimits } from '../../src/ledger/index.js'
 import { createProducer } from '../../src/producer/index.js'
 import {
   connectOnce,
@@ -14,6 +14,7 @@ import {
   DEFAULT_REDIS,
   type Durability,
   parseRedisUrl,
+  queueKeys,
   type RedisClient,
   readServerInfo,
 } from '../../src/redis/index.js'
@@ -195,6 +196,48 @@ describe('drover doctor on queues and records', () => {
     ['STRANGE_QUEUE', [['SADD', 'drover:queues', 'no queue']], /"no queue"/, [['SREM', 'drover:queues', 'no queue']]],
   ]
 
+  const LIMIT = ['drover:limit', '1,n,0,0,0,1,f job:a'] as const
+  const IN_LINE = [
+    ['SET', `${Q}stalled-check`, '1'],
+    ['HSET', `${Q}first`, ...JOB, 'timestamp', Date.now(), ...LIMIT],
+    ['ZADD', `${Q}waiting-children`, Date.now() - 90_000, 'first'],
+    ['ZADD', `${OWN}limit:line:job:a`, 0, 'first'],
+  ]
+  const OF_LIMIT = ['first', 'left', 'waiting-children', 'stalled-check', 'delayed', 'active'].map((name) => Q + name)
+  const LIMIT_KEYS = ['held', 'key:job:a', 'line:job:a', 'state', 'ready'].map((name) => `${OWN}limit:${name}`)
+  const AWAY = [['DEL', ...OF_LIMIT, ...LIMIT_KEYS]]
+  const countOf = (held: number) => ['HSET', `${OWN}limit:key:job:a`, 'spec', '1,n,0,0,0,1,f', 'held', held]
+  PLANTED.push(
+    ['PERMITS_LEFT', [['HSET', `${OWN}limit:held`, 'left', 'job:a'], countOf(1)], /: left of job:a \(gone\)$/, AWAY],
+    [
+      'PERMITS_LEFT',
+      [
+        ['HSET', `${Q}left`, ...JOB, ...LIMIT],
+        ['ZADD', `${Q}delayed`, 9e15, 'left'],
+        ['SET', `${Q}stalled-check`, '1'],
+        ['HSET', `${OWN}limit:held`, 'left', 'job:a'],
+        countOf(1),
+      ],
+      /: left of job:a \(delayed\)$/,
+      AWAY,
+    ],
+    ['WRONG_TYPE', [['SET', `${OWN}limit:held`, 'x']], /limit:held .* is a string and not a hash/, AWAY],
+    [
+      'WRONG_TYPE',
+      [...IN_LINE, ['DEL', `${OWN}limit:line:job:a`], ['SET', `${OWN}limit:line:job:a`, 'x']],
+      /media has a key of its limits that is of another type/,
+      AWAY,
+    ],
+    ['PERMITS_MISCOUNTED', [...IN_LINE, countOf(1)], /: job:a \(1, held are 0\)$/, AWAY],
+    ['LIMIT_LINE_STUCK', [...IN_LINE, countOf(0)], /: first of job:a \(no turn\)$/, AWAY],
+    [
+      'LIMIT_LINE_STUCK',
+      [...IN_LINE, countOf(0), ['DEL', `${OWN}limit:line:job:a`]],
+      /: first of job:a \(in no line\)$/,
+      AWAY,
+    ],
+  )
+
   it.each(PLANTED)('names %s alone, planted by %j', async (code, commands, evidence, undo) => {
     const run = async (all: (string | number)[][]) => {
       for (const [command = '', ...words] of all) await plain.call(String(command), ...words.map(String))
@@ -208,6 +251,27 @@ describe('drover doctor on queues and records', () => {
       expect(finding.remedy?.length).toBeGreaterThan(10)
     }
     expect(wrongOf(await findAll())).toEqual([])
+  })
+
+  it('gives workers that look after limits the time to take a permit back, and knows permits that jobs may have', async () => {
+    await plain.hset(`${OWN}limit:held`, 'gone', 'job:a')
+    await plain.hset(`${OWN}limit:key:job:a`, 'spec', '1,n,0,0,0,1,f', 'held', 1)
+    await plain.hset(`${OWN}limit:state`, 'looked', Date.now())
+    const evals = async () => Number(/cmdstat_eval:calls=(\d+)/.exec(await plain.info('commandstats'))?.[1] ?? 0)
+    const before = await evals()
+    const found = findAll()
+    await vi.waitFor(async () => expect(await evals()).toBeGreaterThan(before + 2), 60_000)
+    expect(await repairLimits(client, queueKeys('drover', 'media'))).toBe(1)
+    expect(wrongOf(await found)).toEqual([])
+    // Handed back at a shutdown; and of a strict key, waiting for its next attempt.
+    const strict = '1,n,0,0,0,1,s'
+    await plain.hset(`${Q}left`, ...JOB, 'drover:limit', `${strict} job:a`)
+    await plain.zadd(`${Q}delayed`, 9e15, 'left')
+    await plain.set(`${Q}stalled-check`, '1')
+    await plain.hset(`${OWN}limit:held`, 'left', 'job:a')
+    await plain.hset(`${OWN}limit:key:job:a`, 'spec', strict, 'held', 1)
+    expect(wrongOf(await findAll())).toEqual([])
+    await plain.del(...OF_LIMIT, ...LIMIT_KEYS)
   })
 
   it('does not miss a worker that is there, and names a huge backlog beside it', async () => {

@@ -176,6 +176,29 @@ describe('drover verify', () => {
     expect(await verify()).toEqual({ differences: [], unknown: [] })
   })
 
+  it('recounts the permits of limits against the jobs that run', async () => {
+    const limit = { key: () => 'a', concurrency: 5 }
+    const limited = defineJob({ name: 'limited', queue: 'work', input: anything, limit })
+    await producer.enqueue(limited, 1)
+    const id = 'limited:a'
+    await plain.hset(keys.limit('held'), 'gone', id)
+    await plain.hset(keys.limit(`key:${id}`), 'held', 3)
+    await plain.lpush(`${keys.bullBase}active`, 'rogue')
+    await plain.hset(`${keys.bullBase}rogue`, 'name', 'limited', 'drover:limit', `5,n,0,0,0,1,f ${id}`)
+    const verdict = await verify()
+    const line = await plain.zrange(keys.limit(`line:${id}`), '0', '-1')
+    await plain.lrem(`${keys.bullBase}active`, 1, 'rogue')
+    const planted = [...line, 'rogue', 'waiting-children'].map((name) => keys.bullBase + name)
+    await plain.del(...(await plain.keys(keys.limit('*'))), ...planted)
+    expect(verdict.differences.map(({ code, expected, found }) => [code, expected, found])).toEqual([
+      ['PERMITS', '0', '1'],
+      ['PERMITS', '2', '1'],
+      ['PERMITS', '1', '3'],
+    ])
+    expect(verdict.differences[0]?.evidence).toContain('gone of limited:a (gone)')
+    expect(await verify()).toEqual({ differences: [], unknown: [] })
+  })
+
   it('finds stats that are gone, as totals and results both miss them', async () => {
     const key = await minute()
     const copy = await plain.hgetall(key)

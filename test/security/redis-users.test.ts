@@ -309,8 +309,8 @@ describe('every command in the text of a script', () => {
   })
 
   it('of ours is allowed to the worker, and to the producer those that it sends', () => {
-    // Cancels, discards and the like are sent by producers alone.
-    const all = ownCommands(/^(?!.*(cancel|discard|restore|retry-failed|count-members))/)
+    // Cancels, discards and the like are sent by producers alone, an audit of limits by the command line.
+    const all = ownCommands(/^(?!.*(audit-limits|cancel|discard|restore|retry-failed|count-members))/)
     expect(all.length).toBeGreaterThan(10)
     expect(all.filter((command) => !documentedUser('worker').commands.includes(command))).toEqual([])
     const sent = ownCommands(/add-job|incr-counter|schedules|cancel|ledger.commit|batches|add-staged|errors|limits\//)

@@ -18,6 +18,7 @@ import {
   type WrongKey,
 } from '../../ledger/index.js'
 import { contractKey, queueKeys, queuesKey, type RedisClient, workersKey } from '../../redis/index.js'
+import { findLimits } from './limit-findings.js'
 import { findOutboxes } from './outbox-findings.js'
 import { gatherQueue } from './queue-facts.js'
 
@@ -61,12 +62,13 @@ async function lookIntoQueue(
   const keys = queueKeys(prefix, queue)
   const wrong = (await findWrongKeysOf(client, keys)).map(wrongType)
   if (wrong.length > 0) return { findings: wrong }
-  const [totals, outboxes, facts] = await Promise.all([
+  const [totals, outboxes, limits, facts] = await Promise.all([
     findTotals(client, keys.totals),
     findOutboxes(client, queue, keys),
+    findLimits(client, queue, keys),
     gatherQueue(client, prefix, queue, workers),
   ])
-  return { findings: [...totals, ...outboxes], facts }
+  return { findings: [...totals, ...outboxes, ...limits], facts }
 }
 
 async function findTotals(client: RedisClient, key: string): Promise<Finding[]> {

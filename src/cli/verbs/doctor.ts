@@ -6,7 +6,7 @@ import { findKeys } from '../doctor/key-findings.js'
 import { findPackage } from '../doctor/package-findings.js'
 import { findRecords } from '../doctor/record-findings.js'
 import { EXIT_CODES } from '../exit-codes.js'
-import type { Output } from '../output.js'
+import { type Output, printable } from '../output.js'
 import { withRedis } from '../redis-connection.js'
 import { addSettings, REDIS_OPTIONS, readSettings } from '../setting-options.js'
 import type { Verb, VerbCall } from '../verb.js'
@@ -59,8 +59,8 @@ function show(out: Output, redis: string, findings: readonly Finding[]): void {
   }
   out.print(redis)
   for (const { level, code, evidence, remedy } of findings) {
-    out.print(`${out.paint(STYLE[level], level.padEnd(7))}  ${code}: ${evidence}`)
-    if (remedy !== undefined) out.print(`         remedy: ${remedy}`)
+    out.print(`${out.paint(STYLE[level], level.padEnd(7))}  ${code}: ${printable(evidence)}`)
+    if (remedy !== undefined) out.print(printable(`         remedy: ${remedy}`))
   }
   out.print(`${errors} ${errors === 1 ? 'error' : 'errors'}, ${warnings} ${warnings === 1 ? 'warning' : 'warnings'}`)
 }

@@ -1,9 +1,9 @@
-// `drover verify`: recomputes totals, stats, counters and job sets from what is kept, and reports what differs. It only
+// `drover verify`: recomputes totals, stats, counters, job sets and permits from what is kept, and reports what differs. It only
 // reads, with SCAN, and can run beside workers.
 import type { Command } from 'commander'
 import { checkQueueName, describeRedis } from '../../redis/index.js'
 import { EXIT_CODES } from '../exit-codes.js'
-import type { Output } from '../output.js'
+import { type Output, printable } from '../output.js'
 import { withRedis } from '../redis-connection.js'
 import { addSettings, REDIS_OPTIONS, readSettings } from '../setting-options.js'
 import type { Verb, VerbCall } from '../verb.js'
@@ -20,7 +20,8 @@ export const verify: Verb = {
       'after',
       `
 Compares totals with the stats of minutes and hours, hours with their minutes, results with the stats of the minute they
-finished in, job records with BullMQ's lists and sets, and counters with their history.
+finished in, job records with BullMQ's lists and sets, permits of limits with the jobs that run, and counters with their
+history.
 Exit code 1 when there is drift: what no correct run leaves. A counter that differs from its history leaves it 0, as any
 program may change a counter, unless --exact-counters is given. What is older than what is kept is said, not guessed.
 
@@ -57,7 +58,9 @@ function show(out: Output, redis: string, { queues }: Gathered, { differences, u
   }
   for (const { level, code, queue, job, counter, evidence } of differences) {
     const subject = [`queue ${queue}`, job && `job ${job}`, counter && `counter ${counter}`].filter(Boolean).join(', ')
-    out.print(`${out.paint(level === 'drift' ? 'red' : 'yellow', level.padEnd(7))}  ${code} ${subject}: ${evidence}`)
+    out.print(
+      `${out.paint(level === 'drift' ? 'red' : 'yellow', level.padEnd(7))}  ${code} ${printable(`${subject}: ${evidence}`)}`,
+    )
   }
   for (const what of unknown) out.print(`unknown  ${what}`)
   const count = (level: Difference['level']) => differences.filter((difference) => difference.level === level).length

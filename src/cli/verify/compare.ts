@@ -1,12 +1,13 @@
 // What `drover verify` concludes: each claim against what is kept, as drift that nothing explains, as a difference that
 // others may have made, or as something that cannot be recomputed any more.
+import { comparePermits } from './compare-permits.js'
 import type { Claims, Gathered, QueueEvidence } from './gather.js'
 import { type Counts, hourOf, type StepTally } from './tally.js'
 
 export interface Difference {
   /** `drift`: no correct run leaves this. `outside`: another program may have done it, which it may. */
   readonly level: 'drift' | 'outside'
-  readonly code: 'TOTALS' | 'HOUR' | 'RESULTS' | 'KEPT_JOBS' | 'JOBS' | 'COUNTER'
+  readonly code: 'TOTALS' | 'HOUR' | 'RESULTS' | 'KEPT_JOBS' | 'JOBS' | 'COUNTER' | 'PERMITS'
   readonly queue: string
   readonly job?: string
   readonly counter?: string
@@ -38,6 +39,7 @@ export function compare({ queues, sinceMs, startedMs }: Gathered): Verdict {
     ...compareHours(evidence, startedMs),
     ...compareResults(evidence, startedMs),
     ...compareSets(evidence, unknown),
+    ...comparePermits(evidence, unknown),
     ...compareCounters(evidence, isAllKept),
   ])
   return { differences, unknown }

@@ -1,7 +1,8 @@
-// Reads what `drover verify` compares: totals, counters and set sizes before and after one scan of all keys. A number that
+// Reads what `drover verify` compares: totals, counters, set sizes and permits before and after one scan of all keys. A number that
 // is the same in both held all the while, so that counts of a queue at work are compared too, by the range they moved in.
 import type { Redis as Client } from 'ioredis'
 import { isQueueName } from '../../job/index.js'
+import { auditLimits, type LimitAudit } from '../../ledger/index.js'
 import { contractKey, type NamedKey, queueKeys, queuesKey, type RedisClient, scanKeys } from '../../redis/index.js'
 import { Tally } from './tally.js'
 
@@ -13,6 +14,7 @@ export interface Claims {
   readonly counters: ReadonlyMap<string, bigint>
   /** How many jobs each of BullMQ's lists and sets holds. */
   readonly sizes: Readonly<Record<string, number>>
+  readonly limits: LimitAudit
 }
 
 export interface QueueEvidence {
@@ -77,6 +79,7 @@ async function readClaims(client: RedisClient, prefix: string, queue: string): P
     totals: new Map(fields.map(([field, text]) => [field, Number(text)])),
     counters,
     sizes: Object.fromEntries(sizes) as Record<string, number>,
+    limits: await auditLimits(client, keys),
   }
 }
 
