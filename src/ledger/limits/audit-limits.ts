@@ -8,14 +8,14 @@ import { limitFunctionsLua } from './limit-functions.js'
 const read = (file: string) => readFileSync(new URL(file, import.meta.url), 'utf8')
 const auditLua = fillTemplate(read('./audit-limits.lua'), { LIMITS: limitFunctionsLua })
 
-/** Most permits, and active jobs, that are looked at in one script. */
-export const MAX_AUDITED_PERMITS = 10_000
+/** Most permits, and active jobs, that are looked at in one script, for which Redis stands still: some 50 ms on a busy machine. */
+export const MAX_AUDITED_PERMITS = 2_000
 const MAX_IN_LINE = 1_000
 /** A job that is in line for less may be one that the workers come upon soon. */
 const LONG_MS = 60_000
 
 export interface LimitAudit {
-  /** Permits of the queue; undefined when there are more than 10,000 of them or of active jobs: then they were not looked at. */
+  /** Permits of the queue; undefined when there are more than 2,000 of them or of active jobs: then they were not looked at. */
   readonly permits: number | undefined
   /** When a worker looked for permits to take back, ms since 1970; undefined when none has. */
   readonly lookedAt: number | undefined
