@@ -78,12 +78,20 @@ function optionsOf({ series, unit }, place, marks) {
         width: 1.5,
         fill: isBars ? colour(tone) : undefined,
         paths: isBars ? uPlot.paths.bars({ size: [0.8, 24] }) : undefined,
-        points: { show: false },
+        points: { show: false, size: 4, filter: lonePoints },
         value: (_plot, value) => show(value),
       })),
     ],
     hooks: { draw: [(plot) => drawMarks(plot, marks, colour('warn'))] },
   }
+}
+
+// A value without one before or after it makes no line: it becomes a dot.
+function lonePoints(plot, series) {
+  const values = plot.data[series]
+  const isLone = (index) => values[index] !== null && (values[index - 1] ?? values[index + 1] ?? null) === null
+  const lone = values.flatMap((_value, index) => (isLone(index) ? [index] : []))
+  return lone.length > 0 ? lone : null
 }
 
 function showTicks(_plot, ticks, _axis, _space, step) {

@@ -18,7 +18,7 @@ export function workersSection(base: string, { workers }: Overview, nowMs: numbe
   const sorted = [...workers].sort(
     (left, right) => right.loopLagMs - left.loopLagMs || right.jobs.length - left.jobs.length,
   )
-  const all = html`<a href="${base}/workers">All ${showNumber(workers.length)} workers</a>`
+  const all = html`<a href="${base}/workers">All workers (${showNumber(workers.length)})</a>`
   return section('workers', 'Workers', workersTable(base, sorted.slice(0, MAX_WORKERS), nowMs), all)
 }
 

@@ -153,7 +153,7 @@ function coverage({ q, state, tag, job }: Form, { lookedAt }: Found): string {
 function table(base: string, rows: readonly JobRow[], nowMs: number): Html {
   return html`<div class="scroll"><table id="jobs-found">
 <thead><tr><th scope="col">id</th><th scope="col">job</th><th scope="col">queue</th><th scope="col">state</th>
-<th scope="col" class="number">wait</th><th scope="col" class="number">run</th><th scope="col" class="number">attempts</th>
+<th scope="col" class="number">wait</th><th scope="col" class="number">start to end</th><th scope="col" class="number">attempts</th>
 <th scope="col">when</th><th scope="col">result or error</th></tr></thead>
 <tbody>${rows.map((row) => tableRow(base, row, nowMs))}</tbody></table></div>`
 }
@@ -161,7 +161,7 @@ function table(base: string, rows: readonly JobRow[], nowMs: number): Html {
 function tableRow(base: string, row: JobRow, nowMs: number): Html {
   const { queue, id, job, state, enqueuedAt, startedAt, finishedAt, attempts, tags, summary } = row
   const waitMs = startedAt !== null && enqueuedAt !== null ? Math.max(0, startedAt - enqueuedAt) : null
-  const runMs = startedAt !== null && finishedAt !== null ? Math.max(0, finishedAt - startedAt) : null
+  const tookMs = startedAt !== null && finishedAt !== null ? Math.max(0, finishedAt - startedAt) : null
   const at = finishedAt ?? enqueuedAt
   return html`<tr>
 <th scope="row" class="id"><a href="${base}${jobPath(queue, id)}" title="${showText(id, 256)}">${showText(id, 36)}</a></th>
@@ -169,7 +169,7 @@ function tableRow(base: string, row: JobRow, nowMs: number): Html {
 <td>${queue}</td>
 <td><span class="badge ${state}">${state}</span></td>
 <td class="number" data-label="wait">${showDuration(waitMs)}</td>
-<td class="number" data-label="run">${showDuration(runMs)}</td>
+<td class="number" data-label="start to end">${showDuration(tookMs)}</td>
 <td class="number" data-label="attempts">${attempts === 0 ? '–' : showNumber(attempts)}</td>
 <td>${at === null ? '–' : showAgo(at, nowMs)}</td>
 <td class="summary wide"><code>${summary === null ? '' : showText(summary, 120)}</code></td>
