@@ -132,6 +132,8 @@ async function signIn(page: Page, to: string): Promise<void> {
   await page.getByLabel('Token').fill(TOKEN)
   await page.getByRole('button', { name: 'Sign in' }).click()
   await page.getByRole('heading', { name: 'Queues' }).waitFor()
+  // The heading may be there before the script that takes keys.
+  await page.waitForLoadState()
 }
 
 export async function screenshot(page: Page, name: string): Promise<void> {
