@@ -56,6 +56,7 @@ const GOOD: Readonly<Record<string, readonly [path: string, body: Json]>> = {
   ],
   invalidateCache: ['/queues/greetings/cache/look-up/invalidate', { key: 'Ada' }],
   retryErrors: ['/queues/mail/replays', { job: 'mail.send', stages: [1, 'rest'], wait: '1s', dryRun: true }],
+  setLimits: ['/queues/mail/limits', { concurrency: 5, rate: { limit: 10, window: '1s' } }],
   discardErrors: ['/queues/mail/discards', { ids: ['x'], undo: '1d', dryRun: true }],
 }
 const WRONG: readonly Json[] = [
