@@ -52,7 +52,13 @@ export class Sessions {
   }
 
   async #sign(content: string): Promise<string> {
-    this.#key ??= deriveKey(this.#token, `drover session ${this.#prefix}`, KEY_BYTES, KEY_COST)
+    // One that failed, for lack of memory, is made anew by the next who asks.
+    this.#key ??= deriveKey(this.#token, `drover session ${this.#prefix}`, KEY_BYTES, KEY_COST).catch(
+      (error: unknown) => {
+        this.#key = undefined
+        throw error
+      },
+    )
     return createHmac('sha256', await this.#key)
       .update(content)
       .digest('base64url')
