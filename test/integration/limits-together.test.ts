@@ -1,6 +1,5 @@
 // Limits by key beside what else holds a job back or moves it: paused queues and names, merged enqueues, flows, cancels,
 // lost locks, batches of one call, workers that know nothing of limits.
-import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { z } from 'zod'
 import { defineJob, type LimitOptions } from '../../src/job/index.js'
@@ -116,7 +115,8 @@ describe('a limit', () => {
     await shop.producer.enqueue(plain, a(0))
     await vi.waitFor(async () => expect((await shop.producer.queues.get(queue)).active).toBe(1), PATIENCE)
     const { id } = await shop.producer.enqueue(job, a(1), { delay: 1 })
-    await sleep(5)
+    const dueAt = Date.now() + 1
+    await vi.waitFor(() => expect(Date.now()).toBeGreaterThan(dueAt), { interval: 1 })
     gate.open()
     expect(await shop.end({ queue, id })).toMatchObject({ status: 'completed' })
     await vi.waitFor(async () => expect(await heldIn(queue)).toEqual({}), PATIENCE)
