@@ -1,6 +1,7 @@
-// What a request that cannot be served is answered: a page for browsers, JSON for programs, of one shape everywhere. No
-// stack, no text of a parser or of Redis goes out; the log has them under the request's id.
+// What a request that cannot be served is answered: a page for browsers, the problem document of src/job/http for programs.
+// No stack, no text of a parser or of Redis goes out; the log has them under the request's id.
 import type { ErrorRequestHandler, Request, Response } from 'express'
+import { PROBLEM_TYPE, problemDocument } from '../job/http/index.js'
 import { DroverError } from '../job/index.js'
 import { bareRedisError, maskRedisError } from '../redis/index.js'
 import { problemPage } from './layout.js'
@@ -21,14 +22,18 @@ export function answerProblem(request: Request, response: Response, problem: Pro
   response.status(problem.status)
   if (request.method === 'HEAD') response.end()
   else if (wantsPage(request)) response.type('html').send(String(problemPage(visitOf(response), problem)))
-  else response.json(problemBody(response, problem))
+  else {
+    const { status, code, message: detail } = problem
+    const { isBoard, requestId } = visitOf(response)
+    const extras = isBoard ? boardWords(problem) : {}
+    response.setHeader('Content-Type', PROBLEM_TYPE)
+    response.end(JSON.stringify(problemDocument({ status, code, detail, requestId, extras })))
+  }
 }
 
-// `{ error: { code, message, requestId } }`; bull-board's script shows the text of `key` as title and `message` below it.
-function problemBody(response: Response, { status, code, message }: Problem): object {
-  const { isBoard, requestId } = visitOf(response)
-  if (!isBoard) return { error: { code, message, requestId } }
-  return { error: { key: BOARD_TITLES[status] ?? BOARD_TITLE, code, message, requestId }, message }
+// bull-board's script shows the text of `error.key` as title and `message` below it, beside which there is our problem.
+function boardWords({ status, message }: Problem): Readonly<Record<string, unknown>> {
+  return { error: { key: BOARD_TITLES[status] ?? BOARD_TITLE }, message }
 }
 
 const BOARD_TITLE = 'ERRORS.INTERNAL_SERVER_ERROR'
@@ -57,7 +62,7 @@ export const answerError: ErrorRequestHandler = (error: unknown, request, respon
 export function problemOf(error: unknown): Problem {
   return (
     bodyProblem(error) ??
-    failedJobsProblem(error) ??
+    askedForProblem(error) ??
     jobProblem(error) ??
     redisProblem(error) ??
     droverProblem(error) ??
@@ -89,17 +94,19 @@ function bodyProblem(error: unknown): Problem | undefined {
   return typeof type === 'string' && status === 400 ? BAD_BODY : undefined
 }
 
-// What a person asked about failed jobs that cannot be done, by the code of its error.
-const FAILED_JOBS: Readonly<Record<string, number>> = {
+// What a person asked for that cannot be done, by the code of its error.
+const ASKED_FOR: Readonly<Record<string, number>> = {
   ERROR_GROUP_NOT_FOUND: 404,
   REPLAY_NOT_FOUND: 404,
   DISCARD_NOT_FOUND: 404,
   NO_FAILED_JOBS: 409,
+  QUEUE_NOT_FOUND: 404,
+  SCHEDULE_NOT_FOUND: 404,
   INVALID_OPTION: 422,
 }
 
-function failedJobsProblem(error: unknown): Problem | undefined {
-  const status = error instanceof DroverError ? FAILED_JOBS[error.code] : undefined
+function askedForProblem(error: unknown): Problem | undefined {
+  const status = error instanceof DroverError ? ASKED_FOR[error.code] : undefined
   if (status === undefined) return undefined
   const { code, message } = error as DroverError
   return { status, code, message: `${message}.` }

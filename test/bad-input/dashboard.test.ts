@@ -1,9 +1,10 @@
-// B33 to B36: wrong requests to the dashboard, signed in: JSON of one shape, no text of a parser, of Redis or of the request
+// B33 to B36: wrong requests to the dashboard, signed in: a problem of one shape, no text of a parser, of Redis or of the request
 // in it, nothing changed, and the next good request answered.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createDashboard, type Dashboard } from '../../src/dashboard/index.js'
 import { type Ask, ask } from '../support/dashboard-http.js'
 import { openTestQueue, type TestQueue } from '../support/dashboard-jobs.js'
+import { problemOf } from '../support/dashboards.js'
 import { testSeed } from '../support/random.js'
 import { startTestRedis, type TestRedis } from '../support/redis.js'
 import { collectLog, type LogLine } from '../support/worker.js'
@@ -94,11 +95,13 @@ async function check([, method, path, statuses, more]: Row): Promise<void> {
   const before = await readStore(client, 'media')
   const answer = await send(method, path, more)
   expect(statuses, answer.text.slice(0, 300)).toContain(answer.status)
-  expect(answer.headers['content-type']).toMatch(/^application\/json/)
+  expect(answer.headers['content-type']).toMatch(/^application\/(problem\+)?json(;|$)/)
   expect(answer.headers['x-powered-by']).toBeUndefined()
   if (answer.status >= 400) {
-    const { error } = answer.json<{ error: unknown }>()
-    expect(error).toBeTruthy()
+    // bull-board's own answers have its shape.
+    if (answer.headers['content-type'] === 'application/problem+json')
+      expect(problemOf(answer).code).toMatch(/^[A-Z_]+$/)
+    else expect(answer.json<{ error: unknown }>().error).toBeTruthy()
     expectClean(answer.text.replace(/\s+/g, ' '))
     expect(answer.text).not.toMatch(/<html|<pre>|at .*\.js:\d/)
   }
@@ -106,7 +109,7 @@ async function check([, method, path, statuses, more]: Row): Promise<void> {
 }
 
 describe('a wrong request', () => {
-  it.each(ROWS)('%s %s %s is answered with one of %j, as JSON of ours, and changes nothing', async (...row) => {
+  it.each(ROWS)('%s %s %s is answered with one of %j, as a problem of ours, and changes nothing', async (...row) => {
     await check(row as unknown as Row)
     expect((await send('GET', '/overview.json')).status).toBe(200)
   })

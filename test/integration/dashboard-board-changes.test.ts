@@ -72,10 +72,7 @@ describe('a change by the board', () => {
     const media = await openQueue('media')
     await media.add('large', { text: 'x' }, { jobId: 'cat' })
     const answer = await change(await start(adding()), 'PATCH', '/media/cat/update-data', { jobData: { text: 'y' } })
-    expect([answer.status, problemOf(answer).message]).toEqual([
-      403,
-      expect.stringContaining('run it again with edits'),
-    ])
+    expect([answer.status, problemOf(answer).detail]).toEqual([403, expect.stringContaining('run it again with edits')])
     expect((await media.getJob('cat'))?.data).toEqual({ text: 'x' })
   })
 
@@ -175,7 +172,9 @@ describe('what the board cannot do', () => {
     const url = await start()
     await boardQueues(url)
     const answer = await change(url, method, path)
-    expect([answer.status, answer.headers['content-type']]).toEqual([status, 'application/json; charset=utf-8'])
+    expect(answer.status).toBe(status)
+    // bull-board's own answers keep its shape.
+    if (answer.headers['content-type'] !== 'application/json; charset=utf-8') problemOf(answer)
     expect(answer.json()).toHaveProperty('error')
     expect(answer.text).not.toMatch(/node_modules|URI malformed|ReplyError/)
     expect(await media.getWaitingCount()).toBe(1)
@@ -190,9 +189,11 @@ describe('what the board cannot do', () => {
       ['{"name"', 400, 'INVALID_JSON'],
     ] as const) {
       const answer = await change(url, 'POST', '/media/add', body)
-      const { requestId, message } = problemOf(answer)
-      expect([answer.status, problemOf(answer).code, requestId]).toEqual([status, code, answer.headers['x-request-id']])
-      expect(message).not.toMatch(/Unexpected|token|position|entity/)
+      const problem = problemOf(answer)
+      expect([answer.status, problem.code]).toEqual([status, code])
+      // What bull-board's script shows, beside the problem.
+      expect(problem).toMatchObject({ error: { key: expect.stringMatching(/^ERRORS\./) }, message: problem.detail })
+      expect(problem.detail).not.toMatch(/Unexpected|token|position|entity/)
     }
     expect(await media.getWaitingCount()).toBe(0)
   })

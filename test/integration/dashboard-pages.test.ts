@@ -37,12 +37,14 @@ describe('every answer', () => {
     expect(page.text).not.toContain('alert(1)')
     const data = await ask(url, '/nothing')
     expect(data.status).toBe(404)
+    expect(data.headers['content-type']).toBe('application/problem+json')
     expect(data.json()).toEqual({
-      error: {
-        code: 'NOT_FOUND',
-        message: 'There is no page at this address.',
-        requestId: data.headers['x-request-id'],
-      },
+      type: 'about:blank',
+      title: 'Not Found',
+      status: 404,
+      code: 'NOT_FOUND',
+      detail: 'There is no page at this address.',
+      requestId: data.headers['x-request-id'],
     })
   })
 
@@ -69,7 +71,7 @@ describe('every answer', () => {
   it.each(['/%', '/%ff', '/queues/%zz', '/queues/queue/%'])('to the path %s is no error of ours', async (path) => {
     const answer = await ask(await start(), path)
     expect([400, 404]).toContain(answer.status)
-    expect(problemOf(answer).message).not.toMatch(/decode|URIError|\.js:/)
+    expect(problemOf(answer).detail).not.toMatch(/decode|URIError|\.js:/)
   })
 
   it('to a form that is too large or has too many fields is 413', async () => {

@@ -93,11 +93,7 @@ describe('listen', () => {
     )
     for (const path of ['/', '/livez', '/admin', '/admin/jobsx']) {
       const outside = await ask(url, path)
-      expect([path, outside.status, outside.json<{ error: { code: string } }>().error.code]).toEqual([
-        path,
-        404,
-        'NOT_FOUND',
-      ])
+      expect([path, outside.status, outside.json<{ code: string }>().code]).toEqual([path, 404, 'NOT_FOUND'])
       expect(outside.headers).not.toHaveProperty('x-powered-by')
     }
   })

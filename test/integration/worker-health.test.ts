@@ -162,7 +162,9 @@ it('other hosts, methods and paths are refused, and so is a port or host that ca
     headers: { allow: 'GET, HEAD' },
   })
   for (const path of ['/', '/metrics/', '/METRICS', '/livez/..', '//metrics', '/%6Civez']) {
-    expect((await ask(port, path)).status).toBe(404)
+    const { status, text, headers } = await ask(port, path)
+    expect([status, headers['content-type']]).toEqual([404, 'application/problem+json'])
+    expect(JSON.parse(text)).toMatchObject({ type: 'about:blank', title: 'Not Found', status, code: 'NOT_FOUND' })
   }
   expect((await ask(port, '/metrics?x=1')).status).toBe(200)
   await expect(startHealthServer({ port, read: async () => [] })).rejects.toThrow(PortInUseError)

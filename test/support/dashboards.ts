@@ -1,5 +1,5 @@
 // A Redis, dashboards and queues for the tests of one file: emptied before each test, closed after it.
-import { afterAll, afterEach, beforeAll, beforeEach, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, expect, vi } from 'vitest'
 import { createDashboard, type Dashboard, type DashboardOptions } from '../../src/dashboard/index.js'
 import type { Answer } from './dashboard-http.js'
 import { openTestQueue, type TestQueue } from './dashboard-jobs.js'
@@ -70,12 +70,22 @@ export function useDashboards(): TestDashboards {
 }
 
 export interface TestProblem {
+  readonly title: string
+  readonly status: number
   readonly code: string
-  readonly message: string
+  readonly detail: string
   readonly requestId: string
 }
 
-/** The problem in a JSON answer. */
+/** The problem document of an answer for a program. */
 export function problemOf(answer: Answer): TestProblem {
-  return answer.json<{ error: TestProblem }>().error
+  const problem = answer.json<TestProblem>()
+  expect([answer.headers['content-type'], problem.status]).toEqual(['application/problem+json', answer.status])
+  expect(problem).toMatchObject({
+    type: 'about:blank',
+    title: expect.stringMatching(/^[A-Z]/),
+    detail: expect.stringMatching(/^\S/),
+    requestId: answer.headers['x-request-id'],
+  })
+  return problem
 }

@@ -3,6 +3,7 @@
 import { randomUUID } from 'node:crypto'
 import type { NextFunction, Request, RequestHandler, Response } from 'express'
 import type { Logger } from 'pino'
+import { PROBLEM_TYPE } from '../../job/http/index.js'
 import type { Access } from '../../ledger/index.js'
 import { bareRedisError } from '../../redis/index.js'
 import { problemBody, refusalOf } from './problem.js'
@@ -74,7 +75,7 @@ export function answerError(error: unknown, _request: Request, response: Respons
     return
   }
   for (const [name, value] of Object.entries(refusal.headers)) response.setHeader(name, value)
-  answerJson(call, refusal.status, problemBody(refusal, call.id), 'application/problem+json')
+  answerJson(call, refusal.status, problemBody(refusal, call.id), PROBLEM_TYPE)
 }
 
 function logAtEnd(logger: Logger, call: Call): void {

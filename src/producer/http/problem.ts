@@ -1,6 +1,6 @@
-// What a request that is not served is answered: a problem of RFC 9457 with a stable `code`. No stack, no text of a
-// parser and none of Redis goes out; the log has those under the request's id.
-import { STATUS_CODES } from 'node:http'
+// What a request that is not served is answered: which status, which stable `code`, which words. No stack, no text of a
+// parser and none of Redis goes out; the log has those under the request's id. The shape is that of src/job/http.
+import { problemDocument } from '../../job/http/index.js'
 import { type DroverError, isDroverError } from '../../job/index.js'
 
 /** What goes out beside `type`, `title`, `code`, `detail` and `requestId`. */
@@ -109,16 +109,8 @@ export function refusalOf(error: unknown): Refusal {
 }
 
 /** The body of the answer. */
-export function problemBody({ status, code, message, extras }: Refusal, requestId: string): ProblemExtras {
-  return {
-    type: 'about:blank',
-    title: STATUS_CODES[status] ?? 'Error',
-    status,
-    code,
-    detail: message,
-    requestId,
-    ...extras,
-  }
+export function problemBody({ status, code, message: detail, extras }: Refusal, requestId: string): ProblemExtras {
+  return problemDocument({ status, code, detail, requestId, extras })
 }
 
 function ofDroverError(error: DroverError): Refusal {

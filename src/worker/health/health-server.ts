@@ -2,6 +2,7 @@
 // tells no input, result, error or secret.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { PROBLEM_TYPE, problemDocument } from '../../job/http/index.js'
 import { InvalidOptionError, PortInUseError } from '../../job/index.js'
 import { formatMetrics, METRICS_TYPE } from '../../ledger/index.js'
 import { deadReason, type HealthQuestion, type ProcessHealth, unreadyReason } from './worker-health.js'
@@ -58,7 +59,9 @@ async function respond(
   response: ServerResponse,
   read: HealthServerOptions['read'],
 ): Promise<void> {
-  const { status, type, body } = await answer(request, read).catch(() => problem(500, 'the health could not be read'))
+  const { status, type, body } = await answer(request, read).catch(() =>
+    problem(500, 'INTERNAL', 'the health could not be read'),
+  )
   response.writeHead(status, {
     'Content-Type': type,
     'Content-Length': Buffer.byteLength(body),
@@ -70,12 +73,13 @@ async function respond(
 }
 
 async function answer(request: IncomingMessage, read: HealthServerOptions['read']): Promise<Answer> {
-  if (!isAskedRightly(request)) return problem(403, 'this address is asked for by localhost or 127.0.0.1')
-  if (request.method !== 'GET' && request.method !== 'HEAD') return problem(405, 'only GET and HEAD')
+  if (!isAskedRightly(request)) return problem(403, 'FORBIDDEN', 'this address is asked for by localhost or 127.0.0.1')
+  if (request.method !== 'GET' && request.method !== 'HEAD')
+    return problem(405, 'METHOD_NOT_ALLOWED', 'only GET and HEAD')
   const path = (request.url ?? '').split('?', 1)[0]
   if (path === '/livez') return judge(await read({}), deadReason)
   if (path === '/readyz') return judge(await read({ redis: true }), unreadyReason)
-  if (path !== '/metrics') return problem(404, 'expected /livez, /readyz or /metrics')
+  if (path !== '/metrics') return problem(404, 'NOT_FOUND', 'expected /livez, /readyz or /metrics')
   const families = workerMetrics(await read({ redis: true, depths: true }), Date.now())
   return { status: 200, type: METRICS_TYPE, body: formatMetrics(families) }
 }
@@ -97,8 +101,8 @@ function judge(processes: readonly ProcessHealth[], reasonOf: (process: ProcessH
   return { status: isWell ? 200 : 503, type: JSON_TYPE, body }
 }
 
-function problem(status: number, message: string): Answer {
-  return { status, type: JSON_TYPE, body: JSON.stringify({ error: { message } }) }
+function problem(status: number, code: string, detail: string): Answer {
+  return { status, type: PROBLEM_TYPE, body: JSON.stringify(problemDocument({ status, code, detail })) }
 }
 
 async function listen(server: Server, host: string, port: number): Promise<void> {
