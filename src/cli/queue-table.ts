@@ -1,5 +1,6 @@
-// One queue as a row of a table, for `drover queues` and `drover top`.
-import type { QueueView } from '../ledger/index.js'
+// One queue as a row of a table, for `drover queues` and `drover top`; and what is said of those that cannot be read.
+import type { QueueView, UnreadableQueue } from '../ledger/index.js'
+import { type Output, printable } from './output.js'
 import { showAge } from './show-age.js'
 
 export const QUEUE_HEADER = [
@@ -20,6 +21,11 @@ export function queueRow(view: QueueView): (string | number)[] {
     rate(perMinute.failed),
     isPaused ? 'all' : names === '' ? '-' : names,
   ]
+}
+
+/** Names the queues that a key of another type keeps from being read. */
+export function noteUnreadable(out: Output, unreadable: readonly UnreadableQueue[]): void {
+  for (const { queue, problem } of unreadable) out.note(printable(`queue ${queue} cannot be read: ${problem}`))
 }
 
 function rate(perMinute: number): number {

@@ -160,7 +160,6 @@ export {
   RATE_MINUTES,
   readQueueView,
   readQueueViews,
-  type UnreadableQueue,
 } from './queue-view.js'
 export { noteRelease, type Release, readReleases } from './releases.js'
 export { ResultWaiter, type ResultWaiterOptions, type WaitOptions } from './result-waiter.js'
@@ -226,5 +225,8 @@ export {
   findWrongKeys,
   findWrongKeysOf,
   isWrongType,
+  type QueuesRead,
+  readEachQueue,
+  type UnreadableQueue,
   type WrongKey,
 } from './wrong-types.js'

@@ -4,7 +4,7 @@ import type { KeysOfQueue, RedisClient } from '../redis/index.js'
 import { type QueueNow, readQueueNow } from './health/queue-now.js'
 import { type HeldName, readHeldNames } from './held/held-names.js'
 import { readStats, sumStats } from './stats.js'
-import { describeWrongKey, findWrongKeysOf, isWrongType } from './wrong-types.js'
+import { readEachQueue, type UnreadableQueue } from './wrong-types.js'
 
 /** Whole minutes before this one that the rates are of. */
 export const RATE_MINUTES = 5
@@ -32,13 +32,7 @@ export interface QueueView {
 
 export interface QueueViews {
   readonly views: readonly QueueView[]
-  /** Queues that cannot be read, as a key of theirs has another type: why, a sentence that names the key. */
   readonly unreadable: readonly UnreadableQueue[]
-}
-
-export interface UnreadableQueue {
-  readonly queue: string
-  readonly problem: string
 }
 
 /** Several queues: one that another program wrote a key of hides no other. */
@@ -48,22 +42,9 @@ export async function readQueueViews(
   queues: readonly string[],
   nowMs = Date.now(),
 ): Promise<QueueViews> {
-  const read = await Promise.all(
-    queues.map(async (queue) => {
-      try {
-        return await readQueueView(client, keysOf(queue), queue, nowMs)
-      } catch (error) {
-        if (!isWrongType(error)) throw error
-        const [wrong] = await findWrongKeysOf(client, keysOf(queue))
-        const problem = wrong === undefined ? 'a key of it has another type: drover doctor' : describeWrongKey(wrong)
-        return { queue, problem }
-      }
-    }),
-  )
-  return {
-    views: read.filter((each) => 'waiting' in each),
-    unreadable: read.filter((each) => 'problem' in each),
-  }
+  const read = (queue: string) => readQueueView(client, keysOf(queue), queue, nowMs)
+  const { values, unreadable } = await readEachQueue(client, keysOf, queues, read)
+  return { views: values, unreadable }
 }
 
 /** @throws what Redis answers for a key of another type than BullMQ and Drover give it, WRONGTYPE */

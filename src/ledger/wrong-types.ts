@@ -60,6 +60,43 @@ export function describeWrongKey({ key, what, type, expected }: WrongKey): strin
   return `${key} (${what}) is a ${type} and not a ${expected}: another program wrote it`
 }
 
+/** A queue that cannot be read, as a key of it has another type. */
+export interface UnreadableQueue {
+  readonly queue: string
+  /** Why: a sentence that names the key. */
+  readonly problem: string
+}
+
+export interface QueuesRead<Value> {
+  readonly values: readonly Value[]
+  readonly unreadable: readonly UnreadableQueue[]
+}
+
+/** Reads something of each queue: one that another program wrote a key of hides no other. */
+export async function readEachQueue<Value>(
+  client: RedisClient,
+  keysOf: (queue: string) => KeysOfQueue,
+  queues: readonly string[],
+  read: (queue: string) => Promise<Value>,
+): Promise<QueuesRead<Value>> {
+  const outcomes = await Promise.all(
+    queues.map(async (queue) => {
+      try {
+        return await read(queue).then((value) => ({ value }))
+      } catch (error) {
+        if (!isWrongType(error)) throw error
+        const [wrong] = await findWrongKeysOf(client, keysOf(queue))
+        const problem = wrong === undefined ? 'a key of it has another type: drover doctor' : describeWrongKey(wrong)
+        return { queue, problem }
+      }
+    }),
+  )
+  return {
+    values: outcomes.flatMap((each) => ('value' in each ? [each.value] : [])),
+    unreadable: outcomes.flatMap((each) => ('problem' in each ? [each] : [])),
+  }
+}
+
 /** True for the answer of Redis to a command that is not for a key of this type. */
 export function isWrongType(error: unknown): boolean {
   return error instanceof Error && error.message.startsWith('WRONGTYPE')

@@ -1,4 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { z } from 'zod'
+import { createProducer, defineJob, defineSchedule } from '../../src/index.js'
+import { queueKeys } from '../../src/redis/index.js'
 import {
   buildDrover,
   type Finished,
@@ -325,11 +328,42 @@ describe('drover cache', () => {
     )
     const done = { queue: 'greetings', job: 'shout' }
     expect(outcomes.map(({ code }) => code)).toEqual(outcomes.map(() => 0))
-    expect(JSON.parse(outcomes[1]?.stdout ?? '')).toEqual({ caches: [{ ...done, hits: 1, shared: 0, misses: 1 }] })
+    const first = [{ ...done, hits: 1, shared: 0, misses: 1 }]
+    expect(JSON.parse(outcomes[1]?.stdout ?? '')).toEqual({ caches: first, unreadable: [] })
     expect(outcomes[2]?.stdout).toMatch(/QUEUE +JOB +HITS +SHARED +MISSES\ngreetings +shout +1 +0 +1\n/)
     expect(outcomes[3]?.stdout).toBe('the next equal input runs anew\n')
     expect(JSON.parse(outcomes[4]?.stdout ?? '')).toEqual({ ...done, invalidated: false })
-    expect(JSON.parse(outcomes[8]?.stdout ?? '')).toEqual({ caches: [{ ...done, hits: 1, shared: 0, misses: 3 }] })
+    const last = [{ ...done, hits: 1, shared: 0, misses: 3 }]
+    expect(JSON.parse(outcomes[8]?.stdout ?? '')).toEqual({ caches: last, unreadable: [] })
+  })
+
+  it('names a queue that another program wrote a key of, and shows the others; so do drover counters and drover schedules', async () => {
+    const { counterNames, schedules } = queueKeys('drover', 'odd')
+    await redis.cli('SADD', 'drover:queues', 'odd')
+    await redis.cli('SET', counterNames, 'mine')
+    await runOne('enqueue', 'shout', '--input', '"again"', '--wait')
+    const outcomes = await run(
+      ['cache'],
+      ['cache', '--json'],
+      ['cache', 'list', 'odd'],
+      ['counters'],
+      ['counters', '--json'],
+    )
+    await redis.cli('DEL', counterNames)
+    await redis.cli('SET', schedules, 'mine')
+    const told = await runOne('schedules')
+    await redis.cli('DEL', schedules)
+    await redis.cli('SREM', 'drover:queues', 'odd')
+    const problem = `${counterNames} (the list of counters) is a string and not a set: another program wrote it`
+    expect(outcomes.map(({ code }) => code)).toEqual([1, 1, 1, 1, 1])
+    for (const at of [0, 2, 3]) expect(outcomes[at]?.stderr).toBe(`queue odd cannot be read: ${problem}\n`)
+    expect(told).toMatchObject({ code: 1, stderr: expect.stringContaining('(the list of schedules) is a string') })
+    expect(outcomes[0]?.stdout).toMatch(/greetings +shout/)
+    expect(outcomes[2]?.stdout).toBe('')
+    expect(outcomes[3]?.stdout).toMatch(/greetings +cache:shout:misses/)
+    const caches = [expect.objectContaining({ queue: 'greetings', job: 'shout' })]
+    expect(JSON.parse(outcomes[1]?.stdout ?? '')).toEqual({ caches, unreadable: [{ queue: 'odd', problem }] })
+    expect(JSON.parse(outcomes[4]?.stdout ?? '').queues).toContainEqual({ queue: 'odd', problem })
   })
 
   it('refuses other words', async () => {
@@ -347,5 +381,54 @@ describe('drover cache', () => {
     for (const [at, [words, code, text]] of rows.entries()) {
       expect(outcomes[at], words.join(' ')).toMatchObject({ code, stderr: expect.stringMatching(text) })
     }
+  })
+})
+
+describe('drover schedules', () => {
+  it('lists them, tells the next five runs, pauses, resumes, runs and removes one, and refuses what is not there', async () => {
+    const producer = createProducer({ redis: redis.url })
+    const greet = defineJob({ name: 'greet', queue: 'greetings', input: z.object({ name: z.string() }) })
+    const times = { cron: '0 30 3 1 1 *', timezone: 'Europe/Berlin' }
+    await producer.schedules.set(defineSchedule(greet, { name: 'yearly', ...times, input: { name: 'Eve' } }))
+    const yearly = ['greetings', 'yearly']
+    const outcomes = await run(
+      ['schedules'],
+      ['schedules', 'next', ...yearly],
+      ['schedules', 'pause', ...yearly],
+      ['schedules', '--json'],
+      ['schedules', 'resume', ...yearly],
+      ['schedules', 'run', ...yearly],
+      ['schedules', 'remove', ...yearly],
+      ['schedules', 'list', 'greetings'],
+      ['schedules', 'pause', ...yearly],
+      ['schedules', 'pause', 'greetings'],
+      ['schedules', 'pasue', ...yearly],
+    )
+    const words = outcomes.map(({ stdout }) => stdout)
+    expect(outcomes.map(({ code }) => code)).toEqual([0, 0, 0, 0, 0, 0, 0, 0, 3, 2, 2])
+    expect(words[0]).toMatch(
+      /QUEUE +NAME +JOB +WHEN[\s\S]*greetings +yearly +greet +0 30 3 1 1 \* Europe\/Berlin +\d{4}-01-01T02:30:00/,
+    )
+    const next = words[1]?.trim().split('\n') ?? []
+    expect(next).toHaveLength(5)
+    for (const time of next) expect(time).toMatch(/^\d{4}-01-01T02:30:00\.000Z$/)
+    expect(new Set(next).size).toBe(5)
+    expect(words[2]).toBe('paused yearly of queue greetings\n')
+    expect(JSON.parse(words[3] ?? '')).toMatchObject([
+      { queue: 'greetings', name: 'yearly', job: 'greet', paused: true },
+    ])
+    expect(words[3]).not.toContain('Eve')
+    expect(words[4]).toBe('resumed yearly of queue greetings\n')
+    const id = words[5]?.trim() ?? ''
+    const { value } = (await producer.results.wait({ queue: 'greetings', id }, { timeout: '60s' })) as {
+      value: unknown
+    }
+    expect(value).toEqual({ text: 'Hello, Eve!' })
+    expect(words[6]).toBe('removed yearly of queue greetings\n')
+    expect(outcomes[7]?.stderr).toContain('no schedules')
+    expect(outcomes[8]?.stderr).toContain('drover schedules lists them')
+    expect(outcomes[9]?.stderr).toContain('expected: schedules pause <queue> <name>')
+    expect(outcomes[10]?.stderr).toContain('did you mean pause?')
+    await producer.close()
   })
 })

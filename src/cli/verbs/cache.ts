@@ -1,13 +1,14 @@
 // `drover cache`: what the result caches of jobs did, and taking results out of them.
 import type { Command } from 'commander'
 import { InvalidOptionError, QueueNotFoundError, suggest, UsageError } from '../../job/index.js'
-import { listCounters } from '../../ledger/index.js'
+import { listCounters, readEachQueue, type UnreadableQueue } from '../../ledger/index.js'
 import { type CacheStats, createProducer } from '../../producer/index.js'
-import { checkQueueName, queueKeys, queuesKey, type RedisClient } from '../../redis/index.js'
+import { checkQueueName, type KeysOfQueue, queueKeys, queuesKey, type RedisClient } from '../../redis/index.js'
 import { readInput } from '../enqueue/read-input.js'
 import { EXIT_CODES } from '../exit-codes.js'
 import { loadContract } from '../job-modules.js'
 import { formatTable, type Output } from '../output.js'
+import { noteUnreadable } from '../queue-table.js'
 import { redisOf, withRedis } from '../redis-connection.js'
 import { addSettings, readSettings } from '../setting-options.js'
 import type { Verb, VerbCall } from '../verb.js'
@@ -74,27 +75,35 @@ async function list(queue: string | undefined, options: VerbCall['options'], out
   if (queue !== undefined) checkQueueName(queue)
   const settings = await readSettings(options)
   const { prefix } = settings
-  const found = await withRedis(settings, async (client) => {
+  const { values, unreadable } = await withRedis(settings, async (client) => {
     const queues = (await client.smembers(queuesKey(prefix))).sort()
     if (queue !== undefined && !queues.includes(queue)) {
       throw new QueueNotFoundError(queue, prefix, suggest(queue, queues))
     }
-    const each = (queue === undefined ? queues : [queue]).map((one) => readCaches(client, prefix, one))
-    return (await Promise.all(each)).flat()
+    const asked = queue === undefined ? queues : [queue]
+    const keysOf = (one: string) => queueKeys(prefix, one)
+    return readEachQueue(client, keysOf, asked, (one) => readCaches(client, keysOf(one), one))
   })
-  if (out.json) out.printJson({ caches: found })
-  else if (found.length === 0) out.note('no job with a cache was enqueued yet: a contract has one with cache: { ttl }')
+  const caches = values.flat()
+  if (out.json) out.printJson({ caches, unreadable })
+  else showCaches(out, caches, unreadable)
+  return unreadable.length === 0 ? EXIT_CODES.ok.code : EXIT_CODES.failed.code
+}
+
+function showCaches(out: Output, caches: readonly CacheOfJob[], unreadable: readonly UnreadableQueue[]): void {
+  noteUnreadable(out, unreadable)
+  if (caches.length === 0 && unreadable.length > 0) return
+  if (caches.length === 0) out.note('no job with a cache was enqueued yet: a contract has one with cache: { ttl }')
   else {
-    const rows = found.map(({ queue: of, job, hits, shared, misses }) => [of, job, hits, shared, misses])
+    const rows = caches.map(({ queue: of, job, hits, shared, misses }) => [of, job, hits, shared, misses])
     out.print(formatTable([['QUEUE', 'JOB', 'HITS', 'SHARED', 'MISSES'], ...rows]))
   }
-  return EXIT_CODES.ok.code
 }
 
 /** From the counters of the queue, so that no job file is needed. */
-async function readCaches(client: RedisClient, prefix: string, queue: string): Promise<CacheOfJob[]> {
+async function readCaches(client: RedisClient, keys: KeysOfQueue, queue: string): Promise<CacheOfJob[]> {
   const jobs = new Map<string, { hits: number; shared: number; misses: number }>()
-  for (const { name, value } of await listCounters(client, queueKeys(prefix, queue))) {
+  for (const { name, value } of await listCounters(client, keys)) {
     const [, job, what] = COUNTER.exec(name) ?? []
     if (job === undefined) continue
     const stats = jobs.get(job) ?? { hits: 0, shared: 0, misses: 0 }

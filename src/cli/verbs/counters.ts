@@ -5,13 +5,23 @@ import {
   type CounterPoint,
   type CounterValue,
   listCounters,
+  type QueuesRead,
   readCounter,
   readCounterSeries,
+  readEachQueue,
   type StatsStep,
 } from '../../ledger/index.js'
-import { checkCounterName, checkQueueName, queueKeys, queuesKey, type RedisClient } from '../../redis/index.js'
+import {
+  checkCounterName,
+  checkQueueName,
+  type KeysOfQueue,
+  queueKeys,
+  queuesKey,
+  type RedisClient,
+} from '../../redis/index.js'
 import { EXIT_CODES } from '../exit-codes.js'
 import { formatTable, type Output } from '../output.js'
+import { noteUnreadable } from '../queue-table.js'
 import { withRedis } from '../redis-connection.js'
 import { addSettings, REDIS_OPTIONS, readSettings } from '../setting-options.js'
 import type { Verb, VerbCall } from '../verb.js'
@@ -61,18 +71,19 @@ Examples:
     const settings = await readSettings(options)
     return withRedis(settings, async (client) => {
       const queues = await listQueues(client, settings.prefix)
-      const found = await Promise.all(
-        (queue === undefined ? queues : [queue]).map(async (each) => ({
-          queue: each,
-          counters: await readCounters(client, settings.prefix, each, name, span),
-        })),
-      )
+      const keysOf = (each: string) => queueKeys(settings.prefix, each)
+      const asked = queue === undefined ? queues : [queue]
+      const { values, unreadable } = await readEachQueue(client, keysOf, asked, async (each) => ({
+        queue: each,
+        counters: await readCounters(client, keysOf(each), name, span),
+      }))
       if (queue !== undefined && name === undefined && !queues.includes(queue)) {
         throw new QueueNotFoundError(queue, settings.prefix, suggest(queue, queues))
       }
       if (name !== undefined && queue !== undefined) await noteMissing(client, settings.prefix, queue, name, out)
-      show(out, found, { queue, name, span })
-      return EXIT_CODES.ok.code
+      noteUnreadable(out, unreadable)
+      show(out, { values, unreadable }, { queue, name, span })
+      return unreadable.length === 0 ? EXIT_CODES.ok.code : EXIT_CODES.failed.code
     })
   },
 }
@@ -93,12 +104,10 @@ async function listQueues(client: RedisClient, prefix: string): Promise<string[]
 
 async function readCounters(
   client: RedisClient,
-  prefix: string,
-  queue: string,
+  keys: KeysOfQueue,
   name: string | undefined,
   span: Span | undefined,
 ): Promise<CountersOfQueue['counters']> {
-  const keys = queueKeys(prefix, queue)
   const values =
     name === undefined ? await listCounters(client, keys) : [{ name, value: await readCounter(client, keys, name) }]
   if (span === undefined) return values
@@ -131,10 +140,15 @@ interface Asked {
   readonly span: Span | undefined
 }
 
-function show(out: Output, found: readonly CountersOfQueue[], { queue, name, span }: Asked): void {
+function show(out: Output, { values: found, unreadable }: QueuesRead<CountersOfQueue>, asked: Asked): void {
+  const { queue, name, span } = asked
   const [only] = found[0]?.counters ?? []
   if (out.json) {
-    out.printJson(name === undefined ? { by: span?.by, queues: found } : { queue, by: span?.by, ...only })
+    const problem = unreadable[0]?.problem
+    const queues = [...found, ...unreadable]
+    out.printJson(name === undefined ? { by: span?.by, queues } : { queue, by: span?.by, ...only, problem })
+  } else if (found.length === 0 && unreadable.length > 0) {
+    return
   } else if (span !== undefined) showSeries(out, found, span)
   else if (name !== undefined && only !== undefined) out.print(String(only.value))
   else showValues(out, found)

@@ -5,8 +5,8 @@ import type { QueueView, UnreadableQueue } from '../../ledger/index.js'
 import { createProducer } from '../../producer/index.js'
 import { checkQueueName } from '../../redis/index.js'
 import { EXIT_CODES } from '../exit-codes.js'
-import { formatTable, type Output, printable } from '../output.js'
-import { QUEUE_HEADER, queueRow } from '../queue-table.js'
+import { formatTable, type Output } from '../output.js'
+import { noteUnreadable, QUEUE_HEADER, queueRow } from '../queue-table.js'
 import { redisOf } from '../redis-connection.js'
 import { addSettings, REDIS_OPTIONS, readSettings } from '../setting-options.js'
 import type { Verb, VerbCall } from '../verb.js'
@@ -72,7 +72,7 @@ function showList(out: Output, found: readonly QueueView[], unreadable: readonly
     out.printJson([...found, ...unreadable])
     return
   }
-  for (const { queue, problem } of unreadable) out.note(printable(`queue ${queue} cannot be read: ${problem}`))
+  noteUnreadable(out, unreadable)
   if (found.length === 0 && unreadable.length > 0) return
   if (found.length === 0) out.note('no queues: the first enqueue makes one')
   else out.print(formatTable([QUEUE_HEADER, ...found.map(queueRow)]))

@@ -1,11 +1,12 @@
 // `drover schedules`: the schedules of a Redis, and what a person does with one of them.
 import type { Command } from 'commander'
 import { suggest, UsageError } from '../../job/index.js'
-import { listSchedules, type ScheduleRecord } from '../../ledger/index.js'
+import { listSchedules, readEachQueue, type ScheduleRecord, type UnreadableQueue } from '../../ledger/index.js'
 import { createProducer, type Producer } from '../../producer/index.js'
 import { checkQueueName, queueKeys, queuesKey } from '../../redis/index.js'
 import { EXIT_CODES } from '../exit-codes.js'
 import { formatTable, type Output } from '../output.js'
+import { noteUnreadable } from '../queue-table.js'
 import { redisOf, withRedis } from '../redis-connection.js'
 import { addSettings, REDIS_OPTIONS, readSettings } from '../setting-options.js'
 import type { Verb, VerbCall } from '../verb.js'
@@ -50,16 +51,15 @@ Examples:
     const settings = await readSettings(options)
     const redis = redisOf(settings)
     if (action === 'list') {
-      await withRedis(settings, async (client) => {
+      const { values, unreadable } = await withRedis(settings, async (client) => {
         const queues = queue === undefined ? (await client.smembers(queuesKey(settings.prefix))).sort() : [queue]
-        const found: ScheduleOfQueue[] = []
-        for (const each of queues) {
-          const records = await listSchedules(client, queueKeys(settings.prefix, each))
-          found.push(...records.map((record) => ({ queue: each, ...record })))
-        }
-        showList(out, found)
+        const keysOf = (each: string) => queueKeys(settings.prefix, each)
+        return readEachQueue(client, keysOf, queues, async (each) =>
+          (await listSchedules(client, keysOf(each))).map((record) => ({ queue: each, ...record })),
+        )
       })
-      return EXIT_CODES.ok.code
+      showList(out, values.flat(), unreadable)
+      return unreadable.length === 0 ? EXIT_CODES.ok.code : EXIT_CODES.failed.code
     }
     const { durability, allowVolatile } = settings
     await using producer = createProducer({ redis, prefix: settings.prefix, durability, allowVolatile })
@@ -92,19 +92,20 @@ async function act(
   }
 }
 
-function showList(out: Output, found: readonly ScheduleOfQueue[]): void {
+function showList(out: Output, found: readonly ScheduleOfQueue[], unreadable: readonly UnreadableQueue[]): void {
   if (out.json) {
-    out.printJson(
-      found.map(({ spec, ...record }) => ({
-        ...record,
-        job: spec.job,
-        times: spec.times,
-        missed: spec.missed,
-        overlap: spec.overlap,
-      })),
-    )
+    const schedules = found.map(({ spec, ...record }) => ({
+      ...record,
+      job: spec.job,
+      times: spec.times,
+      missed: spec.missed,
+      overlap: spec.overlap,
+    }))
+    out.printJson([...schedules, ...unreadable])
     return
   }
+  noteUnreadable(out, unreadable)
+  if (found.length === 0 && unreadable.length > 0) return
   if (found.length === 0) {
     out.note('no schedules: a job file may export defineSchedule(job, { name, cron, input })')
     return
