@@ -94,6 +94,17 @@ describe('many jobs at once', () => {
     expect(await media.getJobCounts('waiting', 'delayed', 'failed')).toEqual({ waiting: 5, delayed: 1, failed: 3 })
   })
 
+  it('are looked for in queues that there are, and in no other name, of which nothing is kept', async () => {
+    await fill()
+    const url = await start()
+    for (const action of ['cancel', 'retry', 'discard']) {
+      expect(await open(url, `/bulk?queue=strange&job=resize&do=${action}`)).toContain('There is no queue strange')
+      const answer = await press(url, { do: action, stages: 'rest' }, {}, 'strange')
+      expect([answer.status, problemOf(answer).code]).toEqual([404, 'QUEUE_NOT_FOUND'])
+    }
+    expect(await redis().cli('KEYS', '*strange*')).toBe('')
+  })
+
   it('take an operator and our own origin, and are refused in read-only mode', async () => {
     const media = await fill()
     const url = await start({ token: TOKEN })

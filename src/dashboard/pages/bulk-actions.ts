@@ -1,17 +1,18 @@
 // What the button of the page for many jobs does. Each press is one entry of the audit list, with the filter and the count.
 import type { Request, Response } from 'express'
-import { InvalidOptionError, isQueueName } from '../../job/index.js'
+import { InvalidOptionError, isQueueName, QueueNotFoundError } from '../../job/index.js'
 import { cancelMatching, checkReplay, checkTarget, discardFailed, readReplay } from '../../ledger/index.js'
 import { audited } from '../access/audited.js'
 import { textOf } from '../add/read-form.js'
 import { untilConnected } from '../connection.js'
 import type { Shared } from '../shared.js'
 import { visitOf } from '../visit.js'
-import { BULK_ACTIONS, BULK_RULES, type BulkFilter, jobsOf, MAX_AT_ONCE, targetOf } from './bulk.js'
+import { BULK_ACTIONS, BULK_RULES, type BulkFilter, isUsedQueue, jobsOf, MAX_AT_ONCE, targetOf } from './bulk.js'
 import { readStages, UNDO_MS, whoAsks } from './take-errors.js'
 
 export async function takeBulk(request: Request, response: Response, shared: Shared): Promise<void> {
   const filter = readFilter(request)
+  if (!(await isUsedQueue(shared, filter.queue))) throw new QueueNotFoundError(filter.queue, shared.prefix)
   const words = ['job', 'tag', 'state'].flatMap((name) => {
     const value = filter[name as 'job' | 'tag' | 'state']
     return value === '' ? [] : [`${name} ${value}`]
@@ -63,7 +64,7 @@ const ACTIONS = {
   },
 } as const
 
-/** @throws InvalidOptionError for what is no action, queue, job, tag or state */
+/** @throws InvalidOptionError for what is no action, name of a queue, job, tag or state */
 function readFilter({ params, body = {} }: Request): BulkFilter {
   const { queue } = params
   if (!isQueueName(queue)) throw new InvalidOptionError('queue', 'the name of a queue', queue)

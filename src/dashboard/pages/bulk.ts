@@ -11,7 +11,7 @@ import {
   listDiscards,
   listReplays,
 } from '../../ledger/index.js'
-import { queueKeys } from '../../redis/index.js'
+import { queueKeys, queuesKey } from '../../redis/index.js'
 import { untilConnected } from '../connection.js'
 import { type Html, html } from '../html.js'
 import { JOB_RULE, oneOf, QUEUE_RULE, type QueryRules, TAG_RULE } from '../query-rules.js'
@@ -67,7 +67,18 @@ ${filter.queue === '' ? html`<p class="muted">Choose a queue: the page then says
   }
 }
 
+/** Whether a producer or worker has used the queue. Of other names nothing is read and nothing kept. */
+export async function isUsedQueue(
+  { client, prefix }: Pick<Shared, 'client' | 'prefix'>,
+  queue: string,
+): Promise<boolean> {
+  return (await client.sismember(queuesKey(prefix), queue)) === 1
+}
+
 async function chosen(asked: Asked, filter: BulkFilter): Promise<Html> {
+  if (!(await isUsedQueue(asked.shared, filter.queue))) {
+    return html`<p class="notice">There is no queue ${showText(filter.queue, 64)}.</p>`
+  }
   const { client, prefix } = asked.shared
   const keys = queueKeys(prefix, filter.queue)
   const [count, replays, discards] = await Promise.all([

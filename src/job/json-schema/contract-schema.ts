@@ -14,7 +14,7 @@ interface JsonSchemaGiver {
   readonly output?: (options: { readonly target: string }) => unknown
 }
 
-/** `input`: what the schema takes; `output`: what it makes of it. */
+/** `input`: what the schema takes; `output`: what it makes of it. JSON in any case. */
 export function toJsonSchema(schema: StandardSchemaV1 | undefined, side: 'input' | 'output'): JsonSchema {
   if (schema === undefined) return OPEN
   const standard = schema['~standard'] as StandardSchemaV1['~standard'] & { readonly jsonSchema?: JsonSchemaGiver }
@@ -22,12 +22,18 @@ export function toJsonSchema(schema: StandardSchemaV1 | undefined, side: 'input'
     const given = ofZod(schema, side) ?? standard.jsonSchema?.[side]?.({ target: TARGET })
     if (typeof given !== 'object' || given === null) return OPEN
     // Both name themselves; inside a larger document that would be another dialect.
-    const { $schema: _schema, ...rest } = given as Record<string, unknown>
+    const { $schema: _schema, ...rest } = JSON.parse(JSON.stringify(given, onlyJson)) as Record<string, unknown>
     return rest
   } catch {
     // A transform or a custom check has no JSON Schema: the document says less, the enqueue still checks all of it.
     return OPEN
   }
+}
+
+// A library may write a BigInt where its schema has one (`const`, `default`, `enum`), which no JSON can hold: less is said then.
+function onlyJson(_key: string, value: unknown): unknown {
+  const isNone = typeof value === 'bigint' || (Array.isArray(value) && value.some((each) => typeof each === 'bigint'))
+  return isNone ? undefined : value
 }
 
 function ofZod(schema: StandardSchemaV1, side: 'input' | 'output'): unknown {

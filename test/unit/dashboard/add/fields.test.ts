@@ -51,6 +51,29 @@ describe('the fields of a schema', () => {
     expect(readFields(schema).fields).toEqual([])
   })
 
+  it('leave out what a schema has that no JSON can hold', () => {
+    const properties = {
+      only: { type: 'integer', const: 1n },
+      given: { type: 'integer', default: 2n },
+      some: { enum: [3n, 'x'] },
+      late: { type: 'integer', minimum: 4n, maximum: 9 },
+    }
+    const given = { type: 'object', properties }
+    const schema = {
+      '~standard': { version: 1, vendor: 'other', validate: () => ({}), jsonSchema: { input: () => given } },
+    }
+    const found = toJsonSchema(schema as never, 'input')
+    expect(JSON.stringify(found)).toContain('"late":{"type":"integer","maximum":9}')
+    const [, ...fields] = allFields(readFields(found))
+    expect(fields.map(({ key, kind, byDefault }) => [key, kind, byDefault])).toEqual([
+      ['only', 'number', undefined],
+      ['given', 'number', undefined],
+      ['some', 'json', undefined],
+      ['late', 'number', undefined],
+    ])
+    expect(kinds(z.object({ n: z.literal(5n).default(5n) }))).toBeDefined()
+  })
+
   it('end for schemas that refer to themselves', () => {
     const tree: JsonSchema = {
       type: 'object',
