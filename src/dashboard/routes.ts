@@ -20,6 +20,7 @@ import { showOverviewJson } from './pages/overview-json.js'
 import { SORT_NAMES } from './pages/overview-tables.js'
 import { showReady } from './pages/readyz.js'
 import { resultsView, SEARCH_RULES } from './pages/results.js'
+import { schedulesView, steerSchedule } from './pages/schedules.js'
 import { showSignIn, takeSignIn } from './pages/sign-in.js'
 import { takeSignOut } from './pages/sign-out.js'
 import { takeDiscard, takeErrorsRetry, takeStop, takeUndo } from './pages/take-errors.js'
@@ -127,6 +128,16 @@ export const ROUTES: readonly Route[] = [
     changes: 'jobs',
   },
   { method: 'POST', path: '/workers/:worker/concurrency', page: tellConcurrency, role: 'operator', changes: 'jobs' },
+  { method: 'GET', path: '/schedules', page: pageOf(schedulesView), role: 'viewer', changes: 'nothing' },
+  ...(['pause', 'resume'] as const).map(
+    (action): Route => ({
+      method: 'POST',
+      path: `/schedules/:queue/:schedule/${action}`,
+      page: steerSchedule(action),
+      role: 'operator',
+      changes: 'jobs',
+    }),
+  ),
   {
     method: 'GET',
     path: '/results',

@@ -2,7 +2,15 @@
 import { describe, expect, it, vi } from 'vitest'
 import { z } from 'zod'
 import { createProducer, defineJob } from '../../src/index.js'
-import { createToken, incrCounter, readAudit, readOrders, type Scope, writeBeat } from '../../src/ledger/index.js'
+import {
+  createToken,
+  defineSchedule,
+  incrCounter,
+  readAudit,
+  readOrders,
+  type Scope,
+  writeBeat,
+} from '../../src/ledger/index.js'
 import { createReaderClient, parseRedisUrl, queueKeys, type RedisClient } from '../../src/redis/index.js'
 import { change } from '../support/dashboard-board.js'
 import { type Answer, ask, BROWSER, form } from '../support/dashboard-http.js'
@@ -105,6 +113,64 @@ describe('the page of workers', () => {
     expect(problemOf(await post(await start({ readOnly: true }), '/workers/w1/quiet')).code).toBe('READ_ONLY')
     expect(await client.exists('drover:worker:w1:orders')).toBe(0)
     expect((await post(url, '/workers/w1/quiet', '', operator)).status).toBe(303)
+  })
+})
+
+describe('the page of schedules', () => {
+  const contract = defineJob({ name: 'report', queue: 'reports', input: z.object({ kind: z.string() }) })
+  async function open() {
+    const producer = closeAfter(createProducer({ redis: redis().url }))
+    const schedule = { name: 'nightly', cron: '0 3 * * *', input: { kind: 'secret-kind' } } as const
+    await producer.schedules.set(defineSchedule(contract, schedule))
+    return { producer, url: await start({ token: TOKEN }), client: await openClient() }
+  }
+  const steer = (url: string, headers: Record<string, string>, path = 'reports/nightly/pause') =>
+    post(url, `/schedules/${path}`, '', headers)
+
+  it('lists those of all queues, without their inputs, and pauses and resumes one for an operator', async () => {
+    const { producer, url, client } = await open()
+    await redis().cli('SADD', 'drover:queues', 'odd')
+    await redis().cli('SET', queueKeys('drover', 'odd').schedules, EVIL)
+    const operator = await tokenOf(client, ['read', 'operate'])
+    const page = async () => (await ask(url, '/schedules', { headers: { ...BROWSER, ...operator } })).text
+    const before = await page()
+    expect(before).toMatch(/nightly[\s\S]*0 3 \* \* \* UTC[\s\S]*data-next[\s\S]*>Pause</)
+    expect(before).toMatch(/Queue odd is left out: [^<]*list of schedules/)
+    expect(before).not.toContain('secret-kind')
+    const answer = await steer(url, operator)
+    expect([answer.status, answer.headers.location]).toEqual([303, '/schedules'])
+    expect(await producer.schedules.get('reports', 'nightly')).toMatchObject({ paused: true, nextAt: undefined })
+    expect(await page()).toMatch(/badge paused[\s\S]*>Resume</)
+    expect((await steer(url, operator, 'reports/nightly/resume')).status).toBe(303)
+    expect(await producer.schedules.get('reports', 'nightly')).toMatchObject({ paused: false })
+    const { entries } = await readAudit(client, 'drover', { limit: 10 })
+    expect(entries.map(({ action, target, count, result }) => [action, target, count, result])).toEqual([
+      ['schedule.resume', 'reports/nightly', 1, 'done'],
+      ['schedule.pause', 'reports/nightly', 1, 'done'],
+    ])
+  })
+
+  it('changes nothing for a viewer, another site, a name that there is not, or in read-only mode', async () => {
+    const { producer, url, client } = await open()
+    const viewer = await tokenOf(client, ['read'])
+    const operator = await tokenOf(client, ['read', 'operate'])
+    expect(problemOf(await steer(url, viewer)).code).toBe('ROLE_NEEDED')
+    expect((await ask(url, '/schedules', { headers: { ...BROWSER, ...viewer } })).text).not.toContain('>Pause<')
+    const foreign = { ...operator, origin: 'https://evil.example', 'sec-fetch-site': 'cross-site' }
+    expect(problemOf(await steer(url, foreign)).code).toBe('CROSS_SITE')
+    for (const path of [
+      'reports/none/pause',
+      'none/nightly/resume',
+      'a%20b/nightly/pause',
+      'reports/__proto__/pause',
+    ]) {
+      const answer = await steer(url, operator, path)
+      expect([path, answer.status, problemOf(answer).code]).toEqual([path, 404, 'SCHEDULE_NOT_FOUND'])
+    }
+    expect((await steer(url, operator, 'reports/nightly/explode')).status).toBe(404)
+    expect(problemOf(await steer(await start({ readOnly: true }), {})).code).toBe('READ_ONLY')
+    expect(await producer.schedules.get('reports', 'nightly')).toMatchObject({ paused: false })
+    expect(await client.exists('drover:audit', '{drover:none}:schedules')).toBe(0)
   })
 })
 

@@ -61,12 +61,13 @@ function appendOnly({ aofEnabled, appendfsync }: Overview['server']): string {
   return aofEnabled ? `on, ${appendfsync ?? 'fsync unknown'}` : 'off'
 }
 
-export function schedulesSection({ schedules }: Overview, nowMs: number): Html {
+export function schedulesSection(base: string, { schedules }: Overview, nowMs: number): Html {
   const empty = html`<p class="empty">No schedule. A worker's code sets one with <code>defineSchedule</code>.</p>`
-  if (schedules.length === 0) return section('schedules', 'Next schedules', empty)
+  const all = html`<a href="${base}/schedules">All schedules</a>`
+  if (schedules.length === 0) return section('schedules', 'Next schedules', empty, all)
   const rows = schedules.map(
     ({ queue, name, at, job }) => html`<tr><th scope="row">${showText(name, MAX_NAME_LENGTH)}</th>
 ${cell('queue', queue)}${cell('job', job === null ? '–' : showText(job, MAX_NAME_LENGTH))}${cell('next', showNext(at, nowMs))}</tr>`,
   )
-  return section('schedules', 'Next schedules', table(heads([['schedule'], ['queue'], ['job'], ['next']]), rows))
+  return section('schedules', 'Next schedules', table(heads([['schedule'], ['queue'], ['job'], ['next']]), rows), all)
 }

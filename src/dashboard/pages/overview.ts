@@ -33,7 +33,7 @@ ${overview.queues.length > 0 && (await charts(shared, base, query, overview))}
 ${queuesSection(base, overview, nowMs)}
 ${jobsSection(base, overview, query)}
 ${workersSection(base, overview, nowMs)}
-<div class="pair">${redisSection(overview)}${schedulesSection(overview, nowMs)}</div>
+<div class="pair">${redisSection(overview)}${schedulesSection(base, overview, nowMs)}</div>
 ${resultsSection(base, overview, nowMs)}`
 }
 

@@ -7,7 +7,7 @@ const described = rows('docs/comparison.md', 'defining and enqueueing')
 const failed = rows('docs/comparison.md', 'failed jobs')
 
 it('each capability has its test, or the reason why it is not there', () => {
-  expect(described).toHaveLength(26)
+  expect(described).toHaveLength(32)
   for (const [capability = '', here = '', proof = ''] of described) {
     const tests = codeIn(proof).filter((code) => code.startsWith('test/'))
     if (here === 'not there') expect(proof.length, capability).toBeGreaterThan(30)
