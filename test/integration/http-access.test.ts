@@ -6,6 +6,7 @@ import { ROUTES } from '../../src/producer/http/routes.js'
 import { tokensKey } from '../../src/redis/index.js'
 import { ask } from '../support/dashboard-http.js'
 import { type TestApi, useHttpApis } from '../support/http-api.js'
+import { collectLog } from '../support/worker.js'
 
 const apis = useHttpApis()
 const GREETING = { job: 'greet', input: { name: 'Ada' }, options: { delay: '1h' } }
@@ -264,6 +265,26 @@ describe('the answer', () => {
     for (const id of ['a b', 'x'.repeat(65), '"', '<b>']) {
       expect((await given(id))['x-request-id']).toMatch(/^[0-9a-f-]{36}$/)
     }
+  })
+
+  it('is one line in the log, under the id, with who asked, and with no header, query or body', async () => {
+    const { logger, lines } = collectLog()
+    const api = await apis.start({ logger })
+    const token = await apis.token({ name: 'ann' })
+    const body = JSON.stringify({ job: 'greet', input: { name: 'private-input' } })
+    const headers = { 'content-type': 'application/json', 'x-request-id': 'order-17', 'idempotency-key': 'private-key' }
+    expect((await api.ask('/v1/jobs', { method: 'POST', token, headers, body })).status).toBe(201)
+    await api.ask('/v1/queues?cursor=private-query', {
+      token: 'private-token',
+      headers: { 'x-request-id': 'order-18' },
+    })
+    const lineOf = (id: string) => lines.find(({ requestId }) => requestId === id)
+    await expect.poll(() => lineOf('order-17') && lineOf('order-18'), { timeout: 30_000 }).toBeDefined()
+    const [, tokenId] = token.split('_')
+    const served = { level: 30, method: 'POST', path: '/v1/jobs', status: 201, token: tokenId }
+    expect(lineOf('order-17')).toMatchObject(served)
+    expect(lineOf('order-18')).toMatchObject({ level: 40, path: '/v1/queues', status: 401 })
+    expect(JSON.stringify(lines)).not.toContain('private')
   })
 
   it('says what a path takes, to HEAD and OPTIONS, and 405 to the rest', async () => {

@@ -1,9 +1,11 @@
 // Inputs of older and newer versions than a worker's own, as in the midst of a deploy.
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { z } from 'zod'
-import { defineJob } from '../../src/job/index.js'
+import { Findings } from '../../src/cli/check/findings.js'
+import { readStoredInputs } from '../../src/cli/check/stored-inputs.js'
+import { type AnyJobContract, defineJob } from '../../src/job/index.js'
 import { defineSchedule } from '../../src/ledger/index.js'
-import { handle } from '../../src/worker/index.js'
+import { handle, PermanentError } from '../../src/worker/index.js'
 import { openWorkshop, type Workshop } from '../support/worker.js'
 
 let shop: Workshop
@@ -73,6 +75,36 @@ it('a debounce never puts an input into a waiting job of another version', async
   expect(await Promise.all([first, second].map(({ id }) => inputOf(id)))).toEqual([
     '{"name":"Ada"}',
     '{"names":["Bob"]}',
+  ])
+})
+
+it('a check of the backlog reads failed jobs and schedules of run time, and tells what of them would break', async () => {
+  const contracts = versions('checked')
+  await shop.work([
+    handle(contracts.old, () => {
+      throw new PermanentError('no')
+    }),
+  ])
+  const failed = await shop.producer.enqueue(contracts.old, { name: 'Ada' })
+  expect(await shop.end(failed)).toMatchObject({ status: 'failed' })
+  await shop.producer.schedules.set(
+    defineSchedule(contracts.old, { name: 'yearly', cron: '0 3 1 1 *', input: { name: 'Bob' } }),
+  )
+  const without = defineJob({
+    name: 'greet',
+    queue: 'checked',
+    input: z.object({ names: z.array(z.string()) }),
+    version: 2,
+  })
+  const told = async (contract: AnyJobContract) => {
+    const findings = new Findings('checked', [contract], { mostSamples: 3 })
+    for await (const stored of readStoredInputs(shop.redis, shop.keys('checked'))) await findings.check(stored)
+    return findings.all.map(({ state, code, count, samples }) => [state, code, count, samples.map(({ id }) => id)])
+  }
+  expect(await told(contracts.new)).toEqual([])
+  expect(await told(without)).toEqual([
+    ['failed', 'INPUT_VERSION', 1, [failed.id]],
+    ['schedule', 'INPUT_VERSION', 1, ['yearly']],
   ])
 })
 

@@ -100,6 +100,18 @@ describe('a flow', () => {
     expect(step.order).toEqual(['twice.one', 'twice.two', 'after'])
   })
 
+  it("of BullMQ's own runs too: the parent when its children have completed, each job once", async () => {
+    const step = stepJob('tree')
+    await shop.work([step.handler])
+    const { FlowProducer } = await import('bullmq')
+    const flows = new FlowProducer({ connection: shop.redis, prefix: shop.keys('tree').bull })
+    const node = (id: string, n: number) => ({ name: 'step', queueName: 'tree', data: { n }, opts: { jobId: id } })
+    await flows.add({ ...node('parent', 0), children: [node('child-1', 1), node('child-2', 2)] })
+    expect(await shop.end({ queue: 'tree', id: 'parent' })).toMatchObject({ status: 'completed', value: 0 })
+    expect([step.order.slice(0, 2).sort(), step.order.slice(2)]).toEqual([['child-1', 'child-2'], ['parent']])
+    await flows.close()
+  })
+
   it('tells a handler that asks for a job it is not after', async () => {
     const step = stepJob('asking', (_n, ctx) => ctx.resultOf('nobody', step.contract))
     await shop.work([step.handler])

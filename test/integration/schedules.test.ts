@@ -2,7 +2,7 @@
 import type { Redis } from 'ioredis'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { cronTimes } from '../../src/job/index.js'
-import type { ScheduleSpec } from '../../src/ledger/schedules/schedule-record.js'
+import { planDue, type ScheduleSpec } from '../../src/ledger/schedules/schedule-record.js'
 import {
   fireDue,
   listSchedules,
@@ -98,6 +98,16 @@ describe('a schedule that is due', () => {
     expect(jobs.length).toBeLessThanOrEqual(2)
     expect(fired[0]?.passed).toBeGreaterThanOrEqual(9)
     expect((await read('minutely'))?.passed).toBe(fired[0]?.passed)
+  })
+
+  it('gives one job for the newest of the ticks that were missed, and counts the others as passed', () => {
+    const newest = 1_000 * MINUTE
+    const nowMs = newest + 50 * MINUTE
+    expect(planDue(spec({ times: { kind: 'every', everyMs: 100 * MINUTE } }), newest - 300 * MINUTE, nowMs)).toEqual({
+      ticks: [newest],
+      passed: 3,
+      nextAt: newest + 100 * MINUTE,
+    })
   })
 
   it('gives a job for each missed tick up to its limit', async () => {
