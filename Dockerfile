@@ -1,7 +1,8 @@
 # One image for every command of Drover: `docker run drover worker`, `serve`, `doctor`, … It brings the text-index example.
 # Runs with a read-only root file system when /tmp can be written (docker-compose.yml shows it).
+# Exact versions; CONTRIBUTING.md says how to pin their digests too, and how to move to newer ones.
 
-FROM node:24-slim AS build
+FROM node:24.21.0-bookworm-slim AS build
 WORKDIR /app
 COPY package.json package-lock.json ./
 RUN npm ci --ignore-scripts --no-audit --no-fund
@@ -10,12 +11,12 @@ COPY scripts ./scripts
 COPY src ./src
 RUN npm run build
 
-FROM node:24-slim AS packages
+FROM node:24.21.0-bookworm-slim AS packages
 WORKDIR /app
 COPY package.json package-lock.json ./
 RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund
 
-FROM node:24-slim
+FROM node:24.21.0-bookworm-slim
 # Workers answer /readyz there, inside their container alone.
 ENV NODE_ENV=production DROVER_HEALTH_PORT=9464
 WORKDIR /app

@@ -77,7 +77,7 @@ describe('docker-compose.yml', () => {
 
 describe('Dockerfile', () => {
   test('every stage is of the same small Node image, the last without what only the build needs', () => {
-    expect(new Set(stages.map(([from]) => from?.rest.split(' ')[0]))).toEqual(new Set(['node:24-slim']))
+    expect(new Set(stages.map(([from]) => from?.rest.split(' ')[0]))).toEqual(new Set(['node:24.21.0-bookworm-slim']))
     const packages = stages.find(([from]) => from?.rest.endsWith(' AS packages')) ?? []
     const installs = packages.find(({ name }) => name === 'RUN')?.rest
     expect(installs).toMatch(/^npm ci --omit=dev --ignore-scripts/)

@@ -21,9 +21,11 @@ interface Locked {
 const lock = JSON.parse(read('package-lock.json')) as { packages: Readonly<Record<string, Locked>> }
 const manifest = JSON.parse(read('package.json')) as {
   dependencies: Readonly<Record<string, string>>
+  devDependencies: Readonly<Record<string, string>>
   scripts: Readonly<Record<string, string>>
 }
 const installed = Object.entries(lock.packages).filter(([path]) => path !== '')
+const EXACT = /^\d+\.\d+\.\d+(-[\w.]+)?$/
 const nameOf = (path: string) => path.slice(path.lastIndexOf('node_modules/') + 'node_modules/'.length)
 
 // Each with the reason why it works without its script.
@@ -62,8 +64,26 @@ it('every package comes from the npm registry, with its digest, and none from gi
   expect(Object.keys(manifest.dependencies).length).toBeLessThanOrEqual(25)
 })
 
+it('a new version is taken a week after its release at the earliest, exactly, and without its scripts', () => {
+  const settings = read('.npmrc')
+    .split('\n')
+    .filter((line) => line !== '' && !line.startsWith('#'))
+  expect(settings).toEqual(['save-exact=true', 'ignore-scripts=true', 'min-release-age=7'])
+  const { dependencies, devDependencies } = manifest
+  const loose = Object.entries({ ...dependencies, ...devDependencies }).filter(([, version]) => !EXACT.test(version))
+  expect(loose).toEqual([])
+})
+
+it('images are of exact versions: no tag that means another version tomorrow', () => {
+  const built = [...read('Dockerfile').matchAll(/^FROM (\S+)/gm)].map(([, image = '']) => image)
+  const composed = [...read('docker-compose.yml').matchAll(/^ +image: (\S+)$/gm)].map(([, image = '']) => image)
+  const foreign = [...built, ...composed].filter((image) => image !== 'drover')
+  expect(foreign.length).toBeGreaterThan(3)
+  for (const image of foreign) expect(image).toMatch(/^[\w/.-]+:\d+\.\d+\.\d+-[a-z]+[\w.-]*(@sha256:[0-9a-f]{64})?$/)
+})
+
 // npm's own `--omit dev` leaves out packages that tools need too, so it lists the tools as well.
-it('npm run sbom lists every package with its version, as CycloneDX', async () => {
+it('npm run sbom lists exactly what package-lock.json has, with versions and digests, as CycloneDX', async () => {
   const cache = mkdtempSync(join(tmpdir(), 'drover-sbom-'))
   try {
     const env = { ...process.env, npm_config_cache: cache, npm_config_offline: 'true' }
@@ -71,12 +91,26 @@ it('npm run sbom lists every package with its version, as CycloneDX', async () =
     const { stdout } = await promisify(execFile)('npm', ['run', '--silent', 'sbom'], options)
     const bom = JSON.parse(stdout) as {
       bomFormat: string
-      components: { name: string; group?: string; version: string }[]
+      components: {
+        name: string
+        group?: string
+        version: string
+        hashes?: { alg: string; content: string }[]
+      }[]
     }
     expect(bom.bomFormat).toBe('CycloneDX')
-    const listed = new Set(
-      bom.components.map(({ name, group, version }) => `${group ? `${group}/` : ''}${name}@${version}`),
+    const listed = new Map<string, string>(
+      bom.components.map(({ name, group, version, hashes }) => {
+        const digest = hashes?.find(({ alg }) => alg === 'SHA-512')?.content ?? ''
+        return [
+          `${group ? `${group}/` : ''}${name}@${version}`,
+          `sha512-${Buffer.from(digest, 'hex').toString('base64')}`,
+        ] as const
+      }),
     )
+    const locked = new Map(installed.map(([path, { version, integrity }]) => [`${nameOf(path)}@${version}`, integrity]))
+    // What is installed and was not asked for, or is not what was asked for.
+    expect([...listed].filter(([name, digest]) => locked.get(name) !== digest)).toEqual([])
     const required = installed.filter(([, { dev, optional }]) => !dev && !optional)
     expect(required.length).toBeGreaterThan(50)
     const missing = required
