@@ -14,7 +14,7 @@ Runs the rows of the fault matrix as real processes, and holds Redis against a l
   --row <name>      only this row, such as F01; can be given several times
   --size <size>     full or small (default full)
   --seed <number>   repeats a run (default: from the clock; it is printed)
-  --minutes <n>     for rows that run for a time, such as F31
+  --minutes <n>     for how long F31 runs, and after how long F03 begins no more rounds
   --list            names the rows and ends
   --help            this text
 

@@ -23,6 +23,12 @@ export interface WorkInput {
   readonly deafStarts?: number
   /** It kills its process. */
   readonly kills?: boolean
+  /** It holds every descriptor that its process may open, for so long. */
+  readonly holdFilesMs?: number
+  /** Runs up to this one want more heap than there is. */
+  readonly eatMemoryStarts?: number
+  /** Its result is longer by so many bytes. */
+  readonly resultBytes?: number
 }
 
 /** One job as a row plans it. */

@@ -7,7 +7,13 @@ process.env.DROVER_FAULT_PLAN = process.argv[2]
 const { crash, default: handler } = await import('./work-handler.mjs')
 
 const plan = JSON.parse(process.argv[2])
-const say = (line) => process.stdout.write(`${JSON.stringify(line)}\n`)
+// Below narrow-process.mjs standard output is the log's, as that of `drover worker` is.
+const isNarrow = process.send !== undefined
+const say = (line) => (isNarrow ? process.send(line) : process.stdout.write(`${JSON.stringify(line)}\n`))
+if (isNarrow) process.once('disconnect', () => process.exit(1))
+const log = isNarrow
+  ? (await import('../../dist/cli/log.js')).standardOutput()
+  : pino.destination({ dest: plan.log, sync: true })
 
 const worker = await createWorker({
   redis: plan.redis,
@@ -18,7 +24,7 @@ const worker = await createWorker({
   keepFailed: 1_000_000,
   shutdownTimeout: '10s',
   ...plan.worker,
-  logger: pino({ level: 'info' }, pino.destination({ dest: plan.log, sync: true })),
+  logger: pino({ level: 'info' }, log),
 })
 say({ ready: true })
 

@@ -1,5 +1,8 @@
 // F01: workers are killed at random in the middle of short jobs, and each is replaced by a new one.
+import { target } from '../redis-load.js'
 import { defineRow, type RowContext } from '../row.js'
+
+const AGAIN_TARGET_MS = 5_000
 
 interface Size {
   readonly jobs: number
@@ -24,6 +27,7 @@ export default defineRow<Size>({
     const report = await context.check({ url })
     const most = size.kills * 10
     context.require(report.reruns <= most, 're-runs', `${report.reruns} re-runs, at most ${most} jobs were cut short`)
+    target(context, 'killed to running again, p99', report.recoveryMs?.p99 ?? 0, AGAIN_TARGET_MS)
   },
 })
 

@@ -47,7 +47,9 @@ export default defineRow<Size>({
     const inProducers = pickSome(context, IN_PRODUCERS, producers)
     const others = [...pickSome(context, IN_WORKERS, workers), ...pickSome(context, IN_SHUTDOWN, shutdowns)]
     const planNext = planInTurns(context)
-    for (let round = 0; round < size.killsEach; round++) {
+    const endMs = performance.now() + (context.minutesMs ?? Number.POSITIVE_INFINITY)
+    let rounds = 0
+    for (; rounds < size.killsEach && performance.now() < endMs; rounds++) {
       await crashProducers(context, url, inProducers, planNext(inProducers.length))
       for (let at = 0; at < others.length; at += CRASHES_IN_A_ROW) {
         const places = others.slice(at, at + CRASHES_IN_A_ROW)
@@ -63,7 +65,8 @@ export default defineRow<Size>({
     const report = await context.check({ url })
     const points = [...inProducers, ...others]
     context.figure('crashPoints', points.join(','))
-    const expected = points.length * size.killsEach
+    context.figure('rounds', rounds)
+    const expected = points.length * rounds
     context.require(report.faults === expected, 'missed-crash', `${report.faults} crashes of ${expected}`)
   },
 })
