@@ -2,7 +2,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import express, { type Express } from 'express'
-import { ClosedError, InvalidOptionError, PortInUseError } from '../job/index.js'
+import { ClosedError, flushThrottled, InvalidOptionError, PortInUseError } from '../job/index.js'
 import { AccessList } from '../ledger/index.js'
 import { notFound } from './access/gates.js'
 import { SignIn } from './access/sign-in.js'
@@ -114,6 +114,7 @@ export function createDashboard(given: DashboardOptions = {}): Dashboard {
     await board.close()
     await rooms.close()
     for (const connection of [client, boardClient]) connection.disconnect()
+    if (logger) flushThrottled(logger)
   }
 
   const closeOnce = () => {

@@ -1,6 +1,7 @@
 // What keeps open tabs current: one timer for all of them. All who look at the same address with the same role share one
 // drawing of it, which is sent to them as server-sent events when it is another than before; fifty tabs cost what one costs.
 import type { Request, Response } from 'express'
+import { logThinned } from '../job/index.js'
 import { answerProblem, type Problem } from './problems.js'
 import type { Shared } from './shared.js'
 import type { Shown } from './view.js'
@@ -118,7 +119,7 @@ export class Live {
     } catch (error) {
       // Our own fault: the tabs ask for the page again, which then logs it and says so.
       for (const { request, response } of channel.listeners) {
-        request.log?.error({ err: error }, 'an open page cannot be drawn')
+        if (request.log) logThinned(request.log, 'error', { err: error }, 'an open page cannot be drawn')
         response.end()
       }
     } finally {

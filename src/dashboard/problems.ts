@@ -73,7 +73,8 @@ export function problemOf(error: unknown): Problem {
 const INTERNAL: Problem = {
   status: 500,
   code: 'INTERNAL',
-  message: 'Something went wrong here. The log of the dashboard has the details under this request id.',
+  message:
+    'Something went wrong here. The log of the dashboard has the details under this request id, or that of one like it.',
 }
 
 // body-parser names what it refuses by `type`; express refuses a path it cannot decode with a URIError of status 400.

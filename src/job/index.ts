@@ -60,6 +60,7 @@ export {
   limitOf,
   type RateOptions,
 } from './limit-options.js'
+export { flushThrottled, logThinned, throttledLine, throttledLog } from './log-throttle.js'
 export { checkMiddleware, type Middleware, runThrough } from './middleware.js'
 export { isJobName, isQueueName, isReservedName, JOB_NAME_RULE, QUEUE_NAME_RULE } from './names.js'
 export * from './redis-errors.js'

@@ -1,9 +1,9 @@
 // Tells each 5 s how many workers the pool of this worker should have: one of its workers does, whoever comes first. For
 // workers with `autoscale` alone.
 import type { Logger } from 'pino'
+import { throttledLog } from '../job/index.js'
 import { type AutoscaleRules, askAutoscale, lastAutoscale } from '../ledger/index.js'
 import type { RedisClient } from '../redis/index.js'
-import { throttledLog } from './log-throttle.js'
 
 const TICK_MS = 5_000
 

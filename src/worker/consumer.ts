@@ -3,13 +3,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type WorkerOptions as BullOptions, Worker as BullWorker, type Job, type MinimalJob } from 'bullmq'
 import type { Logger } from 'pino'
-import { EffectRejectedError, serializeError } from '../job/index.js'
+import { EffectRejectedError, logThinned, serializeError, throttledLine, throttledLog } from '../job/index.js'
 import { type LedgerBackend, ledgerBackendFactory, type Outcome } from '../ledger/index.js'
 import { queueKeys, type RedisClient } from '../redis/index.js'
 import { AttemptFailed, JobFailed } from './attempt-failures.js'
 import { FetchWatch, SILENT_MS } from './fetch-watch.js'
 import type { QueueLocks } from './lock-keeper.js'
-import { throttledLine, throttledLog } from './log-throttle.js'
 import { OutboxDrainer } from './outbox-drainer.js'
 import type { QueueSettings } from './worker-options.js'
 
@@ -245,8 +244,8 @@ function createListeners(
       if (!job || error instanceof AttemptFailed || error instanceof JobFailed) return
       // BullMQ has counted the attempt by now.
       const fields = { ...hooks.describe(job), attempt: job.attemptsMade, err: serializeError(error) }
-      if (job.finishedOn) logger.error(fields, 'job failed')
-      else logger.warn(fields, 'attempt failed')
+      if (job.finishedOn) logThinned(logger, 'error', fields, 'job failed')
+      else logThinned(logger, 'warn', fields, 'attempt failed')
     })
   }
 }

@@ -1,7 +1,7 @@
 // The door of the worker side: connects, checks the server, keeps the schedules, and starts a worker.
 // running-worker.ts is that worker; queue-worker.ts runs one queue; attempt.ts runs one attempt.
 import { type Logger, pino } from 'pino'
-import { canonicalJson, decodeJson, KeyVersionError, RedisFullError } from '../job/index.js'
+import { canonicalJson, decodeJson, KeyVersionError, RedisFullError, throttledLog } from '../job/index.js'
 import {
   attachLedger,
   RESULT_VERSION,
@@ -36,7 +36,6 @@ import {
 } from '../redis/index.js'
 import { refuseInIsolatedChild } from './isolated-mark.js'
 import { LockKeeper } from './lock-keeper.js'
-import { throttledLog } from './log-throttle.js'
 import { CONNECT_TIMEOUT_MS, RunningWorker, START, type Worker } from './running-worker.js'
 import { type CheckedWorkerOptions, checkWorkerOptions, type WorkerOptions } from './worker-options.js'
 

@@ -1,6 +1,7 @@
 // Handlers that still run when their attempt is over, as they ignore its signal: told in the log and counted. They keep
 // no place of the worker, and nothing of them is committed.
 import type { Logger } from 'pino'
+import { logThinned } from '../job/index.js'
 
 /** How long a handler may take to end after its signal aborted, before it counts as ignoring it. */
 export const IGNORED_AFTER_MS = 1_000
@@ -28,14 +29,15 @@ export class LeftBehind {
       this.#running++
       this.#total++
       const counts = { running: this.#running, total: this.#total }
-      this.#logger.warn({ ...about, ...counts }, 'the handler ignores its signal: it runs on, and nothing of it counts')
+      const text = 'the handler ignores its signal: it runs on, and nothing of it counts'
+      logThinned(this.#logger, 'warn', { ...about, ...counts }, text)
     }, IGNORED_AFTER_MS).unref()
     const ended = () => {
       clearTimeout(timer)
       if (!isTold) return
       this.#running--
       const afterMs = Math.round(performance.now() - abortedAt)
-      this.#logger.warn({ ...about, afterMs }, 'the handler that ignored its signal has ended')
+      logThinned(this.#logger, 'warn', { ...about, afterMs }, 'the handler that ignored its signal has ended')
     }
     handler.then(ended, ended)
   }

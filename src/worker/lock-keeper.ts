@@ -4,13 +4,12 @@
 // by the wall clock.
 import { url as debuggerUrl } from 'node:inspector'
 import type { Logger } from 'pino'
-import { CancelledError, LockLostError } from '../job/index.js'
+import { CancelledError, LockLostError, throttledLine, throttledLog } from '../job/index.js'
 import { MAX_CONCURRENCY } from '../ledger/index.js'
 import type { RedisSettings } from '../redis/index.js'
 import { createTableMemory, LockTable, monotonicMs } from './lock-table.js'
 import type { FromLockThread, LockedQueue, LostLock, ToLockThread } from './lock-thread/messages.js'
 import { LockThread } from './lock-thread/thread.js'
-import { throttledLine, throttledLog } from './log-throttle.js'
 
 /** Often enough that a thread which looks each third of the shortest lock (1 s) sees one each time. */
 const BEAT_MS = 100

@@ -2,8 +2,7 @@
 // queue, for a worker that knows it. They use no attempt by it, and none of them fails.
 import { type Job, WaitingError } from 'bullmq'
 import type { Logger } from 'pino'
-import { type AnyJobContract, serializeError, versionOf } from '../job/index.js'
-import { throttledLine } from './log-throttle.js'
+import { type AnyJobContract, serializeError, throttledLine, versionOf } from '../job/index.js'
 
 /** The wait grows by this with each start of the job, so that a backlog does not keep an old worker busy, up to the most. */
 const STEP_MS = 2_000

@@ -1,8 +1,8 @@
 // Moves the jobs of one queue's outbox to their queues: after a commit that put some there, and every few seconds for
 // what a worker left that died. Only a cluster fills one. How a job is moved is src/ledger/outbox.
 import type { Logger } from 'pino'
+import { throttledLine, throttledLog } from '../job/index.js'
 import { emptyOutbox, type OutboxRoom, type StagedJob } from '../ledger/index.js'
-import { throttledLine, throttledLog } from './log-throttle.js'
 
 const LOOK_MS = 5_000
 

@@ -1,7 +1,7 @@
 // One queue's worker: what happens to each job that its consumer hands over, from its turn to its end.
 import { type Job, type MinimalJob, WaitingError } from 'bullmq'
 import type { Logger } from 'pino'
-import { NoHandlerError, ShutdownError, serializeError, versionOf } from '../job/index.js'
+import { logThinned, NoHandlerError, ShutdownError, serializeError, throttledLine, versionOf } from '../job/index.js'
 import { type LedgerBackend, type RunningJob, readResult, type ScheduleRoom } from '../ledger/index.js'
 import { queueKeys } from '../redis/index.js'
 import { Attempt } from './attempt.js'
@@ -14,7 +14,6 @@ import type { QueueHealth } from './health/worker-health.js'
 import { openChildren, type QueueChildren } from './isolated/queue-children.js'
 import { LeftBehind } from './left-behind.js'
 import type { QueueLocks } from './lock-keeper.js'
-import { throttledLine } from './log-throttle.js'
 import { NewerInputs } from './newer-inputs.js'
 import { askRetryDelay } from './retry-delay.js'
 import { type AskDelay, type Decision, decide } from './retry-policy.js'
@@ -252,10 +251,8 @@ export class QueueWorker {
       retryDelay &&
       ((error, attempt) => {
         return askRetryDelay(retryDelay, error, attempt, (bad) => {
-          this.#logger.warn(
-            { ...this.#fields(job), err: serializeError(bad) },
-            'retryDelay gave no wait, the backoff stands in',
-          )
+          const fields = { ...this.#fields(job), err: serializeError(bad) }
+          logThinned(this.#logger, 'warn', fields, 'retryDelay gave no wait, the backoff stands in')
         })
       })
     return decide(thrown, job as Job, contract, abortReason, askDelay)
@@ -276,12 +273,12 @@ export class QueueWorker {
     const error = serializeError((decision.kind === 'fail' && decision.error) || thrown)
     const fields = { ...this.#fields(job), attempts: job.opts.attempts, err: error }
     if (decision.kind === 'retry') {
-      this.#logger.warn({ ...fields, retryInMs: decision.delayMs }, 'attempt failed')
+      logThinned(this.#logger, 'warn', { ...fields, retryInMs: decision.delayMs }, 'attempt failed')
       this.#backend.noteFailedAttempt(job, error)
       this.#tallies.retried(job.name)
       throw new AttemptFailed(error, decision.delayMs)
     }
-    this.#logger.error(fields, 'job failed')
+    logThinned(this.#logger, 'error', fields, 'job failed')
     const keepResultMs = handler?.contract.keepResultMs ?? DEFAULT_KEEP_RESULT_MS
     this.#backend.stage(job, { status: 'failed', error, keepResultMs, runMs })
     throw new JobFailed(error)

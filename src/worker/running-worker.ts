@@ -1,7 +1,7 @@
 // A worker that is connected: its queues are worked, it is steered and tells of itself, and it closes all of it in order.
 // create-worker.ts connects it; queue-worker.ts runs one queue; fleet/ is how others see and steer it.
 import type { Logger } from 'pino'
-import { InvalidOptionError, RedisUnavailableError, serializeError } from '../job/index.js'
+import { flushThrottled, InvalidOptionError, logThinned, RedisUnavailableError, serializeError } from '../job/index.js'
 import { rollUpStats, type WorkerState } from '../ledger/index.js'
 import { queueKeys, type RedisClient } from '../redis/index.js'
 import { AutoscaleTicker } from './autoscale-ticker.js'
@@ -228,6 +228,7 @@ export class RunningWorker implements Worker, SteeredWorker {
     await this.#leaveFleet()
     this.#client.disconnect()
     await this.#locks.close()
+    flushThrottled(this.#logger)
     this.#resolveClosed(outcome)
     return outcome
   }
@@ -244,8 +245,10 @@ export class RunningWorker implements Worker, SteeredWorker {
         await rollUpStats(this.#client, queueKeys(this.#options.prefix, queue), Date.now())
       } catch (error) {
         // The next round does the same hours; minutes are kept for 48 of them.
-        if (!this.#closing)
-          this.#logger.warn({ queue, err: serializeError(error) }, 'stats were not rolled up, will retry')
+        if (!this.#closing) {
+          const fields = { queue, err: serializeError(error) }
+          logThinned(this.#logger, 'warn', fields, 'stats were not rolled up, will retry')
+        }
       }
     }
   }

@@ -1,8 +1,8 @@
 // Fires the schedules of one queue: any of its workers may, and whoever comes first does. What that means for missed and
 // overlapping ticks is src/ledger/schedules.
 import type { Logger } from 'pino'
+import { logThinned, throttledLine, throttledLog } from '../job/index.js'
 import { fireDue, type ScheduleRoom } from '../ledger/index.js'
-import { throttledLine, throttledLog } from './log-throttle.js'
 
 /** How often a queue with schedules is looked at, and one without, which may get some at any time. */
 const LOOK_MS = 1_000
@@ -57,7 +57,7 @@ export class ScheduleTicker {
       else if (outcome === 'skipped') this.#logger.info(fields, 'schedule skipped a tick: its last job is unfinished')
       else if (outcome === 'unreadable') this.#logUnreadable({ schedule: name })
       if (passed > 0 && (outcome === 'fired' || outcome === 'passed')) {
-        this.#logger.warn(fields, 'schedule passed over missed ticks')
+        logThinned(this.#logger, 'warn', fields, 'schedule passed over missed ticks')
       }
     }
     return schedules > 0 ? LOOK_MS : IDLE_LOOK_MS

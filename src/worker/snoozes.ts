@@ -2,9 +2,8 @@
 // has used no attempt.
 import { type Job, WaitingError } from 'bullmq'
 import type { Logger } from 'pino'
-import { serializeError } from '../job/index.js'
+import { serializeError, throttledLine } from '../job/index.js'
 import type { LedgerBackend } from '../ledger/index.js'
-import { throttledLine } from './log-throttle.js'
 
 export class Snoozes {
   readonly #logger: Logger

@@ -4,7 +4,7 @@
 import { readFileSync } from 'node:fs'
 import type { Job } from 'bullmq'
 import type { Logger } from 'pino'
-import { JobCrashedError, LockLostError, serializeError } from '../job/index.js'
+import { JobCrashedError, LockLostError, logThinned, serializeError } from '../job/index.js'
 import type { KeysOfQueue, RedisClient } from '../redis/index.js'
 import { processGate } from './alone-gate.js'
 import type { LockHolder } from './lock-keeper.js'
@@ -102,10 +102,8 @@ export class Turns {
     if (!wasAlone && !lostLock) return
     const jobKey = this.#keys.bullBase + job.id
     this.#client.droverCameBack(jobKey, wasAlone ? '1' : '', lostLock ? '1' : '').catch((error: unknown) => {
-      this.#logger.warn(
-        { queue: job.queueName, id: job.id, err: serializeError(error) },
-        'a lost lock counts as a crash',
-      )
+      const fields = { queue: job.queueName, job: job.name, id: job.id, err: serializeError(error) }
+      logThinned(this.#logger, 'warn', fields, 'a lost lock counts as a crash')
     })
   }
 
@@ -124,7 +122,7 @@ export class Turns {
   async #putOff(job: Job, token: string, waitMs: number): Promise<never> {
     await job.moveToDelayed(Date.now() + waitMs, token)
     const fields = { queue: job.queueName, job: job.name, id: job.id, waitMs }
-    this.#logger.warn(fields, 'the job runs alone, after a while: its worker crashed when it last did')
+    logThinned(this.#logger, 'warn', fields, 'the job runs alone, after a while: its worker crashed when it last did')
     throw new PutOff()
   }
 }

@@ -84,7 +84,7 @@ const orders = (count: number) => Array.from({ length: count }, (_, index) => in
 
 /** Keeps what is logged, as parsed lines. */
 function logTo(lines: { msg: string; [field: string]: unknown }[]) {
-  return pino({ level: 'info' }, { write: (line: string) => lines.push(JSON.parse(line)) })
+  return pino({ level: 'debug' }, { write: (line: string) => lines.push(JSON.parse(line)) })
 }
 
 describe('a transaction with a job', () => {

@@ -33,7 +33,7 @@ function supervise(
   const cwd = makeProject()
   write(cwd, 'process.mjs', `const [number, n] = process.argv.slice(2).map(Number);\n${script}`)
   const lines: Record<string, unknown>[] = []
-  const logger = pino({ level: 'info' }, { write: (line: string) => void lines.push(JSON.parse(line)) })
+  const logger = pino({ level: 'debug' }, { write: (line: string) => void lines.push(JSON.parse(line)) })
   const starts = new Map<number, number>()
   const supervisor = new Supervisor({
     processes,

@@ -63,10 +63,10 @@ export async function openWorkshop(create = createWorker): Promise<Workshop> {
   }
 }
 
-/** A pino logger that keeps its lines. */
-export function collectLog(): { logger: pino.Logger; lines: LogLine[] } {
+/** A pino logger that keeps its lines; at `debug` none of many that are alike is left out. */
+export function collectLog(level: 'debug' | 'info' = 'debug'): { logger: pino.Logger; lines: LogLine[] } {
   const lines: LogLine[] = []
-  const logger = pino({ level: 'debug' }, { write: (line: string) => void lines.push(JSON.parse(line)) })
+  const logger = pino({ level }, { write: (line: string) => void lines.push(JSON.parse(line)) })
   return { logger, lines }
 }
 

@@ -2,6 +2,7 @@
 import { closeSync, openSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import type { Settings } from '../../config/index.js'
+import { flushThrottled } from '../../job/index.js'
 import { exitCodeOfSignal } from '../exit-codes.js'
 import { createLogger, standardOutput } from '../log.js'
 import type { Output } from '../output.js'
@@ -56,6 +57,7 @@ export async function superviseWorkers(settings: Settings, words: readonly strin
   void untilShutdownSignal(secondSignal, ENDING).then(end)
   const code = await supervisor.run()
   await health?.close()
+  flushThrottled(logger)
   logger.info({ code }, 'supervisor closed')
   return code
 }

@@ -2,6 +2,7 @@
 // or for a limit, the new one first), and ends them in order. What a process is, is managed-process.ts; when it is
 // started again, restart-policy.ts; signals and settings are verbs/worker.ts.
 import type { Logger } from 'pino'
+import { logThinned } from '../../job/index.js'
 import type { HealthQuestion, ProcessHealth } from '../../worker/index.js'
 import { EXIT_CODES } from '../exit-codes.js'
 import type { Ending, ManagedProcess, ManagedProcessOptions } from './managed-process.js'
@@ -133,7 +134,8 @@ export class Supervisor {
     } catch (error) {
       // Without memory for a fork, say: the processes that run go on, and this one is tried again.
       const againInMs = place.policy.ended(0, true)
-      this.#logger.error({ process: place.number, err: error, againInMs }, 'a process could not be started')
+      const fields = { process: place.number, err: error, againInMs }
+      logThinned(this.#logger, 'error', fields, 'a process could not be started')
       this.#startLater(place, againInMs)
     }
   }
@@ -168,7 +170,7 @@ export class Supervisor {
     const isOutside = code === EXIT_CODES.redisUnreachable.code
     const againInMs = place.policy.ended(ended.readyMs, isOutside)
     const fields = { process: place.number, code, signal, ends: place.policy.ends, againInMs }
-    this.#logger.error(fields, 'process ended by itself, it is started again')
+    logThinned(this.#logger, 'error', fields, 'process ended by itself, it is started again')
     this.#tellOfLoop(place)
     // Where a replacement is starting it takes over, or #replace sees to it.
     if (!this.#isClosing && place.replacement === undefined) this.#startLater(place, againInMs)
@@ -190,8 +192,8 @@ export class Supervisor {
       return
     }
     const fields = { process: place.number, ends: place.policy.ends, limit: CRASH_LOOP_ENDS }
-    if (!place.isToldOfLoop)
-      this.#logger.error(fields, 'crash loop: the process ends again and again soon after its start')
+    const text = 'crash loop: the process ends again and again soon after its start'
+    if (!place.isToldOfLoop) logThinned(this.#logger, 'error', fields, text)
     place.isToldOfLoop = true
     const others = this.#places.filter(({ isGone }) => !isGone)
     if (!others.every(isLooping)) return

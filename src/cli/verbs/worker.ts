@@ -1,5 +1,6 @@
 // `drover worker`: runs the handlers of the job files until a signal ends it. The worker itself is src/worker.
 import { type Command, Option } from 'commander'
+import { flushThrottled } from '../../job/index.js'
 import { describeRedis } from '../../redis/index.js'
 import { createWorker, type HealthQuestion, type Worker } from '../../worker/index.js'
 import { followParent } from '../dev/follow-parent.js'
@@ -91,10 +92,16 @@ With several processes or a limit, SIGHUP replaces the processes one by one, wit
       allowVolatile: settings.allowVolatile,
       logger,
     })
-    process.on('uncaughtExceptionMonitor', (error) => logger.fatal({ err: error }, 'uncaught error, the worker ends'))
+    process.on('uncaughtExceptionMonitor', (error) => {
+      flushThrottled(logger)
+      logger.fatal({ err: error }, 'uncaught error, the worker ends')
+    })
     const names = handlers.map(({ contract }) => contract.name).sort()
     // Who reads that it is ready may end it at once.
-    const signalled = untilShutdownSignal(() => logger.warn('second signal, the worker ends now'))
+    const signalled = untilShutdownSignal(() => {
+      flushThrottled(logger)
+      logger.warn('second signal, the worker ends now')
+    })
     logger.info({ redis: describeRedis(redis), prefix, queues: running.queues, jobs: names }, 'worker ready')
     if (number === undefined) process.send?.({ ready: true })
     else joinSupervisor(running, settings)

@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto'
 import type { NextFunction, Request, RequestHandler, Response } from 'express'
 import type { Logger } from 'pino'
 import { PROBLEM_TYPE } from '../../job/http/index.js'
+import { logThinned } from '../../job/index.js'
 import type { Access } from '../../ledger/index.js'
 import { bareRedisError } from '../../redis/index.js'
 import { problemBody, refusalOf } from './problem.js'
@@ -15,6 +16,8 @@ export interface Call {
   readonly id: string
   /** Who asks; undefined until the token was checked. */
   access: Access | undefined
+  /** Why it was refused, for the log. */
+  code: string | undefined
   /** What went wrong on our side, for the log. */
   error: unknown
 }
@@ -23,12 +26,12 @@ const SAFE_ID = /^[A-Za-z0-9_.-]{1,64}$/
 const MAX_PATH_LENGTH = 200
 const NOT_PRINTABLE = /[^\x21-\x7e]/g
 
-/** Starts the call of each request, and logs it when it has been answered. */
+/** Starts the call of each request, and logs it when it has been answered; of many that were refused alike, one a second. */
 export function startCall(logger: Logger | undefined): RequestHandler {
   return (request, response, next) => {
     const given = request.headers['x-request-id']
     const id = typeof given === 'string' && SAFE_ID.test(given) ? given : randomUUID()
-    const call: Call = { request, response, id, access: undefined, error: undefined }
+    const call: Call = { request, response, id, access: undefined, code: undefined, error: undefined }
     response.locals.droverCall = call
     response.setHeader('X-Request-Id', id)
     // Answers show jobs' data: no cache may keep them.
@@ -67,6 +70,7 @@ export function answerNothing({ response }: Call): void {
 export function answerError(error: unknown, _request: Request, response: Response, _next: NextFunction): void {
   const call = callOf(response)
   const refusal = refusalOf(error)
+  call.code = refusal.code
   // A raw error may carry a command's arguments, which may be an input.
   if (refusal.status >= 500) call.error = bareRedisError(error)
   // An answer that has begun cannot become another one: its reader sees that it was cut.
@@ -89,13 +93,14 @@ function logAtEnd(logger: Logger, call: Call): void {
       method: request.method,
       path,
       status,
+      ...(call.code === undefined ? {} : { code: call.code }),
       ms: Math.round(performance.now() - startedMs),
       ...(call.access === undefined ? {} : { token: call.access.id }),
       ...(call.error === undefined ? {} : { err: call.error }),
       ...(response.writableFinished ? {} : { cut: true }),
     }
-    const level = status >= 500 ? 'error' : status >= 400 ? 'warn' : 'info'
-    logger[level](line, 'API request')
+    if (status < 400) logger.info(line, 'API request')
+    else logThinned(logger, status >= 500 ? 'error' : 'warn', line, 'API request', `${status} ${call.code}`)
   })
 }
 

@@ -1,7 +1,7 @@
 // The HTTP API: an Express router over one producer and one more connection. A request passes call.ts (its id),
 // gates.ts (token, rate, scope), its row of routes.ts, and on the way out problem.ts if it cannot be served.
 import { type RequestHandler, Router } from 'express'
-import { parseDuration } from '../../job/index.js'
+import { flushThrottled, logThinned, parseDuration } from '../../job/index.js'
 import { AccessList } from '../../ledger/index.js'
 import { checkPrefix, readDurability } from '../../redis/index.js'
 import { BullQueues } from '../bull-queues.js'
@@ -67,7 +67,10 @@ export function createHttpApi(options: HttpApiOptions): HttpApi {
     feeds: new EventFeeds({
       prefix,
       settings,
-      onError: (error) => logger?.warn({ err: error }, 'an event stream of Redis broke; its clients may come back'),
+      onError: (error) => {
+        if (logger)
+          logThinned(logger, 'warn', { err: error }, 'an event stream of Redis broke; its clients may come back')
+      },
     }),
     readBody: (call) => readBody(call, maxLineBytes),
     knownQueues: new Set(),
@@ -83,7 +86,7 @@ export function createHttpApi(options: HttpApiOptions): HttpApi {
     router: createRouter(room, entry),
     close: () => {
       closing.abort()
-      closed ??= closeRoom(room)
+      closed ??= closeRoom(room).finally(() => logger && flushThrottled(logger))
       return closed
     },
   }

@@ -98,8 +98,8 @@ export const STATUS_OF_CODE: Readonly<Record<string, number>> = {
 /** Seconds after which a server that cannot serve now is worth asking again. */
 const RETRY_AFTER_SECONDS = '2'
 const AWAY =
-  'The job store cannot be used now. Repeat the request later; the log has the details under this request id.'
-const OWN_FAULT = 'Something went wrong here; the log has the details under this request id.'
+  'The job store cannot be used now. Repeat the request later; the log has the details under this request id, or that of one like it.'
+const OWN_FAULT = 'Something went wrong here; the log has the details under this request id, or that of one like it.'
 
 /** The refusal for anything that was thrown while a request was served. */
 export function refusalOf(error: unknown): Refusal {

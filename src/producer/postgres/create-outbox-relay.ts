@@ -1,5 +1,6 @@
 // createOutboxRelay: moves the rows of an outbox to Redis, batch after batch, for as long as it is open. One batch is in
 // move-batch.ts; here is when the next one comes, and what is said while Postgres or Redis is away.
+import { flushThrottled } from '../../job/index.js'
 import { BullQueues } from '../bull-queues.js'
 import { RedisGate } from '../redis-gate.js'
 import { moveBatch } from './move-batch.js'
@@ -99,5 +100,6 @@ class OpenRelay implements OutboxRelay {
     await this.#ended
     await this.#redis.gate.close()
     await this.#redis.queues.close()
+    if (this.#plan.logger) flushThrottled(this.#plan.logger)
   }
 }

@@ -1,5 +1,6 @@
 // One batch of the outbox: rows are locked in Postgres, enqueued in Redis, and deleted in the transaction that locked
 // them. Whatever ends it on the way leaves the rows for the next batch, where Redis knows those that it has already.
+import { logThinned } from '../../job/index.js'
 import type { OutboxRow } from './outbox-row.js'
 import type { RelayPlan } from './relay-options.js'
 import { type RelayRedis, type RowFate, sendRows, shortenRecords } from './send-rows.js'
@@ -36,7 +37,8 @@ export async function moveBatch(plan: RelayPlan, redis: RelayRedis): Promise<Bat
   try {
     await shortenRecords(redis, moved)
   } catch (error) {
-    logger?.warn({ err: error, rows: moved.length }, 'the records of moved rows stay in Redis until they expire')
+    const fields = { err: error, rows: moved.length }
+    if (logger) logThinned(logger, 'warn', fields, 'the records of moved rows stay in Redis until they expire')
   }
   return { moved: moved.length, hasMore }
 }
@@ -71,12 +73,17 @@ async function settle(plan: RelayPlan, query: Query, fates: readonly RowFate[]):
 const isLastTry = ({ maxTries }: RelayPlan, { row }: RowFate) => row.tries + 1 >= maxTries
 
 function tellParked(plan: RelayPlan, fates: readonly RowFate[]): void {
+  const { logger } = plan
+  if (logger === undefined) return
   for (const fate of fates) {
     if (fate.kind !== 'refused') continue
     const { seq, job_id: jobId, queue, name, tries } = fate.row
     const fields = { err: fate.error, seq, jobId, queue, job: name, tries: tries + 1, table: plan.table.name }
-    if (isLastTry(plan, fate)) plan.logger?.error(fields, 'a row of the outbox is parked: it is not tried again')
-    else if (tries === 0) plan.logger?.warn(fields, 'a row of the outbox was refused; it is tried again')
+    if (isLastTry(plan, fate)) {
+      logThinned(logger, 'error', fields, 'a row of the outbox is parked: it is not tried again')
+    } else if (tries === 0) {
+      logThinned(logger, 'warn', fields, 'a row of the outbox was refused; it is tried again')
+    }
   }
 }
 

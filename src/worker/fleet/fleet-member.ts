@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import type { Logger } from 'pino'
+import { throttledLog } from '../../job/index.js'
 import {
   BEAT_MS,
   MAX_BEAT_JOBS,
@@ -16,7 +17,6 @@ import {
   writeBeat,
 } from '../../ledger/index.js'
 import type { RedisClient } from '../../redis/index.js'
-import { throttledLog } from '../log-throttle.js'
 
 const ORDERS_MS = 1_000
 const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as {

@@ -1,6 +1,6 @@
 // All threads and processes for the isolated handlers of one queue, a pool for each job file and way of isolation.
 import type { Logger } from 'pino'
-import { serializeError } from '../../job/index.js'
+import { logThinned, serializeError } from '../../job/index.js'
 import type { CompletedOutcome } from '../../ledger/index.js'
 import type { Handler } from '../handle.js'
 import { refuseFollowUps } from '../staged-jobs.js'
@@ -63,7 +63,8 @@ export class QueueChildren {
       const { queue, prefix, cluster, logger } = this.#about
       const setup = { drover: 'setup', file, queue, prefix, cluster, debug: logger.isLevelEnabled('debug') } as const
       pool = new ChildPool(isolation, setup, (error) => {
-        logger.warn({ queue, isolate, file, err: serializeError(error) }, 'an idle child of isolated handlers ended')
+        const fields = { queue, isolate, file, err: serializeError(error) }
+        logThinned(logger, 'warn', fields, 'an idle child of isolated handlers ended')
       })
       this.#pools.set(key, pool)
     }

@@ -1,8 +1,9 @@
 // The members of a handler's context that keep something between its attempts: opened with the first of them that is used,
 // so that a job which keeps nothing costs nothing. Their work is steps.ts.
-import { LockLostError, StepRejectedError, serializeError } from '../../job/index.js'
+import type { Logger } from 'pino'
+import { LockLostError, logThinned, StepRejectedError, serializeError } from '../../job/index.js'
 import type { StagedWrite } from '../../ledger/index.js'
-import type { JobContext, JobLogger } from '../context.js'
+import type { JobContext } from '../context.js'
 import type { KeptStore } from './kept-store.js'
 import { StepPromise } from './step-promise.js'
 import { Steps } from './steps.js'
@@ -13,7 +14,8 @@ export interface KeepingAttempt {
   readonly signal: AbortSignal
   readonly abortReason: Error | undefined
   readonly hasEnded: boolean
-  readonly log: JobLogger
+  readonly room: { readonly logger: Logger }
+  describe(): object
   abort(reason: Error): void
   /** The attempt fails with it, also when the handler catches it. */
   refuse(error: Error): void
@@ -61,10 +63,14 @@ export class KeptContext {
     const step: StepPromise<Value> = new StepPromise(this.#do(act), (failure) => {
       if (step.isAwaited) return
       if (!this.#attempt.hasEnded) this.#floating.add(step)
-      else
-        this.#attempt.log.warn({ err: serializeError(failure) }, 'a step that nobody awaited failed after its attempt')
+      else this.#logLate(failure)
     })
     return step
+  }
+
+  #logLate(failure: unknown): void {
+    const logger = this.#attempt.room.logger.child(this.#attempt.describe())
+    logThinned(logger, 'warn', { err: serializeError(failure) }, 'a step that nobody awaited failed after its attempt')
   }
 
   async #do<Value>(act: (steps: Steps) => Promise<Value>): Promise<Value> {
