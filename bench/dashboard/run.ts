@@ -10,7 +10,7 @@ const WAITING = 100_000
 
 const ROWS = {
   'dashboard pages': async (url: string, scale: number) => {
-    const figures = await measurePages(url, Math.max(5, Math.round(60 * Math.min(1, scale))))
+    const figures = await measurePages(url, Math.max(20, Math.round(60 * Math.min(1, scale))))
     console.log('page                                                          first ms    p50      p95')
     for (const { page, firstMs, p50Ms, p95Ms } of figures.pages) {
       const mark = p95Ms > GOAL_PAGE_MS ? ' over the goal' : ''
@@ -19,8 +19,10 @@ const ROWS = {
     const { slow, slowerThanGoal, commands, scans, isOneCore } = figures
     console.log(`the dashboard on one core: ${isOneCore ? 'yes' : 'no'}`)
     console.log(`${commands} commands, ${slowerThanGoal} of them over ${GOAL_COMMAND_MS} ms; slowest by their median:`)
-    for (const { command, times, medianMs, worstMs } of slow.slice(0, 8)) {
-      console.log(`  ${medianMs.toFixed(2)} ms, worst ${worstMs.toFixed(1)} ms, ${times} times  ${command}`)
+    const shown = [...slow.slice(0, 8), ...slow.slice(8).filter(({ overGoal }) => overGoal > 0)]
+    for (const { command, times, medianMs, worstMs, overGoal } of shown) {
+      const over = overGoal > 0 ? `, ${overGoal} over the goal` : ''
+      console.log(`  ${medianMs.toFixed(2)} ms, worst ${worstMs.toFixed(1)} ms, ${times} times  ${command}${over}`)
     }
     console.log(`commands that scan: ${scans.join(', ') || 'none'}`)
     return figures

@@ -98,10 +98,16 @@ export function createDashboard(given: DashboardOptions = {}): Dashboard {
 
   async function listen(): Promise<Listening> {
     if (closing !== undefined) throw new ClosedError('dashboard')
-    listening ??= bind(server, options).catch((error: unknown) => {
-      listening = undefined
-      throw error
-    })
+    listening ??= bind(server, options).then(
+      (bound) => {
+        void overview.warm()
+        return bound
+      },
+      (error: unknown) => {
+        listening = undefined
+        throw error
+      },
+    )
     return listening
   }
 

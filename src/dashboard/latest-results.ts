@@ -1,11 +1,12 @@
-// The jobs that finished last, over all queues, with what their result records say. A record does not change once it is
-// written, so each is read once and only its summary kept: values may have a megabyte each.
+// The jobs that finished last, over all queues, with what their result records say. Only sets whose newest job is among the
+// newest of all are read. A record does not change once it is written, so each is read once and only its summary kept: values
+// may have a megabyte each.
 import { type JobResult, readResults } from '../ledger/index.js'
 import type { KeysOfQueue, RedisClient } from '../redis/index.js'
 import { type Redact, showAll } from './redact.js'
 import { showText } from './show.js'
 
-export const LATEST_COUNT = 20
+const LATEST_COUNT = 20
 const SUMMARY_LENGTH = 80
 
 /** A job in BullMQ's set of completed or failed jobs. */
@@ -38,8 +39,10 @@ export class LatestResults {
     this.#redact = redact
   }
 
-  async read(client: RedisClient, finished: readonly FinishedId[]): Promise<ResultRow[]> {
-    const latest = [...finished].sort((left, right) => right.at - left.at).slice(0, LATEST_COUNT)
+  /** `newest` has the newest job of each set of completed or failed jobs. */
+  async read(client: RedisClient, newest: readonly FinishedId[]): Promise<ResultRow[]> {
+    const sets = latestOf(newest)
+    const latest = latestOf((await Promise.all(sets.map((set) => readLatest(client, set)))).flat())
     const unread = latest.filter((job) => !this.#rows.has(rowName(job)))
     const queues = new Set(unread.map(({ queue }) => queue))
     const fresh = await Promise.all(
@@ -56,6 +59,17 @@ export class LatestResults {
     this.#rows = rows
     return [...rows.values()]
   }
+}
+
+function latestOf(jobs: readonly FinishedId[]): FinishedId[] {
+  return [...jobs].sort((left, right) => right.at - left.at).slice(0, LATEST_COUNT)
+}
+
+async function readLatest(client: RedisClient, { queue, keys, status }: FinishedId): Promise<FinishedId[]> {
+  const flat = (await client.zrevrange(keys.bullBase + status, 0, LATEST_COUNT - 1, 'WITHSCORES')) as readonly string[]
+  return Array.from({ length: flat.length / 2 }, (_, index) => {
+    return { id: flat[2 * index] ?? '', queue, keys, status, at: Number(flat[2 * index + 1]) }
+  })
 }
 
 // A job that a person ran again finishes at another time, which makes it another row.

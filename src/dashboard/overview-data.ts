@@ -32,7 +32,7 @@ import {
   type ServerInfo,
 } from '../redis/index.js'
 import type { LastHour } from './last-hour.js'
-import { type FinishedId, LATEST_COUNT, type LatestResults, type ResultRow } from './latest-results.js'
+import type { FinishedId, LatestResults, ResultRow } from './latest-results.js'
 import { endRate, type Rates } from './overview/rates.js'
 import { type NextSchedule, type SlowFacts, type SlowFactsSource, scheduleName } from './overview/slow-facts.js'
 
@@ -189,7 +189,7 @@ async function readQueue(reads: OverviewReads, queue: string): Promise<QueueRead
   const keys = queueKeys(prefix, queue)
   try {
     const [now, totals, hour] = await Promise.all([
-      readQueueNow(client, keys, { latestCount: LATEST_COUNT, nowMs }),
+      readQueueNow(client, keys, { latestCount: 1, nowMs }),
       readTotals(client, keys),
       reads.lastHour.read(client, keys, queue, nowMs),
     ])

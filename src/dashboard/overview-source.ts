@@ -9,7 +9,7 @@ import { type History, HistorySource } from './overview/history.js'
 import type { RangeName } from './overview/history-steps.js'
 import { Rates } from './overview/rates.js'
 import { SlowFactsSource } from './overview/slow-facts.js'
-import { type Overview, readOverview } from './overview-data.js'
+import { MAX_QUEUES, type Overview, readOverview, readQueueNames } from './overview-data.js'
 import { type Problem, redisProblem } from './problems.js'
 import type { Redact } from './redact.js'
 
@@ -41,6 +41,20 @@ export class OverviewSource {
     this.#redis = redis
     this.#slowFacts = new SlowFactsSource(client, prefix, redis)
     this.#history = new HistorySource(client, prefix)
+  }
+
+  /**
+   * Reads the last hour of each queue, one queue after the other, so that the first look need not wait for some thousand
+   * hashes. What goes wrong is met and said by that look.
+   */
+  async warm(): Promise<void> {
+    try {
+      await untilConnected(this.#client)
+      const names = await readQueueNames(this.#client, this.#prefix)
+      for (const queue of names.slice(0, MAX_QUEUES)) await this.minutesOf(queue, Date.now())
+    } catch {
+      // Redis is not there yet, or a key is of another type.
+    }
   }
 
   /** Rejects only for what is our own fault; a Redis that does not answer is part of the state. */

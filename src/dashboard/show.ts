@@ -30,7 +30,9 @@ export function showLines(text: string, maxLength: number): string {
 
 /** `12,345`, or a dash when there is no number. */
 export function showNumber(value: number | null): string {
-  return value === null ? NOTHING : NUMBER.format(value)
+  if (value === null) return NOTHING
+  // Most numbers of a page are small; a formatter takes its time.
+  return Number.isInteger(value) && Math.abs(value) < 1_000 ? String(value) : NUMBER.format(value)
 }
 
 /** `1.24s`, or a dash when there is no time; three figures are enough to compare. */

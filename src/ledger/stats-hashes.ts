@@ -34,6 +34,8 @@ export const HOURS_WITH_MINUTES = 48
 export const MINUTES_AN_HOUR = 60
 /** Commands a pipeline: what Redis answers between two other clients, and what is held in memory at once. */
 const CHUNK = 240
+/** Reads that go without a pipeline, which takes its time to make: for each it gets all scripts that the client knows. */
+const FEW = 5
 
 /**
  * Runs one read on every stats hash of the span. A step of an hour that has no hash of its own yet gets the replies of
@@ -104,6 +106,9 @@ export async function readAll<Reply>(
   reads: readonly (readonly [key: string, read: ReadHash])[],
 ): Promise<Reply[]> {
   const replies: Reply[] = []
+  if (reads.length <= FEW) {
+    return Promise.all(reads.map(([key, [command, ...words]]) => client.call(command, key, ...words) as Promise<Reply>))
+  }
   for (let start = 0; start < reads.length; start += CHUNK) {
     const pipeline = client.pipeline()
     for (const [key, [command, ...words]] of reads.slice(start, start + CHUNK)) pipeline.call(command, key, ...words)

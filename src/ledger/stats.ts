@@ -53,7 +53,7 @@ export async function readStats(client: RedisClient, keys: KeysOfQueue, span: St
     const jobs = new Map<string, JobStats>()
     // An hour's minutes may add up to more than a number can add exactly.
     const sums = new Map<string, bigint>()
-    for (const fields of replies) addFields(jobs, fields, sums)
+    for (const fields of replies) addFields((job) => statsOf(jobs, job), fields, sums)
     return { at, jobs, counters: new Map([...sums].map(([name, sum]) => [name, Number(sum)])) }
   })
 }
@@ -112,9 +112,13 @@ export function sumOfStep({ jobs }: Pick<StatsOfStep, 'jobs'>): JobStats | null 
 }
 
 function sumOfHashes(hashes: readonly Readonly<Record<string, string>>[]): JobStats | null {
-  const jobs = new Map<string, JobStats>()
-  for (const fields of hashes) addFields(jobs, fields)
-  return sumOfStep({ jobs })
+  let sum: JobStats | null = null
+  const sumOfAll = () => {
+    sum ??= newStats()
+    return sum
+  }
+  for (const fields of hashes) addFields(sumOfAll, fields)
+  return sum
 }
 
 /** One sum per job over all steps. */
@@ -133,36 +137,61 @@ export function percentilesOf(counts: readonly number[]): Percentiles {
   return { p50: percentile(counts, 0.5), p95: percentile(counts, 0.95), p99: percentile(counts, 0.99) }
 }
 
-// Neither job names nor counter names hold a "|", so a field of a job splits at it, and one of a counter does not:
-// <job>|c|<run>|<wait>, <job>|f|<run>|<wait>, <job>|r, <job>|s. The wait of a retried job is "-", which is no bucket.
 function addFields(
-  jobs: Map<string, JobStats>,
+  statsOfJob: (job: string) => JobStats,
   fields: Readonly<Record<string, string>>,
   counters?: Map<string, bigint>,
 ): void {
-  for (const [field, text] of Object.entries(fields)) {
-    if (field.startsWith('#')) {
-      if (counters) addCounter(counters, field, text)
-      continue
-    }
-    const [job = '', kind, run = '', wait = ''] = field.split('|')
+  for (const name of Object.keys(fields)) {
+    const { kind, job, run, wait } = readField(name)
+    const text = fields[name] ?? ''
+    if (kind === 'counter' && counters) addCounter(counters, job, text)
+    if (kind === 'counter' || kind === 'other') continue
+    const stats = statsOfJob(job)
     const count = Number(text)
-    if (kind !== 'c' && kind !== 'f' && kind !== 'r' && kind !== 's') continue
-    const stats = statsOf(jobs, job)
     if (kind === 's') stats.snoozed = (stats.snoozed ?? 0) + count
     if (kind === 'r') stats.retried += count
     if (kind === 's' || kind === 'r') continue
     if (kind === 'c') stats.completed += count
     else stats.failed += count
-    addTo(stats.run, Number(run), count)
-    addTo(stats.wait, Number(wait), count)
+    addTo(stats.run, run, count)
+    addTo(stats.wait, wait, count)
   }
 }
 
+/** What the name of a field says; of a counter, `job` is the counter's name. */
+interface Field {
+  readonly kind: 'c' | 'f' | 'r' | 's' | 'counter' | 'other'
+  readonly job: string
+  readonly run: number
+  readonly wait: number
+}
+
+const MAX_FIELDS = 10_000
+// The same few names are in every hash of a job: a look at a day reads some hundred thousand of them.
+const fieldsByName = new Map<string, Field>()
+
+function readField(name: string): Field {
+  const known = fieldsByName.get(name)
+  if (known !== undefined) return known
+  if (fieldsByName.size >= MAX_FIELDS) fieldsByName.clear()
+  const field = parseField(name)
+  fieldsByName.set(name, field)
+  return field
+}
+
+// Neither job names nor counter names hold a "|", so a field of a job splits at it, and one of a counter does not:
+// <job>|c|<run>|<wait>, <job>|f|<run>|<wait>, <job>|r, <job>|s. The wait of a retried job is "-", which is no bucket.
 // #<counter>|<job>, and #<counter> for what no job added.
-function addCounter(counters: Map<string, bigint>, field: string, text: string): void {
+function parseField(name: string): Field {
+  const [first = '', kind, run = '', wait = ''] = name.split('|')
+  if (name.startsWith('#')) return { kind: 'counter', job: first.slice(1), run: Number.NaN, wait: Number.NaN }
+  const isKnown = kind === 'c' || kind === 'f' || kind === 'r' || kind === 's'
+  return { kind: isKnown ? kind : 'other', job: first, run: Number(run), wait: Number(wait) }
+}
+
+function addCounter(counters: Map<string, bigint>, name: string, text: string): void {
   if (!WHOLE.test(text)) return
-  const name = field.slice(1).split('|', 1)[0] ?? ''
   counters.set(name, (counters.get(name) ?? 0n) + BigInt(text))
 }
 

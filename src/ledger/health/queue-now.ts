@@ -1,8 +1,9 @@
 // How one queue stands right now: jobs per state, since when the oldest runnable one waits, the ids of those that finished
-// last. BullMQ's own keys, named as BullMQ 6 names them, read in two round trips of a few commands each, none of which
-// grows with the queue.
+// last. BullMQ's own keys, named as BullMQ 6 names them, read in two round trips, by commands that do not grow with the
+// queue.
 import type { KeysOfQueue, RedisClient } from '../../redis/index.js'
 import { HELD_FIELD, HELD_SINCE_MS, parseHeld } from '../held/held-field.js'
+import { readTogether } from '../read-together.js'
 
 export interface QueueNow {
   readonly isPaused: boolean
@@ -49,31 +50,32 @@ export async function readQueueNow(
   { latestCount = 0, nowMs = Date.now() }: { readonly latestCount?: number; readonly nowMs?: number } = {},
 ): Promise<QueueNow> {
   const key = (name: string) => keys.bullBase + name
-  const pipeline = client
-    .pipeline()
-    .hmget(key('meta'), 'paused', 'version', HELD_FIELD)
-    .llen(key('wait'))
+  const values = await readTogether(client, [
+    ['hmget', key('meta'), 'paused', 'version', HELD_FIELD],
+    ['llen', key('wait')],
     // Where BullMQ before 6 kept the waiting jobs of a paused queue.
-    .llen(key('paused'))
-    .zcard(key('prioritized'))
-    .zcard(key('delayed'))
-    .llen(key('active'))
-    .zcard(key('waiting-children'))
-    .zcard(key('completed'))
-    .zcard(key('failed'))
-    .scard(keys.counterNames)
-    .exists(key('stalled-check'))
+    ['llen', key('paused')],
+    ['zcard', key('prioritized')],
+    ['zcard', key('delayed')],
+    ['llen', key('active')],
+    ['zcard', key('waiting-children')],
+    ['zcard', key('completed')],
+    ['zcard', key('failed')],
+    ['scard', keys.counterNames],
+    ['exists', key('stalled-check')],
     // Workers take from the end of the list, and the lowest score first.
-    .lrange(key('wait'), -OLDEST_SAMPLE, -1)
-    .zrange(key('prioritized'), '0', '0')
-    .zrange(key('delayed'), '0', '0', 'WITHSCORES')
-    .zrange(keys.schedules, '0', String(NEXT_SCHEDULES - 1), 'WITHSCORES')
-    .zcount(key('delayed'), HELD_SINCE_MS * DELAYED_SCORE, '+inf')
-  if (latestCount > 0) {
-    pipeline.zrevrange(key('completed'), 0, latestCount - 1, 'WITHSCORES')
-    pipeline.zrevrange(key('failed'), 0, latestCount - 1, 'WITHSCORES')
-  }
-  const values = valuesOf(await pipeline.exec())
+    ['lrange', key('wait'), -OLDEST_SAMPLE, -1],
+    ['zrange', key('prioritized'), 0, 0],
+    ['zrange', key('delayed'), 0, 0, 'WITHSCORES'],
+    ['zrange', keys.schedules, 0, NEXT_SCHEDULES - 1, 'WITHSCORES'],
+    ['zcount', key('delayed'), HELD_SINCE_MS * DELAYED_SCORE, '+inf'],
+    ...(latestCount > 0
+      ? [
+          ['zrevrange', key('completed'), 0, latestCount - 1, 'WITHSCORES'] as const,
+          ['zrevrange', key('failed'), 0, latestCount - 1, 'WITHSCORES'] as const,
+        ]
+      : []),
+  ])
   const count = (index: number) => Number(values[index])
   const texts = (index: number) => (values[index] ?? []) as readonly string[]
   const [paused = null, bullVersion = null, heldNames = null] = values[0] as readonly (string | null)[]
@@ -106,9 +108,8 @@ export function backlogOf({ waiting, prioritized, delayed }: QueueNow): number {
 
 async function readWaitingSince(client: RedisClient, keys: KeysOfQueue, ids: readonly string[]): Promise<number[]> {
   if (ids.length === 0) return []
-  const pipeline = client.pipeline()
-  for (const id of ids) pipeline.hmget(keys.bullBase + id, 'timestamp', 'opts', 'atm', 'processedOn')
-  return valuesOf(await pipeline.exec()).flatMap((value) => {
+  const reads = ids.map((id) => ['hmget', keys.bullBase + id, 'timestamp', 'opts', 'atm', 'processedOn'] as const)
+  return (await readTogether(client, reads)).flatMap((value) => {
     const [timestamp, options, attemptsMade, processedOn] = value as readonly (string | null)[]
     // What waits for another attempt came back at a time that is not written down.
     if (!timestamp || Number(attemptsMade ?? 0) > 0) return []
@@ -137,13 +138,6 @@ function schedulesOf(flat: readonly string[]): QueueNow['nextSchedules'] {
     return { name: flat[2 * index] ?? '', at: Number(flat[2 * index + 1]) }
   })
   return schedules.filter(({ at }) => Number.isFinite(at))
-}
-
-function valuesOf(replies: readonly [error: Error | null, value: unknown][] | null): unknown[] {
-  return (replies ?? []).map(([error, value]) => {
-    if (error) throw error
-    return value
-  })
 }
 
 // Redis answers a flat list: id, score, id, score; the score is when the job finished.
