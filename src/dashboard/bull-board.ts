@@ -11,6 +11,7 @@ import type { Logger } from 'pino'
 import { bareRedisError, queueTag, type RedisClient } from '../redis/index.js'
 import { addThroughProducer } from './board/board-add.js'
 import { boardHistory } from './board/board-history.js'
+import { boardLinks, offerByRole } from './board/board-offers.js'
 import { CountingQueue, tellRetried } from './board/board-tally.js'
 import { cutLargeTexts, cutValue } from './bull-board-cut.js'
 import { fillBoardPage, readBoardPage } from './bull-board-page.js'
@@ -98,7 +99,7 @@ export function createBoard(options: BoardOptions): Board {
   router.use('/api', onlyJson, express.json({ limit: MAX_BODY_BYTES }), (_request, _response, next) => {
     refreshQueues().then(() => next(), next)
   })
-  router.use('/api', refuseStrange(options))
+  router.use('/api', offerByRole, refuseStrange(options))
   router.post('/api/queues/:queue/add', addThroughProducer(options))
   router.use(adapter.getRouter() as RequestHandler)
   return {
@@ -161,16 +162,13 @@ class BoardAdapter extends ExpressAdapter {
 
   override setEntryRoute(route: AppViewRoute): this {
     this.app.get(route.route, (_request, response) => {
-      const { base } = visitOf(response)
-      const links = [
-        { text: 'Drover overview', url: `${base}/` },
-        { text: 'Add a job', url: `${base}/add` },
-      ]
+      const visit = visitOf(response)
+      const { base } = visit
       const icon = `${base}/assets/drover.svg`
       const page = fillBoardPage(this.#template, {
         basePath: `${base}${BOARD_PATH}/`,
         title: 'Queues · Drover',
-        uiConfig: { ...this.uiConfig, miscLinks: links, boardLogo: { path: icon, width: 22, height: 22 } },
+        uiConfig: { ...this.uiConfig, miscLinks: boardLinks(visit), boardLogo: { path: icon, width: 22, height: 22 } },
         favIconDefault: icon,
         favIconAlternative: icon,
       })

@@ -49,6 +49,9 @@ describe('the search', () => {
     expect(await found('job=image.resize&since=1h')).toEqual(['cat-0', 'cat-1', 'cat-2'])
     expect(await found('job=other')).toEqual([])
     expect(await found('queue=mail')).toEqual([])
+    await redis().cli('ZADD', '{drover:media}:media:completed', 'XX', String(Date.now() - 7_200_000), 'cat-0')
+    expect(await found('since=1h')).toEqual(['cat-1', 'cat-2'])
+    expect(await found('since=6h')).toEqual(['cat-0', 'cat-1', 'cat-2'])
     expect((await page(url, '/results')).text).toContain('small-result')
   })
 
@@ -278,6 +281,29 @@ describe('an action', () => {
     ])
   })
 
+  it('runs a job of an unknown contract again with valid JSON alone, and says that nothing else was checked', async () => {
+    await finishJobs()
+    const url = await start()
+    const before = await redis().cli('DBSIZE')
+    for (const text of ['', '{', 'undefined', 'NaN', "{'width':9}", '{"width":9}}', '\u0000']) {
+      const body = `input=${encodeURIComponent(text)}`
+      const refused = await post(url, '/results/media/cat-1/run', body, { accept: 'text/html' })
+      expect([text, refused.status]).toEqual([text, 400])
+      expect(refused.text).toContain('role="alert"')
+      expect(refused.text).toContain('Not checked here but for being JSON')
+    }
+    // The audit list has come to be.
+    expect(Number(await redis().cli('DBSIZE'))).toBe(Number(before) + 1)
+    const { headers } = await post(
+      url,
+      '/results/media/cat-1/run',
+      `input=${encodeURIComponent(' {"width": "wide"} ')}`,
+    )
+    const id = /^\/results\/media\/(\w+)\?done=run-unchecked$/.exec(headers.location ?? '')?.[1] ?? ''
+    expect(await redis().cli('HGET', `{drover:media}:media:${id}`, 'data')).toBe('{"width":"wide"}')
+    expect((await page(url, headers.location ?? '')).text).toContain('Its input was not checked')
+  })
+
   it('runs a job with a limit again in the line of its key, whether its contract is known or not', async () => {
     const limit = { key: 'tenant', concurrency: 1, order: 'strict' } as const
     const sync = defineJob({ name: 'sync', queue: 'media', input: z.object({ tenant: z.string() }), limit })
@@ -288,7 +314,7 @@ describe('an action', () => {
     const lineAfter = async (key: string, options: Parameters<typeof start>[0]) => {
       const url = await start(options)
       const { headers } = await post(url, `/results/media/${id}/run`, body)
-      const again = /media\/(\w+)\?done=run$/.exec(headers.location ?? '')?.[1] ?? 'none'
+      const again = /media\/(\w+)\?done=run(?:-unchecked)?$/.exec(headers.location ?? '')?.[1] ?? 'none'
       const line = await redis().cli('ZRANGE', `{drover:media}:limit:line:sync:${key}`, '0', '-1')
       expect(line.split('\n').at(-1)).toBe(again)
     }

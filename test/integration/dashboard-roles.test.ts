@@ -221,6 +221,25 @@ describe('the audit list', () => {
   })
 })
 
+it('bull-board offers its buttons and links to those alone who may use them', async () => {
+  await openQueue('media')
+  const options = { proxyUser: { header: 'x-user', groupsHeader: 'x-groups', from: ['127.0.0.1'] } }
+  const offers = async (url: string, group: string) => {
+    const headers = { 'x-user': 'ann', 'x-groups': group }
+    const page = await ask(url, '/queues/', { headers: { ...BROWSER, ...headers } })
+    const { miscLinks } = JSON.parse(/application\/json">(.*)<\/script>/.exec(page.text)?.[1] ?? '')
+    const { queues } = (await ask(url, '/queues/api/queues', { headers })).json<{
+      queues: { name: string; readOnlyMode: boolean; allowRetries: boolean }[]
+    }>()
+    const [{ name, readOnlyMode, allowRetries } = {}] = queues
+    return [miscLinks.map(({ url }: { url: string }) => url), name, readOnlyMode, allowRetries]
+  }
+  const url = await start(options)
+  expect(await offers(url, 'viewer')).toEqual([['/'], 'media', true, false])
+  expect(await offers(url, 'operator')).toEqual([['/', '/add'], 'media', false, true])
+  expect(await offers(await start({ ...options, readOnly: true }), 'admin')).toEqual([['/'], 'media', true, false])
+})
+
 it('a change of bull-board needs an operator whatever its method', async () => {
   await openQueue('media')
   const url = await start({ proxyUser: { header: 'x-user', from: ['127.0.0.1'] } })

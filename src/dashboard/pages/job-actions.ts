@@ -54,7 +54,8 @@ export const takeRun: Page = async (request, response, shared) => {
       const newId = await runAgain(shared, job, text)
       return { count: 1, detail: `as ${newId}`, id: newId }
     })
-    back(response, { queue: job.queue, id }, 'run')
+    const isChecked = contractOf(shared.contracts, job.job, job.queue) !== undefined
+    back(response, { queue: job.queue, id }, isChecked ? 'run' : 'run-unchecked')
   } catch (error) {
     const problem = problemOf(error)
     if (problem.status !== 400 && problem.status !== 413) throw error
@@ -106,11 +107,10 @@ ${complaint !== undefined && html`<p class="complaint" role="alert">${showLines(
 <label for="input">Input, JSON up to ${showBytes(MAX_SHOWN)}</label>
 <textarea id="input" name="input" rows="18" spellcheck="false" required>
 ${text}</textarea>
-<p class="muted">It becomes a new job with an id of its own, in queue ${queue}. The first one stays as it is. ${
-    isChecked
-      ? 'The input is checked by the contract of the job.'
-      : 'The contract of this job is not known here, so its worker is the first to check the input.'
+<p class="muted">It becomes a new job with an id of its own, in queue ${queue}. The first one stays as it is.${
+    isChecked && ' The input is checked by the contract of the job.'
   }</p>
+${!isChecked && html`<p class="notice" id="unchecked">Not checked here but for being JSON: the contract of this job is not known to this dashboard. Its worker is the first to check the input.</p>`}
 <div class="job-actions"><button type="submit" class="primary">Run again</button> <a href="${own}">Back</a></div>
 </form>`
   response.type('html').send(String(page(visit, { title: 'Run again', current: 'results', main })))

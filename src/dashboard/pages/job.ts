@@ -21,6 +21,8 @@ export const DONE_WORDS: Readonly<Record<string, string>> = {
   retry: 'It is in its queue again and will run and commit once more.',
   cancel: 'It was cancelled: it has failed with CancelledError, or its worker aborts it within about a second.',
   run: 'This is the new job.',
+  'run-unchecked':
+    'This is the new job. Its input was not checked: the contract of the job is not known here. Its worker is the first to.',
   add: 'This is the new job.',
   known: 'No job was added: this one was there, by its key or by a rule of its contract.',
 }
