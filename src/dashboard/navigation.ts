@@ -20,3 +20,9 @@ export const NAVIGATION: readonly NavigationEntry[] = [
   { name: 'queues', title: 'Queues', path: BOARD_PATH, key: 'q' },
   { name: 'audit', title: 'Audit', path: '/audit', key: 'a' },
 ]
+
+/** The page that a path, with or without a query, belongs to. */
+export function pageOfPath(path: string): PageName | undefined {
+  const first = `/${path.split(/[/?]/, 2)[1] ?? ''}`
+  return NAVIGATION.find((entry) => entry.path === first)?.name
+}

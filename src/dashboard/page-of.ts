@@ -4,6 +4,7 @@ import type { Request, Response } from 'express'
 import { type Html, html } from './html.js'
 import { page } from './layout.js'
 import { wantsEvents } from './live.js'
+import { pageOfPath } from './navigation.js'
 import { type Problem, redisProblem } from './problems.js'
 import type { Page, Shared } from './shared.js'
 import type { Asked, Shown, View } from './view.js'
@@ -47,7 +48,9 @@ async function drawn(asked: Asked, view: View): Promise<Shown> {
   } catch (error) {
     const problem = redisProblem(error)
     if (problem === undefined) throw error
-    return { title: 'Redis does not answer', main: downNotice(problem), status: problem.status }
+    const current = pageOfPath(asked.here)
+    // Nothing but the notice: open tabs put it over what they have.
+    return { title: 'Redis does not answer', current, main: downNotice(problem), status: problem.status }
   }
 }
 

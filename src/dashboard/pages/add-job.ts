@@ -30,7 +30,7 @@ export async function addListView({ shared, base }: Asked): Promise<Shown> {
   return {
     title: 'Add a job',
     current: 'results',
-    main: html`<nav class="crumbs" aria-label="Where this is"><a href="${base}/results">Results</a> /</nav>
+    main: html`<nav class="crumbs" aria-label="Where this is"><a href="${base}/results">Results</a></nav>
 <h1>Add a job</h1>
 ${
   takesJobs(shared)
@@ -111,7 +111,7 @@ function sendForm(response: Response, contract: AnyJobContract, { isJson, body, 
   const root = rootOf(contract, isJson)
   const drawing: Drawing = { body, complaints }
   const isOptionUsed = OPTION_FIELDS.some(({ option }) => textOf(body, optionName(option)) !== '')
-  const main = html`<nav class="crumbs" aria-label="Where this is"><a href="${visit.base}/results">Results</a> / <a href="${visit.base}/add">Add a job</a> /</nav>
+  const main = html`<nav class="crumbs" aria-label="Where this is"><a href="${visit.base}/results">Results</a> / <a href="${visit.base}/add">Add a job</a></nav>
 <h1>Add ${name}</h1>
 <form class="card edit add" method="post" action="${own}" autocomplete="off">
 ${summary(complaints)}

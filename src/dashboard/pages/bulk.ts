@@ -60,7 +60,7 @@ export async function bulkView(asked: Asked): Promise<Shown> {
   return {
     title: 'Many jobs at once',
     current: 'results',
-    main: html`<nav class="crumbs" aria-label="Where this is"><a href="${base}/results">Results</a> /</nav>
+    main: html`<nav class="crumbs" aria-label="Where this is"><a href="${base}/results">Results</a></nav>
 <h1>Many jobs at once</h1>
 ${filterForm(base, filter, [...names.keys()])}
 ${filter.queue === '' ? html`<p class="muted">Choose a queue: the page then says how many jobs match, before anything is done.</p>` : await chosen(asked, filter)}`,

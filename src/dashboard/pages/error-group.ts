@@ -165,7 +165,7 @@ function commonSection(common: readonly CommonField[]): Html {
 <thead><tr><th scope="col">field</th><th scope="col">value</th><th scope="col" class="number">in</th></tr></thead>
 <tbody>${common.map(
     ({ path, value, count, of }) => html`<tr><th scope="row"><code>${showText(path, 120)}</code></th>
-<td data-label="value"><code>${showText(value, 120)}</code></td>
+<td class="wide" data-label="value"><code>${showText(value, 120)}</code></td>
 <td class="number" data-label="in">${Math.round((100 * count) / of)} % (${count} of ${of})</td></tr>`,
   )}</tbody></table></div></section>`
 }

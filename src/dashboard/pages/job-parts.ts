@@ -59,7 +59,7 @@ export function attemptsSection({ failedAttempts }: JobDetails, nowMs: number): 
       const { attempt, startedAt, endedAt, name = 'Error', message = '', worker, release } = each
       const ranMs = isTime(startedAt) && isTime(endedAt) ? Math.max(0, endedAt - startedAt) : null
       const by = [worker, release].filter((text) => typeof text === 'string' && text !== '')
-      return html`<li class="failed"><b>${showNumber(Number(attempt))}</b> ${isTime(endedAt) && showAgo(endedAt, nowMs)}
+      return html`<li class="failed"><b>attempt ${showNumber(Number(attempt))}</b> ${isTime(endedAt) && showAgo(endedAt, nowMs)}
 <span class="muted">ran ${showDuration(ranMs)}${by.length > 0 && ` on ${showText(by.join(', release '), 160)}`}</span>
 <div><code>${showText(`${name}: ${message}`, MAX_ERROR_LENGTH)}</code></div></li>`
     },

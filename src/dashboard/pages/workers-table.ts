@@ -7,7 +7,7 @@ import { cell, heads, numberCell, table } from '../table.js'
 
 const MAX_NAME_LENGTH = 64
 const LATE_MS = 1_000
-const STATES = { run: 'running', quiet: 'quiet', close: 'closing' } as const
+export const STATES = { run: 'running', quiet: 'quiet', close: 'closing' } as const
 
 /** `actions` is what stands in the last column; without it there is none. */
 export function workersTable(
@@ -40,7 +40,7 @@ ${numberCell('handled', worker.handled)}
 ${cell('memory', showBytes(worker.rssBytes), 'number')}
 ${cell('loop lag', showDuration(worker.loopLagMs), worker.loopLagMs >= LATE_MS ? 'number bad' : 'number')}
 ${cell('started', showAgo(worker.startedAt, nowMs), 'named')}${cell('seen', showAgo(worker.seenAt, nowMs), 'named')}
-${cell('longest running', longest(base, worker, nowMs), 'wide')}
+${cell('longest running', longest(base, worker, nowMs), worker.jobs.length === 0 ? 'wide zero' : 'wide')}
 ${actions && cell('change', actions(worker), 'steer')}</tr>`,
     ),
   )

@@ -7,7 +7,7 @@ import { downNotice } from '../page-of.js'
 import { showAge, showAgo, showBytes, showDuration, showNumber, showText } from '../show.js'
 import { cell, heads, numberCell, section, table } from '../table.js'
 import type { Asked, Shown } from '../view.js'
-import { workersTable } from './workers-table.js'
+import { STATES, workersTable } from './workers-table.js'
 
 const MAX_WORKERS = 200
 const MAX_NAME_LENGTH = 128
@@ -21,7 +21,7 @@ export async function workersView({ shared, base, nowMs, may }: Asked): Promise<
     title: 'Workers',
     current: 'workers',
     status: problem?.status,
-    main: html`${problem && downNotice(problem)}
+    main: html`${problem && downNotice(problem, overview && html`Below is what they said ${showAgo(overview.readAt, nowMs)}.`)}
 <div class="head page-head"><h1>Workers</h1></div>
 ${overview && facts(workers)}
 ${
@@ -75,7 +75,7 @@ export async function workerView({ shared, base, params, nowMs, may }: Asked): P
     title: `${showText(worker.host, MAX_NAME_LENGTH)} ${worker.pid} · Workers`,
     current: 'workers',
     status: problem?.status,
-    main: html`${problem && downNotice(problem)}
+    main: html`${problem && downNotice(problem, overview && html`Below is what it said ${showAgo(overview.readAt, nowMs)}.`)}
 <p class="crumbs"><a href="${base}/workers">Workers</a></p>
 <div class="head page-head"><h1>${showText(worker.host, MAX_NAME_LENGTH)} <span class="muted">${worker.pid}</span></h1>${may('operator') && html`<div class="steer">${stateForms(base, worker)}</div>`}</div>
 ${workerFacts(worker, nowMs)}
@@ -87,7 +87,7 @@ ${runningSection(base, worker, nowMs)}`,
 function workerFacts(worker: WorkerBeat, nowMs: number): Html {
   const rows: readonly [label: string, value: Html | string][] = [
     ['id', html`<code>${showText(worker.id, MAX_NAME_LENGTH)}</code>`],
-    ['state', worker.state],
+    ['state', STATES[worker.state]],
     ['release', worker.release === '' ? 'none was given' : showText(worker.release, MAX_NAME_LENGTH)],
     ['Drover', showText(worker.version, MAX_NAME_LENGTH)],
     ['started', showAgo(worker.startedAt, nowMs)],
