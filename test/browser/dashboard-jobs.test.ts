@@ -1,14 +1,11 @@
 // The pages for jobs and errors in a real browser: a new job by its form, many at once, one cause of failures from its trend
 // to its end, and text of jobs that wants to be more than text. Screenshots are kept in test-output/.
-import { readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import type { Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { createProducer, defineJob, type Producer } from '../../src/index.js'
-import { type Stage, screenshot, startStage } from './dashboard-stage.js'
+import { complaintsOf, type Stage, screenshot, startStage, WINDOWS } from './dashboard-stage.js'
 
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 const HOSTILE = `"><img src=x onerror="document.title='owned'"><script>document.title='owned'</script>\u202e\u001b[31m`
 const resize = defineJob({
   name: 'image.resize',
@@ -213,11 +210,7 @@ describe('text of a job that wants to be more', () => {
 })
 
 describe('each page for jobs and errors', () => {
-  it.each([
-    ['light', { colorScheme: 'light' }],
-    ['dark', { colorScheme: 'dark' }],
-    ['phone', { colorScheme: 'light', viewport: { width: 360, height: 740 } }],
-  ] as const)('keeps nobody out, by axe, and fits its window (%s)', async (name, options) => {
+  it.each(WINDOWS)('keeps nobody out, by axe, and fits its window (%s)', async (name, options) => {
     const { page, complaints } = await stage.openPage(options)
     await stage.signIn(page)
     await groupOf(page)
@@ -233,14 +226,8 @@ describe('each page for jobs and errors', () => {
       '/results/mail/welcome-4',
     ]) {
       await page.goto(stage.url + path)
-      await page.evaluate(AXE)
-      const { violations } = (await page.evaluate(
-        `axe.run({ runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa'] })`,
-      )) as { violations: { id: string; nodes: { html: string }[] }[] }
-      expect([path, ...violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html}`)]).toEqual([path])
-      const width = await page.evaluate('document.documentElement.scrollWidth')
-      expect([path, width]).toEqual([path, page.viewportSize()?.width])
-      await screenshot(page, `${path === group ? '-error-group' : path.replace(/\W+/g, '-')}-${name}`)
+      const file = `${path === group ? '-error-group' : path.replace(/\W+/g, '-')}-${name}`
+      expect([path, ...(await complaintsOf(page, file))]).toEqual([path])
     }
     expect(complaints).toEqual([])
   })

@@ -1,7 +1,8 @@
 // What the browser tests play on: a Redis with three queues of real jobs, a dashboard over it, a browser.
 import { once } from 'node:events'
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, readFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
+import { createRequire } from 'node:module'
 import type { AddressInfo } from 'node:net'
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
 import { vi } from 'vitest'
@@ -14,6 +15,13 @@ import { findChromium } from './find-chromium.js'
 const TOKEN = 'correct-horse-battery'
 const EVIL = `<img src=x onerror="document.title='owned'">\u202e`
 const SCREENSHOTS = 'test-output'
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+
+/** The windows that every page is looked at in: both colour schemes, both layouts. */
+export const WINDOWS: readonly (readonly [name: string, options: BrowserContextOptions])[] = [
+  ['light', { colorScheme: 'light' }],
+  ['phone-dark', { colorScheme: 'dark', viewport: { width: 360, height: 740 } }],
+]
 
 export interface Stage {
   readonly redis: TestRedis
@@ -24,7 +32,7 @@ export interface Stage {
   work(name: string, finished: number, run: (index: number) => TestOutcome): Promise<void>
   /** A page, with a list of every error in its console and of every request that leaves the dashboard. */
   openPage(options?: BrowserContextOptions): Promise<{ page: Page; complaints: string[] }>
-  signIn(page: Page, to?: string): Promise<void>
+  signIn(page: Page, to?: string, token?: string): Promise<void>
   closePages(): Promise<void>
   close(): Promise<void>
 }
@@ -52,7 +60,7 @@ export async function startStage(more?: (redisUrl: string) => DashboardOptions):
     },
     work: (name, finished, run) => work(redis, stage.queue(name), finished, run),
     openPage: (options) => openPage(browser, url, options),
-    signIn: (page, to = url) => signIn(page, to),
+    signIn: (page, to = url, token = TOKEN) => signIn(page, to, token),
     closePages: async () => {
       for (const context of browser.contexts()) await context.close()
     },
@@ -127,9 +135,9 @@ async function openPage(
   return { page, complaints }
 }
 
-async function signIn(page: Page, to: string): Promise<void> {
+async function signIn(page: Page, to: string, token = TOKEN): Promise<void> {
   await page.goto(to)
-  await page.getByLabel('Token').fill(TOKEN)
+  await page.getByLabel('Token').fill(token)
   await page.getByRole('button', { name: 'Sign in' }).click()
   await page.getByRole('heading', { name: 'Queues' }).waitFor()
   // The heading may be there before the script that takes keys.
@@ -138,6 +146,25 @@ async function signIn(page: Page, to: string): Promise<void> {
 
 export async function screenshot(page: Page, name: string): Promise<void> {
   await page.screenshot({ path: `${SCREENSHOTS}/dashboard-${name}.png`, fullPage: true })
+}
+
+interface AxeResults {
+  readonly violations: readonly { readonly id: string; readonly nodes: readonly { readonly html: string }[] }[]
+}
+
+/** What keeps somebody from using the page: axe's findings for WCAG AA, and that it is wider than its window. Keeps a picture. */
+export async function complaintsOf(page: Page, name: string): Promise<string[]> {
+  await page.evaluate(AXE)
+  const { violations } = (await page.evaluate(
+    `axe.run({ runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa'] })`,
+  )) as AxeResults
+  await screenshot(page, name)
+  const width = Number(await page.evaluate('document.documentElement.scrollWidth'))
+  const wanted = page.viewportSize()?.width
+  return [
+    ...violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html}`),
+    ...(width === wanted ? [] : [`is ${width} wide in a window of ${wanted}`]),
+  ]
 }
 
 /** What the browser tells a page whose tab goes to the background or comes back. */
