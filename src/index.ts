@@ -168,6 +168,7 @@ export {
   type ListErrorsOptions,
   type OpenBatchOptions,
   type PauseOptions,
+  type PlanErrorsOptions,
   type Producer,
   type ProducerBatches,
   type ProducerCache,

@@ -60,10 +60,15 @@ export function describeWrongKey({ key, what, type, expected }: WrongKey): strin
   return `${key} (${what}) is a ${type} and not a ${expected}: another program wrote it`
 }
 
+/** A sentence about each. */
+export function describeWrongKeys(wrong: readonly WrongKey[]): string {
+  return wrong.length === 0 ? 'a key of it has another type: drover doctor' : wrong.map(describeWrongKey).join('; ')
+}
+
 /** A queue that cannot be read, as a key of it has another type. */
 export interface UnreadableQueue {
   readonly queue: string
-  /** Why: a sentence that names the key. */
+  /** Why: a sentence for each key. */
   readonly problem: string
 }
 
@@ -85,9 +90,7 @@ export async function readEachQueue<Value>(
         return await read(queue).then((value) => ({ value }))
       } catch (error) {
         if (!isWrongType(error)) throw error
-        const [wrong] = await findWrongKeysOf(client, keysOf(queue))
-        const problem = wrong === undefined ? 'a key of it has another type: drover doctor' : describeWrongKey(wrong)
-        return { queue, problem }
+        return { queue, problem: describeWrongKeys(await findWrongKeysOf(client, keysOf(queue))) }
       }
     }),
   )

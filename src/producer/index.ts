@@ -13,6 +13,7 @@ export type {
   DiscardErrorsOptions,
   ErrorGroupDetails,
   ListErrorsOptions,
+  PlanErrorsOptions,
   ProducerErrors,
   RetryErrorsOptions,
 } from './producer-errors.js'

@@ -76,6 +76,11 @@ export interface RetryErrorsOptions extends ReplayOptions {
   readonly onProgress?: ((replay: ReplayRecord) => void) | undefined
 }
 
+export interface PlanErrorsOptions extends ReplayOptions {
+  /** About how many failed jobs are looked at, the oldest first, 1 to 1,000,000,000; beyond them it is `isPartial`. Default 100,000. */
+  readonly maxRead?: number | undefined
+}
+
 export interface DiscardErrorsOptions {
   /** How long it can be undone, 1 min to 30 days; then the jobs are gone. Default 7 days. */
   readonly undo?: Duration | undefined
@@ -83,6 +88,8 @@ export interface DiscardErrorsOptions {
 }
 
 const LIST_NAMES = ['queue', 'job', 'since', 'limit', 'after']
+const PLAN_NAMES = ['stages', 'wait', 'maxRead']
+const MAX_READ = 1_000_000_000
 const RETRY_NAMES = ['stages', 'wait', 'by', 'signal', 'onProgress']
 const MAX_GROUPS = 500
 const MAX_SAMPLES = 50
@@ -143,8 +150,11 @@ export class ProducerErrors {
   }
 
   /** What `retry` would run; nothing is changed. @throws as `retry` */
-  async plan(queue: string, target: FailedTarget, options: ReplayOptions = {}): Promise<ReplayPlan> {
-    return planReplay(this.#room(queue), checkTarget(target), checkReplay(options))
+  async plan(queue: string, target: FailedTarget, options: PlanErrorsOptions = {}): Promise<ReplayPlan> {
+    refuseUnknown(options, PLAN_NAMES, 'errors.plan')
+    const { maxRead, ...replay } = options
+    if (maxRead !== undefined) checkWhole('maxRead', maxRead, 1, MAX_READ)
+    return planReplay(this.#room(queue), checkTarget(target), checkReplay(replay), maxRead)
   }
 
   /**

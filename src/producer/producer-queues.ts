@@ -19,6 +19,8 @@ export interface PauseOptions {
 }
 
 export interface ListQueuesOptions {
+  /** Only these; one that nobody has used is empty. Default: all that a producer or worker has used. */
+  readonly queues?: readonly string[] | undefined
   readonly onUnreadable?: ((queue: UnreadableQueue) => void) | undefined
 }
 
@@ -35,13 +37,15 @@ export class ProducerQueues {
   }
 
   /**
-   * All queues that a producer or worker has used, by name. One that cannot be read, as another program wrote a key of it, is
-   * left out: `onUnreadable` is told of it, and why.
+   * Queues, by name. One that cannot be read, as another program wrote a key of it, is left out: `onUnreadable` is told of it,
+   * and why.
+   * @throws InvalidQueueNameError
    */
-  async list({ onUnreadable }: ListQueuesOptions = {}): Promise<QueueView[]> {
+  async list({ queues, onUnreadable }: ListQueuesOptions = {}): Promise<QueueView[]> {
     const client = this.#gate.client
+    const asked = queues?.map((queue) => checkQueueName(queue))
     const { views, unreadable } = await this.#gate.run('the list of queues', async () => {
-      const names = (await client.smembers(queuesKey(this.#prefix))).filter(isQueueName).sort()
+      const names = asked ?? (await client.smembers(queuesKey(this.#prefix))).filter(isQueueName).sort()
       return readQueueViews(client, (name) => queueKeys(this.#prefix, name), names)
     })
     for (const each of unreadable) onUnreadable?.(each)

@@ -110,6 +110,43 @@ describe('a replay', () => {
     expect(await failed()).toHaveLength(1)
   })
 
+  it('is planned by a look at so many failed jobs, and says so where there are more', async () => {
+    const queue = 'crowded'
+    const { bullBase } = shop.keys(queue)
+    const plant = shop.redis.multi()
+    for (let n = 0; n < 900; n++) {
+      plant
+        .zadd(`${bullBase}failed`, n, `job-${n}`)
+        .hset(`${bullBase}job-${n}`, { name: n < 300 ? 'old' : 'new', opts: '{}' })
+    }
+    await plant.exec()
+    const { errors } = shop.producer
+    const looksAt = { stages: [100, 'rest'], maxRead: 600 } as const
+    expect(await errors.plan(queue, { job: 'old' }, looksAt)).toMatchObject({
+      total: 300,
+      stages: [100, 200],
+      isPartial: true,
+    })
+    expect(await errors.plan(queue, { job: 'new' }, looksAt)).toMatchObject({ total: 300, isPartial: true })
+    expect(await errors.plan(queue, { job: 'none' }, looksAt)).toMatchObject({
+      total: 0,
+      stages: [],
+      samples: [],
+      isPartial: true,
+    })
+    // All of them, or those of a time, are counted without a look at each.
+    const all = await errors.plan(queue, { all: true }, looksAt)
+    expect(all).toMatchObject({ total: 900, stages: [100, 800] })
+    expect(all).not.toHaveProperty('isPartial')
+    expect(await errors.plan(queue, { since: 1, until: 800 }, { maxRead: 1 })).toMatchObject({ total: 800 })
+    expect(await errors.plan(queue, { job: 'new' }, { maxRead: 900 })).not.toHaveProperty('isPartial')
+    await expect(errors.plan(queue, { job: 'none' })).rejects.toMatchObject({ code: 'NO_FAILED_JOBS' })
+    await expect(errors.plan(queue, { all: true }, { maxRead: 0 })).rejects.toMatchObject({ code: 'INVALID_OPTION' })
+    await expect(errors.plan(queue, { all: true }, { most: 1 } as never)).rejects.toMatchObject({
+      code: 'UNKNOWN_OPTION',
+    })
+  })
+
   it('takes the jobs of a name, a tag, a time or of ids alone', async () => {
     const { queue, ids, failed } = await failMany('chosen', 3, undefined, { tags: ['shop-1'] })
     const { errors } = shop.producer
@@ -117,7 +154,13 @@ describe('a replay', () => {
       await expect(errors.retry(queue, target)).rejects.toMatchObject({ code: 'NO_FAILED_JOBS', queue })
     }
     expect(await failed()).toHaveLength(3)
-    expect((await errors.plan(queue, { tag: 'shop-1', job: 'mail' })).total).toBe(3)
+    expect(await errors.plan(queue, { tag: 'shop-1', job: 'mail' })).toEqual({
+      queue,
+      target: 'jobs named mail, tag shop-1',
+      total: 3,
+      stages: [1, 2],
+      samples: await failed(),
+    })
     expect((await errors.retry(queue, { ids: ids.slice(0, 1) })).retried).toBe(1)
     expect((await errors.retry(queue, { tag: 'shop-1' }, { stages: [1] })).retried).toBe(1)
     expect((await errors.retry(queue, { all: true })).retried).toBe(1)

@@ -62,10 +62,17 @@ function sampleLines({ id, failedAt, error, input, inputBytes, attempts }: Faile
   ]
 }
 
-export function showPlan(out: Output, { total, stages, target, samples }: ReplayPlan): void {
+export function showPlan(out: Output, plan: ReplayPlan): void {
   if (out.json) return
-  out.print(`${total} failed jobs (${target}) would run again, in stages of ${stages.join(', ')}`)
-  out.print(`the first: ${samples.join(', ')}`)
+  const { stages, samples } = plan
+  out.print(`${showCount(plan)} would run again${stages.length > 0 ? `, in stages of ${stages.join(', ')}` : ''}`)
+  if (samples.length > 0) out.print(`the first: ${samples.join(', ')}`)
+}
+
+/** How many jobs a plan found. */
+export function showCount({ total, target, isPartial }: Pick<ReplayPlan, 'total' | 'target' | 'isPartial'>): string {
+  if (isPartial) return `${total} of the oldest failed jobs (${target}), and any beyond them that fit,`
+  return `${total} failed jobs (${target})`
 }
 
 const ENDINGS: Readonly<Record<ReplayRecord['state'], string>> = {

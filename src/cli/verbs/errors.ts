@@ -8,6 +8,7 @@ import { checkQueueName } from '../../redis/index.js'
 import { addTargetOptions, readStages, readTarget, readTime } from '../errors/read-target.js'
 import {
   progressLine,
+  showCount,
   showDiscards,
   showGroup,
   showGroups,
@@ -110,9 +111,10 @@ const OTHERS: Readonly<Record<Exclude<Action, 'retry'>, (asked: Asked) => Promis
   async discard({ producer, queue, what, options, out }) {
     const target = readTarget(options, what)
     if (options.dryRun === true) {
-      const { total, target: words } = await producer.errors.plan(queue, target)
-      if (out.json) out.printJson({ queue, target: words, total, dryRun: true })
-      else out.print(`${total} failed jobs (${words}) would be discarded`)
+      const { total, target: words, isPartial } = await producer.errors.plan(queue, target)
+      const found = { target: words, total, ...(isPartial && { isPartial }) }
+      if (out.json) out.printJson({ queue, ...found, dryRun: true })
+      else out.print(`${showCount(found)} would be discarded`)
       return
     }
     const undo = options.undo === undefined ? {} : { undo: String(options.undo) as never }

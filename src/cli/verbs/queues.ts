@@ -52,11 +52,8 @@ Examples:
     if (action === 'list') {
       const unreadable: UnreadableQueue[] = []
       const onUnreadable = (each: UnreadableQueue) => unreadable.push(each)
-      showList(
-        out,
-        queue === undefined ? await producer.queues.list({ onUnreadable }) : [await producer.queues.get(queue)],
-        unreadable,
-      )
+      const queues = queue === undefined ? undefined : [queue]
+      showList(out, await producer.queues.list({ queues, onUnreadable }), unreadable)
       return unreadable.length === 0 ? EXIT_CODES.ok.code : EXIT_CODES.failed.code
     }
     await producer.queues[action](queue ?? '', { job })

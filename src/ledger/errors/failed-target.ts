@@ -94,8 +94,17 @@ export function showTarget({ ids, group, job, tag, sinceMs, untilMs }: CheckedTa
  * @throws ErrorGroupNotFoundError; JobNotFoundError and JobStateError for an id; NoFailedJobsError
  */
 export async function checkThere(room: ErrorRoom, target: CheckedTarget, action: string): Promise<void> {
+  await checkNamed(room, target, action)
+  for await (const found of findFailed(room, target)) if (found.length > 0) return
+  throw new NoFailedJobsError(room.queue, showTarget(target))
+}
+
+/**
+ * The same for the group and the ids alone, which takes no search.
+ * @throws ErrorGroupNotFoundError; JobNotFoundError and JobStateError for an id
+ */
+export async function checkNamed(room: ErrorRoom, { ids, group }: CheckedTarget, action: string): Promise<void> {
   const { client, keys, queue, run } = room
-  const { ids, group } = target
   if (group !== undefined && !(await run('the read of an error group', () => client.exists(keys.error(group))))) {
     throw new ErrorGroupNotFoundError(group, queue)
   }
@@ -106,26 +115,29 @@ export async function checkThere(room: ErrorRoom, target: CheckedTarget, action:
     if (!exists) throw new JobNotFoundError(id, queue)
     if (failedAt === null) throw new JobStateError(id, queue, 'not failed', action)
   }
-  for await (const found of findFailed(room, target)) if (found.length > 0) return
-  throw new NoFailedJobsError(queue, showTarget(target))
 }
 
-/** The ids of the failed jobs that are meant, the oldest first, in chunks. */
-export async function* findFailed(room: ErrorRoom, target: CheckedTarget): AsyncGenerator<string[]> {
+/** The ids of the failed jobs that are meant, the oldest first, in chunks, out of about `maxRead` that are looked at. */
+export async function* findFailed(
+  room: ErrorRoom,
+  target: CheckedTarget,
+  maxRead = Number.POSITIVE_INFINITY,
+): AsyncGenerator<string[], 'all' | 'some'> {
   const { client, keys, run } = room
   const { ids, group, sinceMs, untilMs } = target
   if (ids !== undefined) {
     for (let at = 0; at < ids.length; at += CHUNK) yield ids.slice(at, at + CHUNK)
-    return
+    return 'all'
   }
   let after: FailedPlace | undefined
-  for (;;) {
+  for (let read = 0; ; read += CHUNK) {
     const from = after
     const places = await run('the search for failed jobs', () =>
       walkFailed(client, keys, { group, after: from, sinceMs, untilMs, limit: CHUNK }),
     )
     after = places.at(-1)
-    if (after === undefined) return
+    if (after === undefined) return 'all'
+    if (read >= maxRead) return 'some'
     yield await keepMeant(room, places, target)
   }
 }
@@ -152,20 +164,43 @@ async function keepMeant(
   })
 }
 
-/** How many are meant, over all chunks; the count ends at `most`. */
+export interface TargetCount {
+  readonly total: number
+  /** Ids of the first ten. */
+  readonly samples: readonly string[]
+  /** True: the count ended early, there may be more. */
+  readonly isPartial: boolean
+}
+
+/** How many are meant. It counts no further than `most`, and looks at no more than about `maxRead` failed jobs, the oldest first. */
 export async function countTarget(
   room: ErrorRoom,
   target: CheckedTarget,
-  most = Number.POSITIVE_INFINITY,
-): Promise<{ total: number; samples: string[] }> {
+  { most = Number.POSITIVE_INFINITY, maxRead = Number.POSITIVE_INFINITY } = {},
+): Promise<TargetCount> {
   let total = 0
   const samples: string[] = []
-  for await (const ids of findFailed(room, target)) {
-    total += ids.length
-    if (samples.length < SAMPLES) samples.push(...ids.slice(0, SAMPLES - samples.length))
-    if (total >= most) break
+  const chunks = findFailed(room, target, maxRead)
+  for (;;) {
+    const { done, value } = await chunks.next()
+    if (done) return { total, samples, isPartial: value === 'some' }
+    total += value.length
+    if (samples.length < SAMPLES) samples.push(...value.slice(0, SAMPLES - samples.length))
+    if (total >= most) return { total, samples, isPartial: true }
+    if (isOfTimeAlone(target)) {
+      return { total: Math.min(most, await countByTime(room, target)), samples, isPartial: false }
+    }
   }
-  return { total, samples }
+}
+
+// Redis counts those without a look at each.
+function isOfTimeAlone({ ids, group, job, tag }: CheckedTarget): boolean {
+  return ids === undefined && group === undefined && job === undefined && tag === undefined
+}
+
+function countByTime({ client, keys, run }: ErrorRoom, { sinceMs, untilMs }: CheckedTarget): Promise<number> {
+  const from = sinceMs ?? '-inf'
+  return run('the count of failed jobs', () => client.zcount(`${keys.bullBase}failed`, from, untilMs))
 }
 
 const SAMPLES = 10

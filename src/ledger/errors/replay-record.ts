@@ -22,7 +22,7 @@ export interface ReplayRecord {
   readonly stages: readonly number[]
   /** Number of the stage, from 1. */
   readonly stage: number
-  /** Failed jobs that were found at its start; it counts no further than 10,000. */
+  /** Failed jobs that were found at its start; it counts no further than 10,000, nor beyond the oldest 100,000. */
   readonly total: number
   /** Put back so far. */
   readonly retried: number

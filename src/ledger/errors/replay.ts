@@ -2,9 +2,9 @@
 // killed at any point: what is back in its queue is a job like any other, what is still failed stays so, and starting again
 // goes on with those.
 import { setTimeout as sleep } from 'node:timers/promises'
-import { checkWhole, type Duration, InvalidOptionError, parseDuration } from '../../job/index.js'
+import { checkWhole, type Duration, InvalidOptionError, NoFailedJobsError, parseDuration } from '../../job/index.js'
 import { type ErrorRoom, retryChunk } from './error-scripts.js'
-import { type CheckedTarget, checkThere, countTarget, findFailed, showTarget } from './failed-target.js'
+import { type CheckedTarget, checkNamed, checkThere, countTarget, findFailed, showTarget } from './failed-target.js'
 import { createReplay, newActionId, type ReplayRecord, readReplay, updateReplay } from './replay-record.js'
 
 export interface ReplayOptions {
@@ -22,13 +22,18 @@ export interface CheckedReplay {
 export interface ReplayPlan {
   readonly queue: string
   readonly target: string
+  /** Of those that were looked at. */
   readonly total: number
   /** How many jobs each stage would run. */
   readonly stages: readonly number[]
   /** Ids of the first ten. */
   readonly samples: readonly string[]
+  /** True where more failed jobs are there than were looked at: `total` and `stages` may be more. Else it is not there. */
+  readonly isPartial?: true
 }
 
+/** Failed jobs that a plan looks at, and so does the count that a replay begins with: about 500 reads of Redis. */
+export const MOST_PLANNED = 100_000
 const DEFAULT_STAGES = [1, 10, 'rest'] as const
 const MAX_STAGES = 10
 const MAX_STAGE = 1_000_000
@@ -55,16 +60,20 @@ export async function planReplay(
   room: ErrorRoom,
   target: CheckedTarget,
   { stages }: CheckedReplay,
+  maxRead: number = MOST_PLANNED,
 ): Promise<ReplayPlan> {
-  await checkThere(room, target, 'retried')
-  const { total, samples } = await countTarget(room, target)
+  await checkNamed(room, target, 'retried')
+  const { total, samples, isPartial } = await countTarget(room, target, { maxRead })
+  const words = showTarget(target)
+  if (total === 0 && !isPartial) throw new NoFailedJobsError(room.queue, words)
   let left = total
   const sizes = stages.map((most) => {
     const size = most === 0 ? left : Math.min(most, left)
     left -= size
     return size
   })
-  return { queue: room.queue, target: showTarget(target), total, stages: sizes.filter((size) => size > 0), samples }
+  const plan = { queue: room.queue, target: words, total, stages: sizes.filter((size) => size > 0), samples }
+  return isPartial ? { ...plan, isPartial } : plan
 }
 
 /**
@@ -78,7 +87,7 @@ export async function startReplay(
   by: string,
 ): Promise<string> {
   await checkThere(room, target, 'retried')
-  const { total } = await countTarget(room, target, MOST_COUNTED)
+  const { total } = await countTarget(room, target, { most: MOST_COUNTED, maxRead: MOST_PLANNED })
   const id = newActionId()
   await createReplay(room, id, { target: showTarget(target), by, stages, total, startedAt: Date.now() })
   return id

@@ -100,7 +100,10 @@ export const ERROR_SCHEMAS: Readonly<Record<string, JsonSchema>> = {
     [...TARGET, 'stages', 'wait', 'dryRun'],
   ),
   DiscardRequest: object({ ...target, undo: duration, dryRun: flag }, [...TARGET, 'undo', 'dryRun']),
-  ReplayPlan: object({ queue: text, target: text, total: count, stages: list(count), samples: list(text) }),
+  ReplayPlan: object(
+    { queue: text, target: text, total: count, stages: list(count), samples: list(text), isPartial: { const: true } },
+    ['isPartial'],
+  ),
   Replay: replay,
   ReplayList: object({ replays: list(replay) }),
   Discard: discard,
