@@ -3,7 +3,7 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { z } from 'zod'
 import { defineJob, type LimitOptions } from '../../src/job/index.js'
-import { repairLimits } from '../../src/ledger/index.js'
+import { auditLimits, repairLimits } from '../../src/ledger/index.js'
 import { handle, handleBatch } from '../../src/worker/index.js'
 import { createGate, openWorkshop, type Workshop } from '../support/worker.js'
 
@@ -18,6 +18,7 @@ const input = z.object({ tenant: z.string(), n: z.number() })
 const a = (n: number) => ({ tenant: 'a', n })
 const contractOf = (queue: string, limit: LimitOptions<z.input<typeof input>>, options = {}) =>
   defineJob({ name: 'work', queue, input, limit, ...options })
+let miscounted = 0
 const heldIn = (queue: string) => shop.redis.hgetall(shop.keys(queue).limit('held'))
 
 describe('a limit', () => {
@@ -182,5 +183,52 @@ describe('a limit', () => {
     await shop.redis.del(keys.limit('ready'))
     expect(await repairLimits(shop.redis, keys)).toBe(1)
     expect(await shop.redis.zrange(keys.limit('ready'), '0', '-1')).toEqual(['work:a'])
+  })
+
+  it.each([
+    ['too high, of a key without permits', { counts: 7, permits: 0, runs: 0 }, 0],
+    ['too high', { counts: 7, permits: 2, runs: 0 }, 2],
+    ['too low', { counts: 0, permits: 2, runs: 0 }, 2],
+    ['below nothing', { counts: -5, permits: 1, runs: 0 }, 1],
+    ['no number', { counts: 'many', permits: 2, runs: 0 }, 2],
+    ['right', { counts: 2, permits: 2, runs: 0 }, 2],
+    // What runs without a permit is counted as if it had one, or too many would run.
+    ['too low, while jobs run without a permit', { counts: 0, permits: 1, runs: 1 }, 2],
+    ['too high, while jobs run without a permit', { counts: 7, permits: 0, runs: 2 }, 2],
+    ['of what runs with and without', { counts: 2, permits: 1, runs: 1 }, 2],
+  ])('has its count of permits corrected that is %s', async (_, { counts, permits, runs }, corrected) => {
+    const queue = `miscounted-${miscounted++}`
+    const job = contractOf(queue, { key: 'tenant', concurrency: 3 })
+    const keys = shop.keys(queue)
+    await shop.producer.enqueueBulk(job, [a(1), a(2), a(3), a(4)])
+    for (const [n, name] of [...'abc'].entries()) {
+      if (n >= permits + runs) continue
+      await shop.redis.hset(`${keys.bullBase}${name}`, 'name', 'work', 'drover:limit', '3,n,0,0,0,1,f work:a')
+      await shop.redis.set(`${keys.bullBase}${name}:lock`, 'elsewhere')
+      await shop.redis.lpush(`${keys.bullBase}active`, name)
+      if (n < permits) await shop.redis.hset(keys.limit('held'), name, 'work:a')
+    }
+    await shop.redis.hset(keys.limit('key:work:a'), 'held', counts)
+    await shop.redis.del(keys.limit('ready'))
+    if (permits > 0) {
+      const audit = await auditLimits(shop.redis, keys)
+      expect(audit.miscounted.map(({ id }) => id)).toEqual(counts === corrected ? [] : ['work:a'])
+    }
+    await repairLimits(shop.redis, keys)
+    expect(await shop.redis.hget(keys.limit('key:work:a'), 'held')).toBe(String(corrected))
+    expect((await auditLimits(shop.redis, keys)).miscounted).toEqual([])
+    // And no more of them start than that leaves room for.
+    const started: number[] = []
+    const gate = createGate()
+    const run = handle(job, ({ n }) => {
+      started.push(n)
+      return gate.promise
+    })
+    const worker = await shop.work([run], { concurrency: 10 })
+    await vi.waitFor(() => expect(started).toHaveLength(3 - corrected), PATIENCE)
+    expect(await shop.redis.hget(keys.limit('key:work:a'), 'held')).toBe('3')
+    expect(await shop.redis.zcard(keys.limit('line:work:a'))).toBe(1 + corrected)
+    gate.open()
+    await worker.close()
   })
 })

@@ -22,13 +22,13 @@ export function mostAtOnce(runs: readonly Run[]): Map<string, number> {
   return most
 }
 
-/** Most of these moments within a half-open span of this length, wherever it begins. */
+/** Most of these moments within a half-open span of this length, wherever it begins; none in one of no length. */
 export function mostInSpan(moments: readonly number[], spanMs: number): number {
   const sorted = [...moments].sort((a, b) => a - b)
   let first = 0
   let most = 0
   for (const [index, moment] of sorted.entries()) {
-    while (moment - (sorted[first] ?? 0) >= spanMs) first++
+    while (first <= index && moment - (sorted[first] ?? 0) >= spanMs) first++
     most = Math.max(most, index - first + 1)
   }
   return most

@@ -18,17 +18,11 @@ export async function findLimits(client: RedisClient, queue: string, keys: KeysO
       throw error
     })
     if (audit === undefined) return [wrongType(queue)]
-    const findings = describeAudit(audit, queue, keys)
+    const findings = describeAudit(audit, queue)
     const isLookedAfter = Math.abs(Date.now() - (audit.lookedAt ?? 0)) < FRESH_MS
     if (findings.length === 0 || !isLookedAfter || performance.now() > deadlineMs) return findings
     await sleep(LOOK_EVERY_MS)
   }
-}
-
-// A key takes any text: a command that is to be copied must not have one that ends its quotes.
-function repairCommand(keys: KeysOfQueue, [first]: LimitAudit['miscounted']): string {
-  if (first === undefined || !/^[\w:.@/-]+$/.test(first.id)) return `HSET '${keys.limit('key:<key>')}' held <number>`
-  return `HSET '${keys.limit(`key:${first.id}`)}' held ${first.held}`
 }
 
 const wrongType = (queue: string): Finding => ({
@@ -38,7 +32,7 @@ const wrongType = (queue: string): Finding => ({
   remedy: `look at the keys below {<prefix>:${queue}}:limit: with redis-cli TYPE, and rename the one that is no hash (key:…), list (log:…) or sorted set (line:…)`,
 })
 
-function describeAudit({ unused, miscounted, stuck }: LimitAudit, queue: string, keys: KeysOfQueue): Finding[] {
+function describeAudit({ unused, miscounted, stuck }: LimitAudit, queue: string): Finding[] {
   const about = { kind: 'queue', queue } as const
   return [
     ...describeNames(
@@ -57,7 +51,7 @@ function describeAudit({ unused, miscounted, stuck }: LimitAudit, queue: string,
         level: 'error',
         code: 'PERMITS_MISCOUNTED',
         evidence: (shown) => `limits of queue ${queue} count other permits than their jobs have: ${shown}`,
-        remedy: `correct the count of each: redis-cli ${repairCommand(keys, miscounted)}; a worker goes on with its line`,
+        remedy: `run a worker of queue ${queue}, which corrects the counts and goes on with the lines`,
         about,
       },
     ),

@@ -12,7 +12,7 @@
   Returns  {permits, or '' when they are too many; ms since 1970 of the last look of a worker, or '';
            unused: job, ID, why ('gone', 'ended', 'delayed', 'in line') of each permit that no job needs;
            unheld: job, ID of each job that runs without one;
-           miscounted: ID, permits that are counted, permits that are held;
+           miscounted: ID, permits that are counted, permits that are held (it may count those that run without one, too);
            stuck: job, ID, ms since 1970 from when it is in line, why ('no line', 'no turn')}
 ]]
 --@LIMITS@
@@ -43,7 +43,7 @@ local function whyUnused(job, key)
   end
 end
 
-local known, counted = {}, {}
+local known, counted, bare = {}, {}, {}
 local function read(id, spec)
   known[id] = known[id] or limits.read(id, spec)
   return known[id]
@@ -74,6 +74,7 @@ if isCounted then
       if fields[1] and not fields[2] then
         local _, id = limits.split(fields[1])
         tell(unheld, job, id)
+        bare[id] = (bare[id] or 0) + 1
       end
     end
   end
@@ -103,8 +104,9 @@ end
 
 if isCounted then
   for id, key in pairs(known) do
-    if key.held ~= (counted[id] or 0) then
-      tell(miscounted, id, limits.text(key.held), tostring(counted[id] or 0))
+    local least = counted[id] or 0
+    if key.held < least or key.held > least + (bare[id] or 0) then
+      tell(miscounted, id, limits.text(key.held), tostring(least))
     end
   end
 end

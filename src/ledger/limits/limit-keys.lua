@@ -73,7 +73,7 @@ limits.forget = function(key)
   end
   local full = key.kind == 'b' and math.ceil(key.burst * key.window / key.limit) or 0
   call('HSET', limits.KEY .. key.id, 'held', '0')
-  call('PEXPIRE', limits.KEY .. key.id, limits.text(key.window + full))
+  call('PEXPIRE', limits.KEY .. key.id, limits.text(key.window + full + RATE_MARGIN_MS))
 end
 
 -- Puts the key where what is known of it says: ready, due, or neither. One that is not needed any more is forgotten.

@@ -1,6 +1,9 @@
 --[[
   Part of limit-functions.lua: what the rate of a key lets through. `key` is as `read` gives it, of kind f, s or b.
+  What counts is told from the time that the script has read, and kept for a while longer: Redis may count a time to live
+  from the start of a script, before that, and would let one more start than the rate.
 ]]
+local RATE_MARGIN_MS = 60000
 local function openRates(limits)
   local call = redis.call
   if limits.rateFreeAt then
@@ -41,7 +44,7 @@ local function openRates(limits)
       if call('RPUSH', log, limits.text(limits.now)) > key.limit then
         call('LTRIM', log, -key.limit, -1)
       end
-      call('PEXPIRE', log, limits.text(key.window))
+      call('PEXPIRE', log, limits.text(key.window + RATE_MARGIN_MS))
     end
     if key.kind == 'f' or key.kind == 'b' then
       call('HSET', limits.KEY .. key.id, 'used', limits.text(key.used), 'at', limits.text(key.at))
