@@ -1,5 +1,6 @@
 // The workers of a prefix as they are seen from outside: their heartbeats, and what they are told to do. A worker writes
 // the one and reads the other; nothing here waits for it.
+import { randomBytes } from 'node:crypto'
 import { type RedisClient, workerKey, workerOrdersKey, workersKey } from '../redis/index.js'
 
 /** How often a worker says that it is there. */
@@ -62,6 +63,8 @@ export interface WorkerOrders {
 }
 
 const CONCURRENCY = 'concurrency:'
+/** Beside each order, a text that differs from one order to the next. */
+const MARK = 'mark:'
 
 /** Writes the heartbeat, and keeps the orders as long as the worker lives. */
 export async function writeBeat(client: RedisClient, prefix: string, beat: WorkerBeat): Promise<void> {
@@ -147,19 +150,34 @@ export async function orderConcurrency(
 
 async function order(client: RedisClient, prefix: string, id: string, field: string, value: string): Promise<void> {
   const key = workerOrdersKey(prefix, id)
-  await client.hset(key, field, value)
+  await client.hset(key, { [field]: value, [MARK + field]: randomBytes(6).toString('base64url') })
   await client.expire(key, ORDERS_TTL_SECONDS)
 }
 
-/** What the worker was told, all of it each time: following it twice changes nothing. */
-export async function readOrders(client: RedisClient, prefix: string, id: string): Promise<WorkerOrders> {
+/**
+ * What the worker was told; with `seen`, what is not in that yet, which then has it. An order is followed once, so that it does
+ * not undo what a signal or the program itself changed since; the same order given again is another one.
+ */
+export async function readOrders(
+  client: RedisClient,
+  prefix: string,
+  id: string,
+  seen: Map<string, string> = new Map(),
+): Promise<WorkerOrders> {
   const fields = await client.hgetall(workerOrdersKey(prefix, id))
+  const isNew = (field: string) => {
+    const text = `${fields[field]} ${fields[MARK + field]}`
+    if (fields[field] === undefined || seen.get(field) === text) return false
+    seen.set(field, text)
+    return true
+  }
   const concurrency = new Map<string, number>()
   for (const [field, value] of Object.entries(fields)) {
     const jobs = Number(value)
     const isAllowed = Number.isInteger(jobs) && jobs >= 1 && jobs <= MAX_CONCURRENCY
-    if (field.startsWith(CONCURRENCY) && isAllowed) concurrency.set(field.slice(CONCURRENCY.length), jobs)
+    if (field.startsWith(CONCURRENCY) && isAllowed && isNew(field))
+      concurrency.set(field.slice(CONCURRENCY.length), jobs)
   }
-  const { state } = fields
+  const state = isNew('state') ? fields.state : undefined
   return state === 'run' || state === 'quiet' || state === 'close' ? { state, concurrency } : { concurrency }
 }

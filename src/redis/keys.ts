@@ -222,8 +222,8 @@ export function tokensKey(prefix: string): string {
 }
 
 /** Sorted set of the ids of the dashboard's sessions that were signed out, by when each would have expired. TTL 12 h. */
-export function signedOutKey(prefix: string): string {
-  return `${prefix}:signed-out`
+export function signedOutKey(prefix: string, token: string): string {
+  return `${prefix}:signed-out:${token}`
 }
 
 /** Hash with the version of this key contract. No TTL. */

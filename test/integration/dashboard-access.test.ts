@@ -1,6 +1,8 @@
 // Who may enter the dashboard: this machine, who signed in, a program with the token; and nobody by guessing.
+import { Redis } from 'ioredis'
 import { describe, expect, it } from 'vitest'
 import { Sessions } from '../../src/dashboard/access/session.js'
+import { MAX_ENDED, SignedOut } from '../../src/dashboard/access/signed-out.js'
 import { signedOutKey } from '../../src/redis/index.js'
 import { ask, BROWSER, cookieOf, form, signIn } from '../support/dashboard-http.js'
 import { problemOf, useDashboards } from '../support/dashboards.js'
@@ -49,8 +51,34 @@ describe('without a token', () => {
     const cookie = `drover=${await new Sessions('', 'drover').create('settings', Date.now())}`
     const out = await ask(url, '/sign-out', { method: 'POST', headers: { ...form(url), cookie } })
     expect(out.status).toBe(303)
-    expect(await redis().cli('EXISTS', signedOutKey('drover'))).toBe('0')
+    expect(await redis().cli('EXISTS', signedOutKey('drover', 'settings'))).toBe('0')
   })
+})
+
+it('who signs out often revives no session that was signed out, neither of others nor of the same token', async () => {
+  const client = new Redis(redis().url)
+  const away = new Redis(redis().url, { lazyConnect: true, enableOfflineQueue: false })
+  away.disconnect()
+  const now = Date.now()
+  const session = (tokenId: string, n: number) => ({ tokenId, id: `${tokenId}-${n}`, expiresAt: now + 60_000 + n })
+  try {
+    const [one, alone] = [new SignedOut(client, 'often'), new SignedOut(away, 'often')]
+    const victim = session('settings', 1)
+    for (const list of [one, alone]) await list.add(victim, now)
+    const mine = Array.from({ length: MAX_ENDED + 10 }, (_, n) => session('0123456789ab', n))
+    for (const each of mine) await Promise.all([one.add(each, now), alone.add(each, now)])
+    const later = session('0123456789ab', MAX_ENDED + 10)
+    // As this process knows it, as another that asks Redis does, and where Redis is away.
+    for (const list of [one, new SignedOut(client, 'often'), alone]) {
+      expect(await list.has(victim)).toBe(true)
+      for (const each of [...mine.slice(0, 15), ...mine.slice(-5)]) expect(await list.has(each)).toBe(true)
+      expect(await list.has(later)).toBe(false)
+      expect(await list.has(session('settings', 0))).toBe(false)
+    }
+    expect(await client.zcard(signedOutKey('often', '0123456789ab'))).toBe(MAX_ENDED)
+  } finally {
+    client.disconnect()
+  }
 })
 
 describe('with a token', () => {

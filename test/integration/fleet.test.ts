@@ -70,7 +70,7 @@ function startMember(release?: string, client = redis) {
   const member = new FleetMember({ client, prefix: 'drover', worker, logger, release })
   members.push(member)
   member.start()
-  return { member, told }
+  return { member, told, worker }
 }
 
 const workers = () => readWorkers(redis, 'drover')
@@ -95,7 +95,7 @@ describe('a worker of a fleet', () => {
   })
 
   it('follows what it is told, once, and shows it', async () => {
-    const { member, told } = startMember()
+    const { member, told, worker } = startMember()
     await vi.waitFor(async () => expect(await workers()).toHaveLength(1), PATIENCE)
     await orderState(redis, 'drover', member.id, 'quiet')
     await orderConcurrency(redis, 'drover', member.id, 'media', 9)
@@ -105,9 +105,19 @@ describe('a worker of a fleet', () => {
     }, PATIENCE)
     await orderState(redis, 'drover', member.id, 'run')
     await vi.waitFor(async () => expect((await workers())[0]?.state).toBe('run'), PATIENCE)
+    // What was changed here since is not undone by an order that was followed before, but by the same one given again.
+    worker.setConcurrency('media', 5)
+    worker.quiet()
+    await orderState(redis, 'drover', member.id, 'run')
+    await vi.waitFor(() => expect(worker.state).toBe('run'), PATIENCE)
+    worker.quiet()
+    await orderConcurrency(redis, 'drover', member.id, 'media', 6)
+    await vi.waitFor(() => expect(told.at(-1)).toBe('media 6'), PATIENCE)
+    expect(worker.state).toBe('quiet')
     await orderState(redis, 'drover', member.id, 'close')
     await vi.waitFor(() => expect(told.at(-1)).toBe('close'), PATIENCE)
-    expect(told).toEqual(['media 9', 'quiet', 'run', 'close'])
+    const since = ['media 5', 'quiet', 'run', 'quiet', 'media 6', 'close']
+    expect(told).toEqual(['media 9', 'quiet', 'run', ...since])
   })
 })
 

@@ -84,7 +84,7 @@ export class SignIn {
     const now = Date.now()
     for (const session of sessionsOf(request)) {
       const read = await this.#sessions.read(session, now)
-      if (read === undefined || (await this.#parts.signedOut.has(read.id))) continue
+      if (read === undefined || (await this.#parts.signedOut.has(read))) continue
       const isOfSettings = read.tokenId === SETTINGS_TOKEN
       const access = isOfSettings ? SETTINGS_ACCESS : await this.#parts.accessList?.findId(read.tokenId)
       const person = access ? personOf(access, 'session') : undefined
@@ -122,7 +122,7 @@ export class SignIn {
     // Without a token there are no sessions, and anybody could sign one: it must take no room of those that were ended.
     for (const session of this.hasForm ? sessionsOf(request) : []) {
       const read = await this.#sessions.read(session, now)
-      if (read !== undefined) await this.#parts.signedOut.add(read.id, read.expiresAt, now)
+      if (read !== undefined) await this.#parts.signedOut.add(read, now)
     }
     const { name, attributes } = sessionCookie(request.secure, basePath)
     return `${name}=; Max-Age=0; ${attributes}`

@@ -53,6 +53,8 @@ export class FleetMember {
   readonly #onError: (error: unknown) => void
   /** What the last heartbeat said that somebody may wait for. */
   #told = ''
+  /** Orders that were followed. */
+  readonly #seen = new Map<string, string>()
   #isReleaseNoted = false
   #isClosed = false
   #timer: NodeJS.Timeout | undefined
@@ -108,7 +110,7 @@ export class FleetMember {
 
   async #follow(): Promise<void> {
     const { client, prefix, worker } = this.#options
-    const orders = await readOrders(client, prefix, this.id)
+    const orders = await readOrders(client, prefix, this.id, this.#seen)
     for (const { queue, concurrency } of worker.loads) {
       const wanted = orders.concurrency.get(queue)
       if (wanted !== undefined && wanted !== concurrency) worker.setConcurrency(queue, wanted)

@@ -51,7 +51,7 @@ describe('the table of keys', () => {
       keyNames.queuesKey('drover'),
       keyNames.auditKey('drover'),
       keyNames.tokensKey('drover'),
-      keyNames.signedOutKey('drover'),
+      keyNames.signedOutKey('drover', '<id>'),
       keyNames.contractKey('drover'),
     ]
     expect([...documented].sort()).toEqual([...built, `${bullBase}…`, ...shared].sort())
@@ -62,8 +62,8 @@ describe('the table of keys', () => {
     expect(functions.length).toBeGreaterThan(7)
     for (const [name, build] of functions) {
       const argument = PLACEHOLDERS[name.replace(/(Key|Channel)$/, '')] ?? ''
-      // A worker's keys belong to no queue.
-      const words = /^worker(Orders)?Key$/.test(name) ? ['<id>'] : ['<queue>', argument]
+      // A worker's keys belong to no queue, nor do those of a token.
+      const words = /^(worker(Orders)?|signedOut)Key$/.test(name) ? ['<id>'] : ['<queue>', argument]
       expect(documented).toContain((build as (...words: string[]) => string)('drover', ...words))
     }
   })
