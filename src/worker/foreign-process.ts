@@ -4,7 +4,7 @@ import type { Readable, Writable } from 'node:stream'
 import { CommandNotStartedError, TooLargeError } from '../job/index.js'
 import type { JobContext } from './context.js'
 import type { Program } from './foreign-command.js'
-import { endWithWorker, signalGroup } from './program-guard.js'
+import { endWithWorker, type ProgramGroup, signalGroup } from './program-guard.js'
 
 /** Lines of standard error that go to the job's log, and characters of each. What follows is counted, not kept. */
 const MAX_LINES = 1_000
@@ -31,15 +31,16 @@ export interface CommandEnd {
 /** Resolves when the program has ended. @throws CommandNotStartedError; TooLargeError; the reason of `ctx.signal` */
 export function runProgram(program: Program, { stdin, env, maxOutputBytes, ctx }: ProgramRun): Promise<CommandEnd> {
   return new Promise((resolve, reject) => {
-    const child = start(program, env)
+    const { child, group } = start(program, env)
+    const signalProgram = (signal: NodeJS.Signals) => group && signalGroup(group, signal)
     let timer: NodeJS.Timeout | undefined
     const killIn = (ms: number) => {
       clearTimeout(timer)
-      timer = setTimeout(() => signalProgram(child, 'SIGKILL'), ms)
+      timer = setTimeout(() => signalProgram('SIGKILL'), ms)
     }
     const abort = () => {
       reject(ctx.signal.reason)
-      signalProgram(child, 'SIGTERM')
+      signalProgram('SIGTERM')
       killIn(program.killGraceMs)
     }
     ctx.signal.addEventListener('abort', abort)
@@ -48,7 +49,7 @@ export function runProgram(program: Program, { stdin, env, maxOutputBytes, ctx }
     })
     const readStdout = collect(child.stdout, maxOutputBytes, (bytes) => {
       reject(new TooLargeError('result', bytes, maxOutputBytes))
-      signalProgram(child, 'SIGKILL')
+      signalProgram('SIGKILL')
     })
     const readLastLine = logLines(child.stderr, ctx)
     // A program that ends without reading its input closes the pipe.
@@ -56,7 +57,7 @@ export function runProgram(program: Program, { stdin, env, maxOutputBytes, ctx }
     child.stdin.end(stdin)
     child.once('exit', () => {
       // What it leaves behind must not outlive an attempt that is over, nor keep one waiting that is not.
-      if (ctx.signal.aborted) signalProgram(child, 'SIGKILL')
+      if (ctx.signal.aborted) signalProgram('SIGKILL')
       else killIn(LEFT_OPEN_MS)
     })
     child.once('close', (exitCode, signal) => {
@@ -67,7 +68,10 @@ export function runProgram(program: Program, { stdin, env, maxOutputBytes, ctx }
   })
 }
 
-function start({ name, args, cwd, env: own }: Program, env: Readonly<Record<string, string>>): Running {
+function start(
+  { name, args, cwd, env: own }: Program,
+  env: Readonly<Record<string, string>>,
+): { readonly child: Running; readonly group: ProgramGroup | undefined } {
   try {
     // A group of its own, so that a signal reaches what the program starts, and Ctrl-C in a terminal does not reach it.
     const child = spawn(name, args, {
@@ -76,15 +80,10 @@ function start({ name, args, cwd, env: own }: Program, env: Readonly<Record<stri
       stdio: ['pipe', 'pipe', 'pipe'],
       detached: true,
     })
-    endWithWorker(child)
-    return child
+    return { child, group: endWithWorker(child) }
   } catch (cause) {
     throw new CommandNotStartedError(name, { cause })
   }
-}
-
-function signalProgram({ pid }: Running, signal: NodeJS.Signals): void {
-  if (pid !== undefined) signalGroup(pid, signal)
 }
 
 function collect(stream: Readable, maxBytes: number, onTooLarge: (bytes: number) => void): () => Buffer {

@@ -1,10 +1,12 @@
 // Programs end with their worker, however that ends. Where it ends by itself it kills them; where it is killed, a shell of
 // a few kilobytes beside it does, which sees that the pipe from the worker has closed.
 import { type ChildProcess, spawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import type { Socket } from 'node:net'
 
-// Reads which process groups come and go; what is left when the worker is gone is killed. Only builtins: it needs no PATH.
-const WATCH = `
+// Reads which process groups come and go, each as PID:START; what is left when the worker is gone is killed, unless its number
+// is another process's by now. Only builtins: it needs no PATH.
+export const WATCH = `
 trap '' TERM INT HUP
 groups=' '
 while read -r sign group; do
@@ -13,31 +15,52 @@ while read -r sign group; do
     -*" $group "*) groups="\${groups%% $group *} \${groups#* $group }" ;;
   esac
 done
-for group in $groups; do kill -s KILL -- "-$group"; done
+for group in $groups; do
+  pid=\${group%%:*} start=\${group#*:} stat=
+  if [ -r "/proc/$pid/stat" ]; then
+    while read -r line; do stat="$stat $line"; done < "/proc/$pid/stat"
+  fi
+  set -- \${stat##*) }
+  if [ "\${20:-$start}" = "\${start:-\${20}}" ]; then kill -s KILL -- "-$pid"; fi
+done
 `
 
-const groups = new Set<number>()
+/** A process group of its own, which a program leads. */
+export interface ProgramGroup {
+  readonly pid: number
+  /** When the program began, in ticks since the boot; empty where the system does not tell. */
+  readonly start: string
+}
+
+const groups = new Set<ProgramGroup>()
 let watch: ChildProcess | undefined
 /** A system without a shell: there a program runs to its end when its worker was killed. */
 let hasNoShell = process.platform === 'win32'
 
-/** Call it right after the start of a program that leads a process group of its own. */
-export function endWithWorker(child: ChildProcess): void {
+/** Call it right after the start of a program that leads a process group of its own, before it can have been waited for. */
+export function endWithWorker(child: ChildProcess): ProgramGroup | undefined {
   const { pid } = child
-  if (pid === undefined) return
+  if (pid === undefined) return undefined
+  const group = { pid, start: startOf(pid) }
   if (groups.size === 0) process.on('exit', killAll)
-  groups.add(pid)
+  groups.add(group)
   if (watch === undefined) startWatch()
-  else tell('+', pid)
+  else tell('+', group)
   child.once('close', () => {
-    groups.delete(pid)
-    tell('-', pid)
+    groups.delete(group)
+    tell('-', group)
     if (groups.size === 0) process.off('exit', killAll)
   })
+  return group
 }
 
-/** Does nothing when all of the group has ended. */
-export function signalGroup(pid: number, signal: NodeJS.Signals): void {
+/**
+ * Does nothing when all of the group has ended, also where its number is another process's by now. While the program is gone
+ * and others of its group are left, the system gives the number to nobody.
+ */
+export function signalGroup({ pid, start }: ProgramGroup, signal: NodeJS.Signals): void {
+  const now = startOf(pid)
+  if (now !== '' && start !== '' && now !== start) return
   try {
     process.kill(-pid, signal)
   } catch (error) {
@@ -45,8 +68,19 @@ export function signalGroup(pid: number, signal: NodeJS.Signals): void {
   }
 }
 
+/** When the process of this number began; empty where there is none, or the system has no /proc. */
+function startOf(pid: number): string {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    // The name, in brackets, may hold anything; behind it comes field 3, and the start is field 22.
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? ''
+  } catch {
+    return ''
+  }
+}
+
 function killAll(): void {
-  for (const pid of groups) signalGroup(pid, 'SIGKILL')
+  for (const group of groups) signalGroup(group, 'SIGKILL')
 }
 
 function startWatch(): void {
@@ -57,7 +91,7 @@ function startWatch(): void {
     // No memory for one more process, say: this program goes without, and the next one tries again.
     return
   }
-  for (const pid of groups) tell('+', pid)
+  for (const group of groups) tell('+', group)
 }
 
 function spawnWatch(): ChildProcess {
@@ -81,6 +115,6 @@ function spawnWatch(): ChildProcess {
   return started
 }
 
-function tell(sign: '+' | '-', pid: number): void {
-  if (watch?.stdin?.writable) watch.stdin.write(`${sign} ${pid}\n`)
+function tell(sign: '+' | '-', { pid, start }: ProgramGroup): void {
+  if (watch?.stdin?.writable) watch.stdin.write(`${sign} ${pid}:${start}\n`)
 }
