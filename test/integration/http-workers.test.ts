@@ -42,6 +42,11 @@ describe('a worker', () => {
     expect(await tell(`${worker.id}/concurrency`, order)).toEqual([200, { action: 'concurrency', told: [worker.id] }])
     expect(await tell(`${worker.id}/resume`)).toMatchObject([200, {}])
     await vi.waitFor(() => expect(worker.state).toBe('run'), PATIENCE)
+    expect(await tell('all/drain')).toEqual([200, { action: 'drain', told: [worker.id] }])
+    await vi.waitFor(async () => {
+      const queues = [{ running: 0 }, { running: 0 }]
+      expect((await api.get<{ workers: object[] }>('/v1/workers')).workers).toMatchObject([{ state: 'quiet', queues }])
+    }, PATIENCE)
     expect(await tell(`${worker.id}/quite`)).toMatchObject([422, { code: 'INVALID_OPTION' }])
     expect((await tell(`${worker.id}/quite`))[1]).toMatchObject({
       detail: expect.stringContaining('did you mean quiet?'),

@@ -61,6 +61,37 @@ it('a worker is listed, told to be quiet, to run more and to resume, and exits w
   expect(await listed()).toEqual([])
 })
 
+it('signals make all processes of a supervisor quiet and resume them, and change how many jobs run at once', async () => {
+  const words = ['worker', '--queues', 'naps', '--concurrency', '2', '--processes', '2']
+  const supervisor = startDrover(words, { cwd, env: { REDIS_URL: redis.url } })
+  const are = (beat: object) =>
+    vi.waitFor(async () => expect(await listed()).toMatchObject([beat, beat]), { timeout: 60_000 })
+  const runs = (concurrency: number) => are({ queues: [{ queue: 'naps', concurrency }] })
+  await runs(2)
+  await supervisor.until(/process ready(.|\n)*process ready/)
+  supervisor.kill('SIGUSR2')
+  await supervisor.until(/"signal":"SIGUSR2","msg":"signal without a meaning/)
+  supervisor.kill('SIGTSTP')
+  await are({ state: 'quiet' })
+  supervisor.kill('SIGTTIN')
+  await runs(3)
+  supervisor.kill('SIGCONT')
+  await are({ state: 'run' })
+  for (const concurrency of [2, 1]) {
+    supervisor.kill('SIGTTOU')
+    await runs(concurrency)
+  }
+  // Down to one; and who was told to be quiet by an order stays so, though its process was stopped and goes on.
+  supervisor.kill('SIGTTOU')
+  expect((await run('workers', 'quiet', 'all')).code).toBe(0)
+  await are({ state: 'quiet', queues: [{ queue: 'naps', concurrency: 1 }] })
+  supervisor.kill('SIGCONT')
+  supervisor.kill('SIGTTIN')
+  await are({ state: 'quiet', queues: [{ queue: 'naps', concurrency: 2 }] })
+  supervisor.kill('SIGTERM')
+  expect(await supervisor.finished).toMatchObject({ code: 0 })
+})
+
 it('drover queues lists, pauses and resumes queues and job names', async () => {
   expect(await run('queues', 'pause', 'naps', '--job', 'sleep')).toMatchObject({
     code: 0,
@@ -85,6 +116,10 @@ it('drover queues lists, pauses and resumes queues and job names', async () => {
     { queue: 'naps' },
     { queue: 'spoilt', problem: expect.stringContaining('is a string and not a list') },
   ])
+  await redis.cli('SET', '{drover:spoilt}:totals', 'text')
+  const asked = await run('queues', 'list', 'spoilt')
+  expect(asked).toMatchObject({ code: 1, stdout: '' })
+  for (const key of ['{drover:spoilt}:spoilt:wait', '{drover:spoilt}:totals']) expect(asked.stderr).toContain(key)
   await redis.cli('SREM', 'drover:queues', 'spoilt')
 })
 

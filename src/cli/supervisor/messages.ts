@@ -18,7 +18,7 @@ export interface ToProcess {
 }
 
 /** Signals that a worker may act on without ending; which ones it does, it says itself. */
-export const STEERING_SIGNALS = ['SIGTSTP', 'SIGTTIN', 'SIGTTOU', 'SIGCONT', 'SIGUSR2'] as const
+export const STEERING_SIGNALS = ['SIGTSTP', 'SIGCONT', 'SIGTTIN', 'SIGTTOU'] as const
 
 /** Tells the supervisor, and resolves when the words have left this process. */
 export function tellSupervisor(message: ToSupervisor): Promise<void> {

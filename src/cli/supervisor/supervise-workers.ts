@@ -7,6 +7,7 @@ import { exitCodeOfSignal } from '../exit-codes.js'
 import { createLogger, standardOutput } from '../log.js'
 import type { Output } from '../output.js'
 import { type ShutdownSignal, untilShutdownSignal } from '../shutdown-signals.js'
+import { tellUnknownSignals } from '../steering-signals.js'
 import { openHealth } from '../worker-health.js'
 import { ManagedProcess } from './managed-process.js'
 import { STEERING_SIGNALS } from './messages.js'
@@ -49,6 +50,7 @@ export async function superviseWorkers(settings: Settings, words: readonly strin
     logger.info({ signal, waitUpToMs: shutdownTimeoutMs }, 'supervisor closing')
     return supervisor.close()
   }
+  tellUnknownSignals(logger)
   rollOnHangup(supervisor, () => void end('SIGHUP'))
   const secondSignal = () => {
     logger.warn('second signal, every process ends now')
@@ -84,8 +86,9 @@ function hasTerminal(): boolean {
   }
 }
 
-/** Signals that the processes act on are theirs, once the first of them has said which those are. */
+/** Signals that the processes act on are theirs, once the first of them has said which those are; Ctrl-Z is the terminal's. */
 function passSteering(supervisor: Supervisor, signals: readonly NodeJS.Signals[]): void {
+  if (process.stdin.isTTY) return
   for (const signal of STEERING_SIGNALS) {
     if (!signals.includes(signal) || process.listenerCount(signal) > 0) continue
     process.on(signal, () => {

@@ -10,6 +10,7 @@ import { createLogger } from '../log.js'
 import { redisOf } from '../redis-connection.js'
 import { addSettings, readGlobs, readSettings } from '../setting-options.js'
 import { untilShutdownSignal } from '../shutdown-signals.js'
+import { steerBySignals, tellUnknownSignals } from '../steering-signals.js'
 import { needsSupervisor, superviseWorkers } from '../supervisor/supervise-workers.js'
 import { joinSupervisor, leaveSupervisor, readProcessNumber } from '../supervisor/supervised-worker.js'
 import type { Verb, VerbCall } from '../verb.js'
@@ -54,7 +55,8 @@ Examples:
 
 SIGTERM or Ctrl-C: takes no more jobs, waits for the running ones up to --shutdown-timeout, hands the rest back and
 exits with 0. A second signal exits at once; the jobs it was running are handed out again after 3 s.
-With several processes or a limit, SIGHUP replaces the processes one by one, with the code that is there now.`,
+With several processes or a limit, SIGHUP replaces the processes one by one, with the code that is there now.
+SIGTSTP: take no more jobs; SIGCONT: go on. SIGTTIN, SIGTTOU: one job more or fewer of each queue at once.`,
     )
   },
 
@@ -102,6 +104,8 @@ With several processes or a limit, SIGHUP replaces the processes one by one, wit
       flushThrottled(logger)
       logger.warn('second signal, the worker ends now')
     })
+    steerBySignals(running)
+    tellUnknownSignals(logger)
     logger.info({ redis: describeRedis(redis), prefix, queues: running.queues, jobs: names }, 'worker ready')
     if (number === undefined) process.send?.({ ready: true })
     else joinSupervisor(running, settings)

@@ -58,7 +58,7 @@ const PATH_PARTS: Readonly<Record<string, string>> = {
   batch: 'Id of the batch.',
   tag: 'The tag, percent-encoded.',
   worker: 'Id of the worker, or `all`.',
-  action: '`quiet`, `resume`, `close` or `concurrency`.',
+  action: '`quiet`, `drain`, `resume`, `close` or `concurrency`.',
 }
 
 /** Those between the slashes of a path such as `/queues/:queue`. */

@@ -15,7 +15,8 @@ import { refuse } from './problem.js'
 import { readFields } from './query.js'
 import type { Room } from './room.js'
 
-const STATES: Readonly<Record<string, WorkerState>> = { quiet: 'quiet', resume: 'run', close: 'close' }
+// `drain` is the order of `quiet`: who waits for what runs asks the list.
+const STATES: Readonly<Record<string, WorkerState>> = { quiet: 'quiet', drain: 'quiet', resume: 'run', close: 'close' }
 const ACTIONS = [...Object.keys(STATES), 'concurrency']
 
 export async function listWorkers(call: Call, room: Room): Promise<void> {

@@ -1,5 +1,5 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type LoadSettingsOptions, loadSettings, SETTINGS_TABLE } from '../../../src/config/index.js'
@@ -121,6 +121,12 @@ describe('settings', () => {
     const settings = await load({ flags: { jobs: ['a.ts', 'b.ts'], queues: ['media:2', 'mail:1'] } })
     expect(settings.jobs).toEqual(['a.ts', 'b.ts'])
     expect(settings.queues).toEqual({ media: { concurrency: 2 }, mail: { concurrency: 1 } })
+  })
+
+  it('take auto for as many processes as there are cores', async () => {
+    const cores = Math.min(availableParallelism(), 256)
+    expect(await load({ flags: { processes: 'auto' } })).toMatchObject({ processes: cores })
+    expect(await load({ env: { DROVER_PROCESSES: 'auto' } })).toMatchObject({ processes: cores })
   })
 
   it('prefer DROVER_PORT to PORT', async () => {
