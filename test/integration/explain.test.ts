@@ -168,6 +168,20 @@ it('is expected after those before it, at the rate of the last minutes', async (
   await worker.close()
 })
 
+it('one whose enqueue was merged into another: which', async () => {
+  const contract = define('merging')
+  for (const rule of [{ unique: {} }, { throttle: { window: '1h' } }, { debounce: { wait: '1h' } }] as const) {
+    const [name] = Object.keys(rule)
+    const first = await shop.producer.enqueue(contract, { name }, { id: `first-${name}`, ...rule })
+    await shop.producer.enqueue(contract, { name }, { id: `second-${name}`, ...rule })
+    expect(await explain({ queue: 'merging', id: `second-${name}` })).toMatchObject({
+      ...{ job: null, state: 'unknown', position: null, expectedStart: null },
+      reasons: [{ code: 'MERGED', into: first.id }],
+    })
+    await shop.producer.jobs.cancel(first)
+  }
+})
+
 it('one that is not there, or whose id cannot be one, is a typed error', async () => {
   await expect(explain({ queue: 'alone', id: 'never-there' })).rejects.toMatchObject({ code: 'JOB_NOT_FOUND' })
   await expect(explain({ queue: 'alone', id: 'a b' })).rejects.toMatchObject({ code: 'INVALID_JOB_ID' })

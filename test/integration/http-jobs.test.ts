@@ -205,6 +205,17 @@ describe('a job', () => {
     expect(await api.get(path, 410)).toMatchObject({ code: 'RESULT_EXPIRED' })
   })
 
+  it('is explained: why it does not run now, to tokens that may see it', async () => {
+    const api = await apis.start()
+    const id = await enqueue(api)
+    const path = `/v1/queues/mail/jobs/${id}/explain`
+    expect(await api.get(path)).toMatchObject({ id, reasons: [{ code: 'NO_WORKER' }, { code: 'IN_LINE' }] })
+    const other = await apis.token({ scopes: ['read'], queues: ['mail'], jobs: ['other'] })
+    expect((await api.ask(path, { token: other })).json()).toMatchObject({ code: 'JOB_NOT_FOUND' })
+    expect(await api.get('/v1/queues/mail/jobs/nobody/explain', 404)).toMatchObject({ code: 'JOB_NOT_FOUND' })
+    expect(await api.get('/v1/queues/mail/jobs/a%0Ab/explain', 422)).toMatchObject({ code: 'INVALID_JOB_ID' })
+  })
+
   it('is not found under an id that nobody gave, and BullMQ’s own keys are no jobs', async () => {
     const api = await apis.start()
     await enqueue(api)

@@ -5,7 +5,7 @@ import { JobNotFoundError } from '../../job/index.js'
 import { type KeysOfQueue, queueKeys, type RedisClient } from '../../redis/index.js'
 import { readWorkers, type WorkerBeat } from '../fleet.js'
 import { readRates } from '../queue-view.js'
-import { type JobFacts, readHeldFlow, readJobFacts } from './job-facts.js'
+import { type JobFacts, readHeldFlow, readJobFacts, readMergedInto } from './job-facts.js'
 import { reasonsOfLimit } from './limit-reasons.js'
 import { type Reason, reasonsOfWorkers } from './worker-reasons.js'
 
@@ -14,7 +14,7 @@ export type { Reason, ReasonCode } from './worker-reasons.js'
 export interface Explanation {
   readonly queue: string
   readonly id: string
-  /** Null for a job of a flow that is not enqueued yet. */
+  /** Null for a job of a flow that is not enqueued yet, and for one that was merged into another. */
   readonly job: string | null
   readonly state: string
   /** Attempts that have ended. */
@@ -35,7 +35,7 @@ export interface ExplainRoom {
   readonly prefix: string
 }
 
-/** @throws JobNotFoundError when neither the job nor its result is there, and no flow holds it */
+/** @throws JobNotFoundError when neither the job nor its result is there, no flow holds it, and it was not merged into another lately */
 export async function explainJob(
   { client, prefix }: ExplainRoom,
   queue: string,
@@ -56,7 +56,7 @@ export async function explainJob(
   return { queue, id, job, state, attempts, reasons, position, expectedStart }
 }
 
-/** A job of a flow that waits for others is not in its queue yet: a batch holds it. */
+/** A job of a flow that waits for others is not in its queue yet: a batch holds it. One that was merged never is. */
 async function explainMissing(
   client: RedisClient,
   keys: KeysOfQueue,
@@ -68,7 +68,12 @@ async function explainMissing(
     return { ...common, state: 'unknown', reasons: [{ code: 'FINISHED', message }] }
   }
   const flow = await readHeldFlow(client, keys, id)
-  if (flow === undefined) throw new JobNotFoundError(id, queue)
+  if (flow === undefined) {
+    const into = await readMergedInto(client, keys, id)
+    if (into === undefined) throw new JobNotFoundError(id, queue)
+    const message = `its enqueue was merged into job ${into} (unique, debounce, throttle)`
+    return { ...common, state: 'unknown', reasons: [{ code: 'MERGED', message, into }] }
+  }
   const { total, completed, failed } = flow
   const words = `it waits for ${total - completed} of the ${total} jobs before it in its flow`
   const message = failed > 0 ? `${words}; ${failed} of them failed, and hold it until a retry of them completes` : words

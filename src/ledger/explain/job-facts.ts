@@ -156,6 +156,19 @@ export async function readHeldFlow(
   return { total: Number(total ?? 0), completed: Number(completed ?? 0), failed: Number(failed ?? 0) }
 }
 
+/** Newest events of a queue that are looked through for what became of an id. */
+const EVENTS_LOOKED_AT = 1_000
+
+/** Id of the job that an enqueue under this id was merged into, as BullMQ's event stream tells for a while. */
+export async function readMergedInto(client: RedisClient, keys: KeysOfQueue, id: string): Promise<string | undefined> {
+  const events = await client.xrevrange(`${keys.bullBase}events`, '+', '-', 'COUNT', EVENTS_LOOKED_AT)
+  for (const [, fields] of events) {
+    const of = (name: string) => fields[fields.indexOf(name) + 1]
+    if (of('event') === 'deduplicated' && of('deduplicatedJobId') === id) return of('jobId')
+  }
+  return undefined
+}
+
 interface Options {
   readonly startBy?: unknown
   readonly version?: unknown

@@ -15,6 +15,7 @@ export type ReasonCode =
   | 'WAITS_FOR_CHILDREN'
   | 'WAITS_FOR_FLOW'
   | 'MERGES'
+  | 'MERGED'
   | 'START_BY_PASSED'
   | 'RATE_LIMITED'
   | 'QUEUE_FULL'
@@ -45,6 +46,8 @@ export interface Reason {
   readonly count?: number
   /** KEY_FULL: ids of the jobs that have the permits of its key, up to 100. */
   readonly jobs?: readonly string[]
+  /** MERGED: id of the job that took its input in. */
+  readonly into?: string
   readonly total?: number
   readonly completed?: number
   readonly failed?: number

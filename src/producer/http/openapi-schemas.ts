@@ -162,6 +162,8 @@ export const SCHEMAS: Readonly<Record<string, JsonSchema>> = {
         worker: text,
         position: count,
         count,
+        jobs: list(text),
+        into: text,
         total: count,
         completed: count,
         failed: count,
