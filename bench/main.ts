@@ -151,6 +151,15 @@ const ROWS: readonly Row[] = [
     goal: '<= 1',
   },
   {
+    // Here bare is connections that send nothing, and the goal is for drover alone.
+    name: 'heartbeats of 100 workers, % of a Redis core',
+    kinds: PAIR,
+    scenario: 'heartbeats',
+    args: ['100'],
+    figure: 'redisPercent',
+    goal: '< 1 %',
+  },
+  {
     name: 'bytes per kept result',
     kinds: PAIR,
     scenario: 'memory',
