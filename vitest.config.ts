@@ -9,6 +9,8 @@ const project = (name: string, include: string, options: { timeoutMs: number; pa
     hookTimeout: options.timeoutMs,
     fileParallelism: options.parallel,
     typecheck: { enabled: false },
+    // Its own default, a second, is short on a busy machine.
+    expect: { poll: { timeout: 20_000 } },
   },
 })
 

@@ -259,13 +259,16 @@ describe('bull-board', () => {
     }
     expect(await media.getWaitingCount()).toBe(1)
     expect((await put('media/cat-1/clean', { authorization: `Bearer ${TOKEN}` })).status).toBe(204)
-    await vi.waitFor(async () => {
-      const { entries } = await readAudit(client, 'drover', { limit: 10 })
-      expect(entries.map(({ who, action, target, result }) => [who, action, target, result])).toEqual([
-        ['admin', 'job remove', 'media cat-1 clean', 'done'],
-        ['ann', 'queue pause', 'media pause', 'done'],
-      ])
-    })
+    await vi.waitFor(
+      async () => {
+        const { entries } = await readAudit(client, 'drover', { limit: 10 })
+        expect(entries.map(({ who, action, target, result }) => [who, action, target, result])).toEqual([
+          ['admin', 'job remove', 'media cat-1 clean', 'done'],
+          ['ann', 'queue pause', 'media pause', 'done'],
+        ])
+      },
+      { timeout: 60_000 },
+    )
   })
 
   it('has no action that nobody decided on', async () => {

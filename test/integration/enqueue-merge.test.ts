@@ -161,7 +161,7 @@ describe('debounce', () => {
     const before = await score()
     for (const n of [2, 3]) {
       const at = Date.now()
-      await vi.waitFor(() => expect(Date.now()).toBeGreaterThan(at))
+      await vi.waitFor(() => expect(Date.now()).toBeGreaterThan(at), { timeout: 60_000 })
       expect(await producer.enqueue(contract, { user: 'ada', n })).toEqual({ ...first, deduplicated: true })
     }
     expect(await score()).toBeGreaterThan(before)

@@ -30,7 +30,7 @@ function job(options: object = {}) {
 const codeOf = (call: Promise<unknown>) => call.then(() => 'ok').catch((error: { code?: unknown }) => error.code)
 const later = async () => {
   const at = Date.now()
-  await vi.waitFor(() => expect(Date.now()).toBeGreaterThan(at + 5))
+  await vi.waitFor(() => expect(Date.now()).toBeGreaterThan(at + 5), { timeout: 60_000 })
 }
 
 describe('startBy', () => {

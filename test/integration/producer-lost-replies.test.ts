@@ -109,7 +109,7 @@ describe('replies lost with their connection', () => {
     stop()
     await enqueuing
     await producer.enqueue(contract, 2)
-    await vi.waitFor(() => expect(runs).toBeGreaterThanOrEqual(3))
+    await vi.waitFor(() => expect(runs).toBeGreaterThanOrEqual(3), { timeout: 60_000 })
     await worker.close()
     expect(runs).toBe(3)
   })
@@ -133,7 +133,7 @@ describe('replies lost with their connection', () => {
     await producer.counters.incr(contract.queue, 'n', 5)
     proxy.set({ mode: 'dropReply', count: 1, matching: 'incrby' })
     await expect(producer.counters.incr(contract.queue, 'n', 5)).rejects.toMatchObject({ code: 'REDIS_UNAVAILABLE' })
-    await vi.waitFor(async () => expect(await producer.counters.get(contract.queue, 'n')).toBe(10))
+    await vi.waitFor(async () => expect(await producer.counters.get(contract.queue, 'n')).toBe(10), { timeout: 60_000 })
   })
 })
 

@@ -82,7 +82,9 @@ describe('a producer whose Redis is away', () => {
     expect(await waiting(contract.queue)).toHaveLength(2)
     expect(await reading).toBe(0)
     expect(await counting).toBe(1)
-    await vi.waitFor(async () => expect(await client.sismember('drover:queues', contract.queue)).toBe(1))
+    await vi.waitFor(async () => expect(await client.sismember('drover:queues', contract.queue)).toBe(1), {
+      timeout: 60_000,
+    })
   })
 
   it('rejects when Redis went away after the start, and enqueues again when it is back', async () => {
@@ -170,10 +172,13 @@ describe('a producer that Redis refuses', () => {
     const contract = job()
     await producer.enqueue(contract, 1)
     await redis.cli('ACL', 'SETUSER', 'unlisted', '+sadd')
-    await vi.waitFor(async () => {
-      await producer.enqueue(contract, 2)
-      expect(await client.sismember('drover:queues', contract.queue)).toBe(1)
-    })
+    await vi.waitFor(
+      async () => {
+        await producer.enqueue(contract, 2)
+        expect(await client.sismember('drover:queues', contract.queue)).toBe(1)
+      },
+      { timeout: 60_000 },
+    )
   })
 
   it('a database that the server does not have is told at once', async () => {
@@ -221,7 +226,7 @@ describe('a producer that Redis refuses', () => {
     const contract = job()
     await producer.enqueue(contract, 1)
     const restarting = server.restart()
-    await vi.waitFor(() => producer.enqueue(contract, 2))
+    await vi.waitFor(() => producer.enqueue(contract, 2), { timeout: 60_000 })
     await restarting
     const key = `${queueKeys('drover', contract.queue).bullBase}wait`
     expect(await server.cli('LLEN', key)).toBe('2')

@@ -123,7 +123,9 @@ describe('enqueue', () => {
     const other = createProducer({ redis: redis.url, prefix: 'other' })
     const contract = job()
     const handle = await other.enqueue(contract, { url: 'https://example.com' })
-    await vi.waitFor(async () => expect(await client.smembers('other:queues')).toEqual([contract.queue]))
+    await vi.waitFor(async () => expect(await client.smembers('other:queues')).toEqual([contract.queue]), {
+      timeout: 60_000,
+    })
     expect(await client.sismember('drover:queues', contract.queue)).toBe(0)
     expect(await client.exists(queueKeys('other', contract.queue).bullBase + handle.id)).toBe(1)
     await other.close()

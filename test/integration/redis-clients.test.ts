@@ -129,9 +129,12 @@ describe('a connection that Redis refuses', () => {
     expect(error.message).toContain(`redis://${redis.host}:${redis.port}/0`)
     expect(told[0]).toBeInstanceOf(RedisAuthError)
     expect(inspect([error, told], { depth: 9, showHidden: true })).not.toContain('hunter2')
-    await vi.waitFor(async () => {
-      expect(connectedClients(await redis.cli('INFO', 'clients'))).toBe(connectedClients(before))
-    })
+    await vi.waitFor(
+      async () => {
+        expect(connectedClients(await redis.cli('INFO', 'clients'))).toBe(connectedClients(before))
+      },
+      { timeout: 60_000 },
+    )
   })
 
   it('for a database it does not have rejects with a RedisUrlError', async () => {

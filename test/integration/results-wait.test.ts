@@ -60,7 +60,7 @@ describe('waiting for a result', () => {
     const contract = job()
     await work(contract.queue)
     const handle = await producer.enqueue(contract, 1)
-    await vi.waitFor(async () => expect(await producer.results.exists(handle)).toBe(true))
+    await vi.waitFor(async () => expect(await producer.results.exists(handle)).toBe(true), { timeout: 60_000 })
     expect(await producer.results.wait(handle)).toMatchObject({ ok: true, value: 'done' })
   })
 
@@ -88,7 +88,7 @@ describe('waiting for a result', () => {
       Array.from({ length: 300 }, async (_, index) => producer.results.wait(await producer.enqueue(contract, index))),
     )
     expect(outcomes.map((outcome) => outcome.ok && outcome.value)).toEqual(outcomes.map((_, index) => index))
-    await vi.waitFor(async () => expect(await doneChannels(client)).toEqual([]))
+    await vi.waitFor(async () => expect(await doneChannels(client)).toEqual([]), { timeout: 60_000 })
   })
 
   it('an id that no job has is answered with ResultNotFoundError', async () => {
@@ -195,7 +195,7 @@ describe('waiting for a result', () => {
     await expect(waiter.wait(unfinished, { timeoutMs: 20, signal })).rejects.toMatchObject({
       code: 'RESULT_WAIT_TIMEOUT',
     })
-    await vi.waitFor(async () => expect(await doneChannels(client)).toEqual([]))
+    await vi.waitFor(async () => expect(await doneChannels(client)).toEqual([]), { timeout: 60_000 })
     expect(leaves).toHaveBeenCalledTimes(listens.mock.calls.length)
     expect(reader.listenerCount('ready')).toBe(before)
     expect(subscribers).toHaveLength(1)
@@ -209,7 +209,7 @@ describe('waiting for a result', () => {
     const waiting = other.results.wait(handle)
     await untilSubscribed(client, doneChannel(handle))
     await Promise.all([expect(waiting).rejects.toMatchObject({ code: 'CLOSED' }), other.close()])
-    await vi.waitFor(async () => expect(await doneChannels(client)).toEqual([]))
+    await vi.waitFor(async () => expect(await doneChannels(client)).toEqual([]), { timeout: 60_000 })
     await expect(other.results.wait(handle)).rejects.toMatchObject({ code: 'CLOSED' })
   })
 })
