@@ -1,4 +1,5 @@
 // Signals that steer a worker process without ending it; those that end it are in shutdown-signals.ts.
+import { isatty } from 'node:tty'
 import type { Logger } from 'pino'
 import type { Worker } from '../worker/index.js'
 
@@ -11,7 +12,7 @@ const UNKNOWN = ['SIGUSR2', 'SIGALRM'] as const
  * SIGTTIN and SIGTTOU: each queue runs one job more or fewer at once, down to one. In a terminal, Ctrl-Z keeps its meaning.
  */
 export function steerBySignals(worker: Worker): void {
-  if (process.platform === 'win32' || process.stdin.isTTY) return
+  if (process.platform === 'win32' || isatty(0)) return
   let isQuietBySignal = false
   process.on('SIGTSTP', () => {
     isQuietBySignal ||= worker.state === 'run'

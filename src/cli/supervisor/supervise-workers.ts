@@ -1,5 +1,6 @@
 // `drover worker` with several processes, or with limits: the supervisor, its log and its signals.
 import { closeSync, openSync } from 'node:fs'
+import { isatty } from 'node:tty'
 import { fileURLToPath } from 'node:url'
 import type { Settings } from '../../config/index.js'
 import { flushThrottled } from '../../job/index.js'
@@ -88,7 +89,7 @@ function hasTerminal(): boolean {
 
 /** Signals that the processes act on are theirs, once the first of them has said which those are; Ctrl-Z is the terminal's. */
 function passSteering(supervisor: Supervisor, signals: readonly NodeJS.Signals[]): void {
-  if (process.stdin.isTTY) return
+  if (isatty(0)) return
   for (const signal of STEERING_SIGNALS) {
     if (!signals.includes(signal) || process.listenerCount(signal) > 0) continue
     process.on(signal, () => {
