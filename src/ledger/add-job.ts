@@ -88,6 +88,11 @@ function checkShape(script: Wrapped, version: string, { lua, numberOfKeys }: Scr
   )
 }
 
+interface NewEntry {
+  readonly jobId: string
+  readonly job: RuledJob
+}
+
 type AddArguments = Parameters<RedisQueueBackend['addJobToTransaction']>
 
 /** BullMQ's backend for a producer, which adds jobs with rules by the wrapped scripts. */
@@ -99,12 +104,26 @@ export class AddBackend extends RedisQueueBackend {
     this.#base = keys.base
   }
 
-  /** Adds jobs with rules in one round trip, each in a step of its own, and tells what became of each. */
-  async addRuled(entries: readonly { readonly jobId: string; readonly job: RuledJob }[]): Promise<AddReply[]> {
-    const [first, second] = entries
-    // One alone is no pipeline of its own: it leaves with what else is enqueued in its tick.
-    const isOne = first !== undefined && second === undefined
-    const replies: unknown[] = isOne ? [await this.addJob(first.job, first.jobId)] : await this.addJobs([...entries])
+  /**
+   * Adds jobs, each in a step of its own, all sent before the first answer, and gives what their scripts answered. Without
+   * BullMQ's pipeline, which leaves in one piece when its last job is ready: Redis adds the first jobs meanwhile.
+   */
+  async addAll(entries: readonly NewEntry[]): Promise<unknown[]> {
+    // The clients of a cluster's nodes make a write of each command: there a pipeline is less work.
+    if (entries.length > 1 && (await this.queue.client).isCluster) return this.addJobs([...entries])
+    const answers = await Promise.allSettled(entries.map(({ job, jobId }) => this.addJob(job, jobId)))
+    return answers.map((answer) => {
+      if (answer.status === 'fulfilled') return answer.value
+      // BullMQ makes errors of its scripts' codes; those of a pipeline it hands on.
+      const { code } = answer.reason as { readonly code?: unknown }
+      if (typeof code !== 'number') throw answer.reason
+      return code
+    })
+  }
+
+  /** Adds jobs with rules as `addAll`, and tells what became of each. */
+  async addRuled(entries: readonly NewEntry[]): Promise<AddReply[]> {
+    const replies = await this.addAll(entries)
     return replies.map((reply, index) => {
       const text = String(reply)
       const [kind = ''] = text.split(' ', 1)

@@ -18,7 +18,7 @@ export async function sendJob(gate: RedisGate, queue: BullQueue, newJob: NewJob,
   await gate.send(call, load, first, () => sendMissing(queue, [newJob], call))
 }
 
-/** Sends jobs of one queue in one round trip; either all of them arrive, or it throws as `sendJob`. */
+/** Sends jobs of one queue, all before the first answer; either all of them arrive, or it throws as `sendJob`. */
 export async function sendJobs(
   gate: RedisGate,
   queue: BullQueue,
@@ -36,7 +36,7 @@ export async function sendJobs(
 
 async function addAll(queue: BullQueue, jobs: readonly NewJob[], { operation }: GateCall): Promise<void> {
   queue.list()
-  const ids = await queue.backend.addJobs([...jobs])
+  const ids = await queue.backend.addAll(jobs)
   for (const [index, { jobId }] of jobs.entries()) {
     // BullMQ hands on its script's error codes in place of ids.
     if (ids[index] !== jobId) throw new RedisRefusedError(operation, `BullMQ answered ${ids[index]} for job ${jobId}`)
