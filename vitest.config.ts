@@ -9,15 +9,15 @@ const project = (name: string, include: string, options: { timeoutMs: number; pa
     hookTimeout: options.timeoutMs,
     fileParallelism: options.parallel,
     typecheck: { enabled: false },
-    // Its own default, a second, is short on a busy machine.
-    expect: { poll: { timeout: 20_000 } },
+    // For `expect.poll`, which gives up after one second otherwise: less than a busy machine may stand still.
+    expect: { poll: { timeout: 60_000 } },
   },
 })
 
 export default defineConfig({
   test: {
     projects: [
-      project('unit', 'test/unit/**/*.test.ts', { timeoutMs: 30_000, parallel: true }),
+      project('unit', 'test/unit/**/*.test.ts', { timeoutMs: 120_000, parallel: true }),
       project('integration', 'test/integration/**/*.test.ts', { timeoutMs: 120_000, parallel: true }),
       project('process', 'test/process/**/*.test.ts', { timeoutMs: 300_000, parallel: true }),
       project('property', 'test/property/**/*.test.ts', { timeoutMs: 900_000, parallel: true }),

@@ -8,6 +8,7 @@ import { testSeed } from '../support/random.js'
 import { startTestRedis, type TestRedis } from '../support/redis.js'
 import { anything } from '../support/schemas.js'
 import { CANARY, errorOf, expectTyped, Redis, readStore, shuffle } from './matrix.js'
+import { PATIENCE } from '../support/until.js'
 
 const job = defineJob({ name: 'any', queue: 'any', input: anything })
 let redis: TestRedis
@@ -242,7 +243,7 @@ describe('B10 a Redis that is not as it should be', () => {
     const server = await startTestRedis({ password: 'c4nary-pw', args: ['--save', '3600 1000'] })
     mkdirSync(`${server.directory}/dump.rdb/full`, { recursive: true })
     await server.cli('BGSAVE')
-    await vi.waitFor(async () => expect(await server.cli('INFO')).toContain('rdb_last_bgsave_status:err'), 60_000)
+    await vi.waitFor(async () => expect(await server.cli('INFO')).toContain('rdb_last_bgsave_status:err'), PATIENCE)
     const keys = await server.cli('DBSIZE')
     const end = async () => {
       expect(await server.cli('DBSIZE')).toBe(keys)

@@ -6,6 +6,7 @@ import { createProducer, defineJob, type Producer, RedisFullError } from '../../
 import { queueKeys } from '../../src/redis/index.js'
 import { createWorker, handle } from '../../src/worker/index.js'
 import { startTestRedis, type TestRedis } from '../support/redis.js'
+import { PATIENCE } from '../support/until.js'
 import { collectLog } from '../support/worker.js'
 
 const MEBIBYTE = 1_048_576
@@ -80,9 +81,9 @@ describe('a producer whose Redis is nearly full', () => {
       logger: collectLog().logger,
     })
     onTestFinished(() => void worker.close())
-    await expect.poll(() => redis.hget(keys.totals, 'job:completed'), { timeout: 60_000 }).toBe(String(ids.length))
+    await expect.poll(() => redis.hget(keys.totals, 'job:completed')).toBe(String(ids.length))
     expect(await redis.llen(`${keys.bullBase}wait`)).toBe(0)
-    const { id } = await vi.waitFor(() => producer.enqueue(contract, { text }), { timeout: 20_000 })
+    const { id } = await vi.waitFor(() => producer.enqueue(contract, { text }), PATIENCE)
     expect(await producer.results.wait({ queue: 'filling', id }, { timeout: '60s' })).toMatchObject({ ok: true })
     await worker.close()
   })
@@ -103,7 +104,7 @@ describe('a producer whose Redis is nearly full', () => {
       interval: 100,
     })
     await at(0.7)
-    await vi.waitFor(enqueue, { timeout: 20_000, interval: 100 })
+    await vi.waitFor(enqueue, PATIENCE)
     await at(0.82)
     await enqueue()
   })
@@ -148,6 +149,6 @@ it('a reply of Redis that it is out of memory is the same error, and stops the p
   expect(await calls('evalsha')).toBe(sent)
   expect(sent).toBeGreaterThan(before)
   await redis.config('SET', 'maxmemory', 0)
-  await vi.waitFor(() => producer.enqueue(contract, { text }), { timeout: 20_000, interval: 100 })
+  await vi.waitFor(() => producer.enqueue(contract, { text }), PATIENCE)
   expect(await redis.llen(`${queueKeys('drover', 'surprised').bullBase}wait`)).toBe(2)
 })

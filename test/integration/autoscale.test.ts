@@ -5,6 +5,7 @@ import { defineJob, InvalidOptionError } from '../../src/job/index.js'
 import { askAutoscale, attachLedger, readAutoscaleRules } from '../../src/ledger/index.js'
 import { createReaderClient, parseRedisUrl, type RedisClient } from '../../src/redis/index.js'
 import { handle } from '../../src/worker/index.js'
+import { PATIENCE } from '../support/until.js'
 import { createGate, openWorkshop, type Workshop } from '../support/worker.js'
 
 let shop: Workshop
@@ -89,7 +90,7 @@ it('a worker with autoscale tells it, by its own concurrency and within its limi
   const length = () => shop.redis.llen('drover:autoscale:{auto}:30000:workers')
   await vi.waitFor(async () => expect(await length()).toBe(3), { timeout: 30_000 })
   const told = () => worker.lines.filter(({ msg }) => msg === 'number of workers wanted')
-  await vi.waitFor(() => expect(told().at(-1)).toMatchObject({ queues: ['auto'], desired: 3 }), { timeout: 20_000 })
+  await vi.waitFor(() => expect(told().at(-1)).toMatchObject({ queues: ['auto'], desired: 3 }), PATIENCE)
   gate.open()
   await worker.close()
   await expect(shop.work([handler], { autoscale: { waitTarget: 0 } })).rejects.toThrow(InvalidOptionError)

@@ -7,6 +7,7 @@ import { createProducer } from '../../src/producer/index.js'
 import { startFaultProxy } from '../../src/testing/index.js'
 import { handle } from '../../src/worker/index.js'
 import { anything } from '../support/schemas.js'
+import { PATIENCE } from '../support/until.js'
 import { createGate, openWorkshop, type Workshop } from '../support/worker.js'
 
 let shop: Workshop
@@ -142,9 +143,7 @@ describe('a job of a flow', () => {
       () =>
         shop.producer.results
           .get({ queue: 'flow', id: 'f.last' })
-          .then((end) => expect(end).toMatchObject({ status: 'completed' })),
-      { timeout: 60_000 },
-    )
+          .then((end) => expect(end).toMatchObject({ status: 'completed' })), PATIENCE)
     await worker.close()
   })
 })

@@ -5,6 +5,7 @@ import { readTotals } from '../../src/ledger/index.js'
 import { startFaultProxy } from '../../src/testing/index.js'
 import { handle } from '../../src/worker/index.js'
 import { anything } from '../support/schemas.js'
+import { PATIENCE } from '../support/until.js'
 import { createGate, openWorkshop, type Workshop } from '../support/worker.js'
 
 let shop: Workshop
@@ -13,7 +14,6 @@ beforeAll(async () => {
 })
 afterAll(() => shop.close())
 
-const PATIENCE = { timeout: 60_000 }
 const error = { name: 'CancelledError', code: 'CANCELLED', message: 'the job was cancelled' }
 const totals = async (queue: string) => shop.redis.hgetall(shop.keys(queue).totals)
 const list = (queue: string, name: string) => shop.redis.zrange(`${shop.keys(queue).bullBase}${name}`, '0', '-1')
@@ -226,9 +226,7 @@ describe('a job that runs', () => {
       async () =>
         expect([...(await readTotals(shop.redis, shop.keys('done-first'))).values()]).toEqual([
           expect.objectContaining({ completed: 2, failed: 0 }),
-        ]),
-      { timeout: 20_000 },
-    )
+        ]), PATIENCE)
     await worker.close()
   })
 

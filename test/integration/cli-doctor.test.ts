@@ -21,6 +21,7 @@ import {
 import { createWorker, handle } from '../../src/worker/index.js'
 import { startTestRedis, type TestRedis } from '../support/redis.js'
 import { anything } from '../support/schemas.js'
+import { PATIENCE } from '../support/until.js'
 import { collectLog } from '../support/worker.js'
 
 let redis: TestRedis
@@ -31,7 +32,7 @@ beforeAll(async () => {
   redis = await startTestRedis({ appendonly: true, args: ['--maxmemory', '1gb'] })
   client = createReaderClient(parseRedisUrl(redis.url))
   plain = new Redis(redis.port)
-  await connectOnce(client, 10_000, 'the test')
+  await connectOnce(client, 60_000, 'the test')
 })
 afterEach(() => {
   vi.restoreAllMocks()
@@ -273,7 +274,7 @@ describe('drover doctor on queues and records', () => {
     // The time that doctor gives does not pass, however slow this machine is.
     vi.spyOn(performance, 'now').mockReturnValue(0)
     const found = findAll()
-    await vi.waitFor(async () => expect(await evals()).toBeGreaterThan(before + 2), 60_000)
+    await vi.waitFor(async () => expect(await evals()).toBeGreaterThan(before + 2), PATIENCE)
     expect(await repairLimits(client, queueKeys('drover', 'media'))).toBe(1)
     expect(wrongOf(await found)).toEqual([])
     // Handed back at a shutdown; and of a strict key, waiting for its next attempt.
@@ -333,7 +334,7 @@ describe('drover doctor on the server', () => {
       args: ['--maxmemory', '1gb', '--replicaof', '127.0.0.1 1'],
     })
     const reader = createReaderClient(parseRedisUrl(replica.url))
-    await connectOnce(reader, 10_000, 'the test')
+    await connectOnce(reader, 60_000, 'the test')
     const codes = wrongOf(judgeServer(await readServerInfo(reader), DEFAULT_REDIS, 'standard')).map(({ code }) => code)
     reader.disconnect()
     await replica.close()
@@ -345,12 +346,12 @@ describe('drover doctor on the server', () => {
     // A directory of that name: the child that writes the snapshot cannot rename its file to it.
     mkdirSync(`${redis.directory}/dump.rdb/full`, { recursive: true })
     await plain.bgsave()
-    await vi.waitFor(async () => expect(await codesOf()).toEqual(['error SNAPSHOT_FAILED']), 60_000)
+    await vi.waitFor(async () => expect(await codesOf()).toEqual(['error SNAPSHOT_FAILED']), PATIENCE)
     await expect(plain.set('a', 1)).rejects.toThrow('MISCONF')
     rmdirSync(`${redis.directory}/dump.rdb/full`)
     rmdirSync(`${redis.directory}/dump.rdb`)
     await plain.bgsave()
-    await vi.waitFor(async () => expect(await codesOf()).toEqual([]), 60_000)
+    await vi.waitFor(async () => expect(await codesOf()).toEqual([]), PATIENCE)
     await plain.config('SET', 'save', '')
   })
 

@@ -7,11 +7,11 @@ import { queueTag } from '../../src/redis/index.js'
 import { createWorker, handle } from '../../src/worker/index.js'
 import type { TestRedis } from '../support/redis.js'
 import { startCluster } from '../support/redis-topologies.js'
+import { PATIENCE } from '../support/until.js'
 import { collectLog } from '../support/worker.js'
 
 const contract = defineJob({ name: 'job', queue: 'media', input: z.object({ waits: z.boolean() }) })
 
-const PATIENCE = { timeout: 60_000, interval: 50 }
 
 const refusals = async (nodes: readonly TestRedis[]) => {
   const texts = await Promise.all(nodes.map((node) => node.cli('INFO', 'errorstats')))

@@ -169,7 +169,7 @@ describe('the form for a new job', () => {
 describe('whoever may not add', () => {
   it('is a viewer, a page of another site, a read-only dashboard, or one that knows no such contract', async () => {
     const queue = await openQueue('mail')
-    const client = createReaderClient(parseRedisUrl(redis().url), { timeoutMs: 5_000, onError: () => undefined })
+    const client = createReaderClient(parseRedisUrl(redis().url), { timeoutMs: 60_000, onError: () => undefined })
     closeAfter({ close: async () => client.disconnect() })
     await new Promise((resolve) => client.once('ready', resolve))
     const { token } = await createToken(client, 'drover', { name: 'vera', scopes: ['read'] })

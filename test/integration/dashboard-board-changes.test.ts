@@ -114,7 +114,7 @@ describe('a change by the board', () => {
     await media.add('resize', {}, { jobId: 'cat', delay: 60_000 })
     closeAfter(await startLedgerWorker({ url: redis().url, queue: 'media', run: () => ({ status: 'failed' }) }))
     await media.add('resize', {}, { jobId: 'dog' })
-    await expect.poll(() => media.getFailedCount(), { timeout: 20_000 }).toBe(1)
+    await expect.poll(() => media.getFailedCount()).toBe(1)
     const url = await start({ readOnly: true })
     expect((await boardQueues(url))[0]?.readOnlyMode).toBe(true)
     for (const [method, path, body] of [
@@ -140,7 +140,7 @@ describe('a change by the board', () => {
     const media = await openQueue('media')
     const worker = await startLedgerWorker({ url: redis().url, queue: 'media', run: () => ({ status: 'failed' }) })
     await media.add('resize', {}, { jobId: 'cat' })
-    await expect.poll(() => media.getFailedCount(), { timeout: 20_000 }).toBe(1)
+    await expect.poll(() => media.getFailedCount()).toBe(1)
     await worker.close()
     const url = await start()
     const statuses = (await Promise.all([1, 2].map(() => change(url, 'PUT', '/media/cat/retry')))).map(
@@ -222,7 +222,7 @@ describe('what the board cannot do', () => {
       }),
     )
     await media.add('resize', {}, { jobId: 'cat' })
-    await expect.poll(() => media.getActiveCount(), { timeout: 20_000 }).toBe(1)
+    await expect.poll(() => media.getActiveCount()).toBe(1)
     const answer = await change(await start(), 'PUT', '/media/cat/clean')
     finish()
     expect(answer.status).toBe(409)

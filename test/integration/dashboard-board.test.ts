@@ -53,9 +53,9 @@ describe('the queues of the board', () => {
     await openQueue('mail')
     await redis().cli('SADD', 'drover:queues', 'not:a:queue')
     const names = async () => (await boardQueues(url)).map(({ name }) => name).sort()
-    await expect.poll(names, { timeout: 15_000 }).toEqual(['mail', 'media'])
+    await expect.poll(names).toEqual(['mail', 'media'])
     await redis().cli('SREM', 'drover:queues', 'media')
-    await expect.poll(names, { timeout: 15_000 }).toEqual(['mail'])
+    await expect.poll(names).toEqual(['mail'])
   })
 
   it('leave nothing behind in Redis by being looked at', async () => {
@@ -70,7 +70,7 @@ describe('the queues of the board', () => {
     await boardQueues(url)
     await redis().cli('CONFIG', 'RESETSTAT')
     await redis().cli('SADD', 'drover:queues', 'media')
-    await expect.poll(async () => (await boardQueues(url)).length, { timeout: 15_000 }).toBe(1)
+    await expect.poll(async () => (await boardQueues(url)).length).toBe(1)
     expect(await redis().cli('INFO', 'commandstats')).not.toContain('cmdstat_info')
   })
 
@@ -105,7 +105,7 @@ describe('the queues of the board', () => {
       await startLedgerWorker({ url: redis().url, queue: 'media', run: () => Promise.reject(new Error(message)) }),
     )
     const url = await start()
-    await expect.poll(async () => (await boardQueues(url))[0]?.counts.failed, { timeout: 20_000 }).toBe(2)
+    await expect.poll(async () => (await boardQueues(url))[0]?.counts.failed).toBe(2)
     const answer = await ask(url, '/queues/api/queues?activeQueue=media&status=failed')
     expect(answer.text.length).toBeLessThan(400_000)
     const jobs = (await boardQueues(url, '?activeQueue=media&status=failed'))[0]?.jobs ?? []

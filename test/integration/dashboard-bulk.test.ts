@@ -17,7 +17,7 @@ const press = (url: string, fields: Record<string, string>, headers: Record<stri
   })
 
 async function openClient(): Promise<RedisClient> {
-  const client = createReaderClient(parseRedisUrl(redis().url), { timeoutMs: 5_000, onError: () => undefined })
+  const client = createReaderClient(parseRedisUrl(redis().url), { timeoutMs: 60_000, onError: () => undefined })
   closeAfter({ close: async () => client.disconnect() })
   await expect.poll(() => client.status).toBe('ready')
   return client

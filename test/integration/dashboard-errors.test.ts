@@ -5,11 +5,11 @@ import { handle } from '../../src/worker/index.js'
 import { ask, BROWSER, form } from '../support/dashboard-http.js'
 import { useDashboards } from '../support/dashboards.js'
 import { anything } from '../support/schemas.js'
+import { PATIENCE } from '../support/until.js'
 import { openWorkshop } from '../support/worker.js'
 
 const EVIL = `<script>alert(1)</script><img src=x onerror="x"> \u001b[31m\u202e`
 const dashboards = useDashboards()
-const PATIENCE = { timeout: 60_000 }
 
 it('causes are shown, run again, discarded and brought back, each once in the audit list', async () => {
   const shop = dashboards.closeAfter(await openWorkshop())

@@ -5,6 +5,7 @@ import { HistorySource } from '../../src/dashboard/overview/history.js'
 import type { RangeName } from '../../src/dashboard/overview/history-steps.js'
 import { createReaderClient, parseRedisUrl, queueKeys } from '../../src/redis/index.js'
 import { useDashboards } from '../support/dashboards.js'
+import { PATIENCE } from '../support/until.js'
 
 const { redis, closeAfter } = useDashboards()
 const keys = queueKeys('drover', 'media')
@@ -105,8 +106,8 @@ describe('the history of queues', () => {
     const before = await hashesRead()
     expect((await look()).missing).toBe(14_700)
     // The rest comes while nobody waits, 3,000 for each look.
-    await vi.waitFor(async () => expect(await hashesRead()).toBe(before + 3_000), { timeout: 60_000 })
-    await vi.waitUntil(async () => (await look()).missing === 0, { timeout: 60_000 })
+    await vi.waitFor(async () => expect(await hashesRead()).toBe(before + 3_000), PATIENCE)
+    await vi.waitUntil(async () => (await look()).missing === 0, PATIENCE)
     expect(await hashesRead()).toBe(before + 15_000)
     const last = await look()
     expect(last.points.reduce((sum, { completed }) => sum + completed, 0)).toBe(3)

@@ -208,10 +208,12 @@ describe('the overview', () => {
     await openQueue('media')
     const url = await start()
     await redis().cli('CONFIG', 'RESETSTAT')
+    const startedMs = performance.now()
     await Promise.all(Array.from({ length: 50 }, () => ask(url, '/', { headers: BROWSER })))
+    const seconds = (performance.now() - startedMs) / 1_000
     const [, calls] = /cmdstat_smembers:calls=(\d+)/.exec(await redis().cli('INFO', 'commandstats')) ?? []
-    // One more is the look ahead at the start.
-    expect(Number(calls)).toBeLessThanOrEqual(3)
+    // What was read serves for a second.
+    expect(Number(calls)).toBeLessThanOrEqual(2 + seconds)
   })
 
   it('reads each result record once', async () => {
@@ -221,7 +223,7 @@ describe('the overview', () => {
     const url = await start()
     const { readAt } = await overview(url)
     await redis().cli('CONFIG', 'RESETSTAT')
-    await expect.poll(async () => (await overview(url)).readAt, { timeout: 10_000 }).toBeGreaterThan(readAt)
+    await expect.poll(async () => (await overview(url)).readAt).toBeGreaterThan(readAt)
     expect((await overview(url)).results).toMatchObject([{ id: 'cat-1', job: 'resize' }])
     expect(await redis().cli('INFO', 'commandstats')).not.toContain('cmdstat_mget')
   })
@@ -234,10 +236,10 @@ describe('the overview', () => {
     const url = await start()
     expect(await queues()).toBe(1)
     await redis().cli('SREM', 'drover:queues', 'media')
-    await expect.poll(queues, { timeout: 10_000 }).toBe(0)
+    await expect.poll(queues).toBe(0)
     await redis().cli('CONFIG', 'RESETSTAT')
     await redis().cli('SADD', 'drover:queues', 'media')
-    await expect.poll(queues, { timeout: 10_000 }).toBe(1)
+    await expect.poll(queues).toBe(1)
     expect(await hashReads()).toBeGreaterThanOrEqual(60)
   })
 })

@@ -15,6 +15,7 @@ import { createReaderClient, parseRedisUrl, queueKeys, type RedisClient } from '
 import { change } from '../support/dashboard-board.js'
 import { type Answer, ask, BROWSER, form } from '../support/dashboard-http.js'
 import { problemOf, useDashboards } from '../support/dashboards.js'
+import { PATIENCE } from '../support/until.js'
 
 const TOKEN = 'correct-horse-battery'
 const EVIL = `<img src=x onerror=alert(1)>\u202e`
@@ -259,16 +260,13 @@ describe('bull-board', () => {
     }
     expect(await media.getWaitingCount()).toBe(1)
     expect((await put('media/cat-1/clean', { authorization: `Bearer ${TOKEN}` })).status).toBe(204)
-    await vi.waitFor(
-      async () => {
-        const { entries } = await readAudit(client, 'drover', { limit: 10 })
-        expect(entries.map(({ who, action, target, result }) => [who, action, target, result])).toEqual([
-          ['admin', 'job remove', 'media cat-1 clean', 'done'],
-          ['ann', 'queue pause', 'media pause', 'done'],
-        ])
-      },
-      { timeout: 60_000 },
-    )
+    await vi.waitFor(async () => {
+      const { entries } = await readAudit(client, 'drover', { limit: 10 })
+      expect(entries.map(({ who, action, target, result }) => [who, action, target, result])).toEqual([
+        ['admin', 'job remove', 'media cat-1 clean', 'done'],
+        ['ann', 'queue pause', 'media pause', 'done'],
+      ])
+    }, PATIENCE)
   })
 
   it('has no action that nobody decided on', async () => {

@@ -45,7 +45,7 @@ async function cli(url: string, ...args: string[]): Promise<string> {
   return stdout.trim()
 }
 
-const waitUntil = (condition: () => void | Promise<void>) => vi.waitFor(condition, { timeout: 60_000, interval: 20 })
+const waitUntil = (condition: () => void | Promise<void>) => vi.waitFor(condition, PATIENCE)
 const waitUntilGone = (pid: number) => waitUntil(() => expect(isThere(pid), `process ${pid} is there`).toBe(false))
 
 function isThere(pid: number): boolean {

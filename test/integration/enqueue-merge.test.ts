@@ -6,6 +6,7 @@ import { createProducer, defineJob, type EnqueueOptions, type Producer } from '.
 import { queueKeys } from '../../src/redis/index.js'
 import { type FaultProxy, startFaultProxy } from '../../src/testing/index.js'
 import { handle } from '../../src/worker/index.js'
+import { PATIENCE } from '../support/until.js'
 import { createGate, openWorkshop, type Workshop } from '../support/worker.js'
 
 let shop: Workshop
@@ -161,7 +162,7 @@ describe('debounce', () => {
     const before = await score()
     for (const n of [2, 3]) {
       const at = Date.now()
-      await vi.waitFor(() => expect(Date.now()).toBeGreaterThan(at), { timeout: 60_000 })
+      await vi.waitFor(() => expect(Date.now()).toBeGreaterThan(at), PATIENCE)
       expect(await producer.enqueue(contract, { user: 'ada', n })).toEqual({ ...first, deduplicated: true })
     }
     expect(await score()).toBeGreaterThan(before)

@@ -5,6 +5,7 @@ import { createProducer, defineJob, type EnqueueOptions, type Producer } from '.
 import { queueKeys } from '../../src/redis/index.js'
 import { handle } from '../../src/worker/index.js'
 import { anything } from '../support/schemas.js'
+import { PATIENCE } from '../support/until.js'
 import { openWorkshop, type Workshop } from '../support/worker.js'
 
 let shop: Workshop
@@ -30,7 +31,7 @@ function job(options: object = {}) {
 const codeOf = (call: Promise<unknown>) => call.then(() => 'ok').catch((error: { code?: unknown }) => error.code)
 const later = async () => {
   const at = Date.now()
-  await vi.waitFor(() => expect(Date.now()).toBeGreaterThan(at + 5), { timeout: 60_000 })
+  await vi.waitFor(() => expect(Date.now()).toBeGreaterThan(at + 5), PATIENCE)
 }
 
 describe('startBy', () => {
@@ -51,15 +52,15 @@ describe('startBy', () => {
 
   it('passed between two attempts is no matter: the job had begun', async () => {
     const contract = job()
-    const { id, queue } = await producer.enqueue(contract, 1, { startBy: '10s' })
+    const { id, queue } = await producer.enqueue(contract, 1, { startBy: '10m' })
     const startBy = () => redis.hget(queueKeys('drover', queue).bullBase + id, 'opts')
-    expect(JSON.parse((await startBy()) ?? '')).toMatchObject({ startBy: 10_000 })
+    expect(JSON.parse((await startBy()) ?? '')).toMatchObject({ startBy: 600_000 })
     let runs = 0
     const worker = await shop.work([
       handle(contract, async () => {
         runs++
         if (runs > 1) return
-        // As if the ten seconds had passed while this attempt ran.
+        // As if the ten minutes had passed while this attempt ran.
         const opts = JSON.parse((await startBy()) ?? '')
         await redis.hset(queueKeys('drover', queue).bullBase + id, 'opts', JSON.stringify({ ...opts, startBy: 1 }))
         throw new Error('try again')
@@ -197,7 +198,7 @@ describe('maxDepth', () => {
 
   it('with wait enqueues when there is room, and gives up after the timeout', async () => {
     const contract = job({ maxDepth: 5, onFull: 'wait' })
-    const hasty = createProducer({ redis: shop.server.url, timeout: 300 })
+    const hasty = createProducer({ redis: shop.server.url, timeout: 2_000 })
     await producer.enqueueBulk(contract, [1, 2, 3, 4, 5])
     expect(await codeOf(hasty.enqueue(contract, 6))).toBe('QUEUE_FULL')
     await hasty.close()
@@ -212,7 +213,7 @@ describe('maxDepth', () => {
       }),
     ])
     expect((await waits).count).toBe(40)
-    await vi.waitFor(() => expect(depths).toHaveLength(45), 60_000)
+    await vi.waitFor(() => expect(depths).toHaveLength(45), PATIENCE)
     expect(Math.max(...depths)).toBeLessThanOrEqual(5)
     await worker.close()
   })

@@ -5,6 +5,7 @@ import { parseAttempts } from '../../src/ledger/index.js'
 import { handle } from '../../src/worker/index.js'
 import { stepsOn } from '../support/append-only-file.js'
 import { anything } from '../support/schemas.js'
+import { PATIENCE } from '../support/until.js'
 import { openWorkshop, type Workshop } from '../support/worker.js'
 
 let shop: Workshop
@@ -13,7 +14,6 @@ beforeAll(async () => {
 })
 afterAll(() => shop.close())
 
-const PATIENCE = { timeout: 60_000 }
 const contractOf = (queue: string, attempts = 1) =>
   defineJob({ name: 'mail', queue, input: anything, attempts, backoff: { type: 'fixed', delay: 1 } })
 

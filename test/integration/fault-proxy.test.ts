@@ -75,7 +75,7 @@ async function openAndTalk(): Promise<Peer> {
   return client
 }
 
-const until = (condition: () => unknown) => expect.poll(condition, { timeout: 20_000, interval: 5 })
+const until = (condition: () => unknown) => expect.poll(condition, { interval: 5 })
 
 describe('a proxy', () => {
   it('passes everything, and counts the bytes of each connection', async () => {

@@ -18,6 +18,7 @@ import { startFaultProxy } from '../../src/testing/index.js'
 import { FleetMember, type SteeredWorker } from '../../src/worker/fleet/fleet-member.js'
 import { startTestRedis, type TestRedis } from '../support/redis.js'
 import { rows } from '../unit/docs/documents.js'
+import { PATIENCE } from '../support/until.js'
 
 const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string }
 let server: TestRedis
@@ -37,7 +38,6 @@ afterAll(async () => {
   await server.close()
 })
 
-const PATIENCE = { timeout: 60_000 }
 
 /** A worker of one queue that only remembers what it was told. */
 function startMember(release?: string, client = redis) {
@@ -97,9 +97,10 @@ describe('a worker of a fleet', () => {
   it('follows what it is told, once, and shows it', async () => {
     const { member, told, worker } = startMember()
     await vi.waitFor(async () => expect(await workers()).toHaveLength(1), PATIENCE)
-    await orderState(redis, 'drover', member.id, 'quiet')
+    // The state last: a heartbeat between them then hears them in the same order.
     await orderConcurrency(redis, 'drover', member.id, 'media', 9)
     await orderConcurrency(redis, 'drover', member.id, 'other', 2)
+    await orderState(redis, 'drover', member.id, 'quiet')
     await vi.waitFor(async () => {
       expect((await workers())[0]).toMatchObject({ state: 'quiet', queues: [{ concurrency: 9 }] })
     }, PATIENCE)

@@ -11,6 +11,7 @@ import {
 } from '../../src/ledger/index.js'
 import { handle } from '../../src/worker/index.js'
 import { anything } from '../support/schemas.js'
+import { PATIENCE } from '../support/until.js'
 import { openWorkshop, type Workshop } from '../support/worker.js'
 
 let shop: Workshop
@@ -19,7 +20,6 @@ beforeAll(async () => {
 })
 afterAll(() => shop.close())
 
-const PATIENCE = { timeout: 60_000, interval: 10 }
 const define = (queue: string, name: string) => defineJob({ name, queue, input: anything, attempts: 1 })
 
 /** Two job names of a queue, and what ran of them, in order. */
@@ -58,7 +58,7 @@ it('is not started by two workers while others run, and keeps its order, also of
       await shop.redis.zcard(`${keys.bullBase}delayed`),
     ]
   }
-  expect(await kept()).toEqual([0, 0, 0, 65])
+  await vi.waitFor(async () => expect(await kept()).toEqual([0, 0, 0, 65]), PATIENCE)
   // They are told as held, and are neither delayed nor a backlog.
   const now = await readQueueNow(shop.redis, keys)
   expect(now).toMatchObject({ delayed: 0, held: 65, heldNames: ['red'], waiting: 0, oldestSince: null })

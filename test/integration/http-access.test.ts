@@ -127,7 +127,7 @@ describe('a token', () => {
   it('is refused alike when it is wrong, expired, revoked, malformed or not there', async () => {
     const api = await apis.start()
     const revoked = await apis.token()
-    const expired = await apis.token({ expiresAt: Date.now() + 50 })
+    const expired = await apis.token({ expiresAt: Date.now() + 1_000 })
     await expect.poll(async () => (await api.ask('/v1/queues', { token: expired })).status).toBe(401)
     await revokeToken(apis.client(), 'drover', revoked.split('_')[1] ?? '')
     await expect
@@ -153,7 +153,7 @@ describe('a token', () => {
     const [first, second] = [await apis.token({ name: 'shop' }), await apis.token({ name: 'shop' })]
     for (const token of [first, second]) expect((await api.ask('/v1/queues', { token })).status).toBe(200)
     expect(await revokeToken(apis.client(), 'drover', first.split('_')[1] ?? '')).toBe(true)
-    await expect.poll(async () => (await api.ask('/v1/queues', { token: first })).status, { timeout: 60_000 }).toBe(401)
+    await expect.poll(async () => (await api.ask('/v1/queues', { token: first })).status).toBe(401)
     expect((await api.ask('/v1/queues', { token: second })).status).toBe(200)
   })
 
@@ -212,7 +212,7 @@ describe('the token of the settings', () => {
     expect((await reads()) - before).toBeLessThanOrEqual(10)
     expect((await api.ask('/v1/queues', { token: made })).status).toBe(200)
     const newer = await apis.token({ scopes: ['read'] })
-    await expect.poll(async () => (await api.ask('/v1/queues', { token: newer })).status, { timeout: 60_000 }).toBe(200)
+    await expect.poll(async () => (await api.ask('/v1/queues', { token: newer })).status).toBe(200)
   })
 
   it('is none when none is set', async () => {

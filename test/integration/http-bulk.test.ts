@@ -113,7 +113,7 @@ describe('a bulk', () => {
     response.on('data', (piece: Buffer) => {
       text += piece.toString()
     })
-    await expect.poll(() => text.split('\n').length, { timeout: 60_000 }).toBe(21)
+    await expect.poll(() => text.split('\n').length).toBe(21)
     sent.on('error', () => undefined)
     sent.write(`${line('x'.repeat(90))}\n`.repeat(100))
     await once(response, 'end')
@@ -130,7 +130,7 @@ describe('a bulk', () => {
     const { sent, answer } = await open(api)
     sent.write(`${line('one')}\n${line('two')}\n{"job":"gre`)
     await once(await answer, 'data')
-    await expect.poll(waiting, { timeout: 60_000 }).toBe(before + 2)
+    await expect.poll(waiting).toBe(before + 2)
     sent.on('error', () => undefined)
     ;(await answer).on('error', () => undefined)
     sent.destroy()

@@ -45,10 +45,10 @@ it('jobs, waits, bulks, batches, flows, schedules, caches, tags and counters wor
     })
     expect(bulk.text).toContain('"summary":{"lines":2,"accepted":2')
     expect((await api.post(`${queue}/batches`, { id: 'b', jobs: [one, one] })).status).toBe(201)
-    await expect.poll(() => api.get(`${queue}/batches/b`), { timeout: 60_000 }).toMatchObject({ completed: 2 })
+    await expect.poll(() => api.get(`${queue}/batches/b`)).toMatchObject({ completed: 2 })
     const flow = { id: 'f', jobs: { a: { ...one, options: {} }, b: { ...one, options: {}, after: ['a'] } } }
     expect((await api.post('/v1/flows', flow)).status).toBe(201)
-    await expect.poll(async () => (await api.ask(`${queue}/jobs/f.b/result`)).status, { timeout: 60_000 }).toBe(200)
+    await expect.poll(async () => (await api.ask(`${queue}/jobs/f.b/result`)).status).toBe(200)
     const schedule = JSON.stringify({ job: 'greet', input: { name: 'Eve' }, every: '30d' })
     expect((await api.ask(`${queue}/schedules/monthly`, { ...put, body: schedule })).status).toBe(201)
     expect((await api.post(`${queue}/schedules/monthly/run`)).status).toBe(201)

@@ -2,6 +2,7 @@
 import { expect, it, vi } from 'vitest'
 import { createWorker, handle } from '../../src/worker/index.js'
 import { greet, type TestApi, useHttpApis } from '../support/http-api.js'
+import { PATIENCE } from '../support/until.js'
 import { collectLog } from '../support/worker.js'
 
 const apis = useHttpApis()
@@ -52,9 +53,7 @@ it('errors are listed, run again, discarded and brought back; what is wrong is a
     async () => {
       const record = (await api.ask(`${QUEUE}/replays/${replay}`)).json()
       expect(record).toMatchObject({ state: 'done', retried: 2, failed: 0, by: expect.stringContaining('API token') })
-    },
-    { timeout: 60_000 },
-  )
+    }, PATIENCE)
   expect((await api.ask(`${QUEUE}/replays`)).json()).toMatchObject({ replays: [{ id: replay }] })
   expect((await post(api, `/replays/${replay}/stop`, {})).json()).toMatchObject({ state: 'done' })
 

@@ -5,10 +5,10 @@ import { defineJob } from '../../src/job/index.js'
 import { createProducer } from '../../src/producer/index.js'
 import { createWorker, handle, type Worker } from '../../src/worker/index.js'
 import { greet, mail, useHttpApis } from '../support/http-api.js'
+import { PATIENCE } from '../support/until.js'
 import { collectLog } from '../support/worker.js'
 
 const apis = useHttpApis()
-const PATIENCE = { timeout: 60_000 }
 const workers: Worker[] = []
 afterEach(async () => {
   for (const worker of workers.splice(0)) await worker.close()

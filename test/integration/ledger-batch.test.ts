@@ -6,6 +6,7 @@ import { attachLedger, type LedgerBackend, ledgerBackendFactory, readResult } fr
 import { createWorkerClient, parseRedisUrl } from '../../src/redis/index.js'
 import { KERNEL_CONCURRENCY, type Kernel, openKernel, TOKEN, writes } from '../support/kernel.js'
 import { startTestRedis, type TestRedis } from '../support/redis.js'
+import { PATIENCE } from '../support/until.js'
 
 let server: TestRedis
 let kernel: Kernel
@@ -119,9 +120,7 @@ describe('a commit on a server that became a replica', () => {
     const jobs = await startMany(3)
     await redis.replicaof('127.0.0.1', '1')
     const commits = jobs.map((job) => kernel.complete(job, { counters: new Map([['once', 1]]) }))
-    await vi.waitFor(async () => expect(await redis.info('errorstats')).toContain('errorstat_READONLY'), {
-      timeout: 60_000,
-    })
+    await vi.waitFor(async () => expect(await redis.info('errorstats')).toContain('errorstat_READONLY'), PATIENCE)
     expect(await redis.get(kernel.keys.counter('once'))).toBeNull()
     await redis.replicaof('NO', 'ONE')
     await Promise.all(commits)

@@ -4,6 +4,7 @@ import type { Job } from 'bullmq'
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { Effects, MAX_EFFECT_CHARACTERS, MAX_EFFECTS, type StagedWrite } from '../../src/ledger/index.js'
+import { expectExpiry } from '../support/expiry.js'
 import { type Kernel, openKernel } from '../support/kernel.js'
 import { startTestRedis, type TestRedis } from '../support/redis.js'
 
@@ -51,12 +52,13 @@ describe('a commit applies', () => {
       effects.set('stays', '1', { ttlMs: 60_000 })
       effects.persist('stays')
     })
+    const sinceMs = performance.now()
     await kernel.complete(job, { effects })
     const { client } = kernel
     expect(await client.mget('text', 'number', 'short', 'gone', 'fresh', 'new', 'count', 'share', 'stays')).toEqual([
       ...['a\nb\0c é', '1e+21', 'x', null, 'yes!', '', '-2', '1.25', '1'],
     ])
-    expect(await client.ttl('count')).toBe(90)
+    await expectExpiry(client, 'count', 90, sinceMs)
     expect(await client.pttl('short')).toBeGreaterThan(1_000)
     expect(await client.ttl('stays')).toBe(-1)
   })

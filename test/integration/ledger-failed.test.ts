@@ -4,6 +4,7 @@ import type { Redis } from 'ioredis'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { EffectRejectedError } from '../../src/job/index.js'
 import { readResult } from '../../src/ledger/index.js'
+import { expectExpiry } from '../support/expiry.js'
 import { type Kernel, openKernel } from '../support/kernel.js'
 import { startTestRedis, type TestRedis } from '../support/redis.js'
 
@@ -35,12 +36,13 @@ async function errorOf(work: Promise<unknown>): Promise<Error> {
 
 describe('a failed job', () => {
   it('leaves its error as its result, and counts as failed', async () => {
+    const sinceMs = performance.now()
     const job = await kernel.start()
     const error = { name: 'TypeError', message: 'no "such" thing', code: 'E_NONE', stack: 'TypeError: …' }
-    const { finishedOn } = (await kernel.fail(job, { error, runMs: 3, keepResultMs: 5_000 })) as { finishedOn: number }
+    const { finishedOn } = (await kernel.fail(job, { error, runMs: 3, keepResultMs: 5_000_000 })) as { finishedOn: number }
     expect(await resultOf(job)).toMatchObject({ v: 1, status: 'failed', error, attempts: 1, runMs: 3 })
     expect(await resultOf(job)).not.toHaveProperty('value')
-    expect(await redis.ttl(kernel.keys.result(String(job.id)))).toBe(5)
+    await expectExpiry(redis, kernel.keys.result(String(job.id)), 5_000, sinceMs)
     expect(await redis.hgetall(kernel.keys.totals)).toEqual({ 'resize:failed': '1' })
     const [field] = await redis.hkeys(kernel.keys.stats(Math.floor(finishedOn / 60_000)))
     expect(field).toMatch(/^resize\|f\|2\|\d+$/)
@@ -74,9 +76,10 @@ describe('a failed job', () => {
 
   it('whose last commit was refused leaves why, kept as its contract says', async () => {
     await redis.set('text', 'abc')
+    const sinceMs = performance.now()
     const job = await kernel.start()
     const refusal = await errorOf(
-      kernel.complete(job, { effects: [['INCRBY', 'text', 1]], keepResultMs: 7_000, runMs: 60 }),
+      kernel.complete(job, { effects: [['INCRBY', 'text', 1]], keepResultMs: 7_000_000, runMs: 60 }),
     )
     expect(refusal).toBeInstanceOf(EffectRejectedError)
     await kernel.failAttempt(job, refusal)
@@ -85,7 +88,7 @@ describe('a failed job', () => {
       runMs: 60,
       error: { name: 'EffectRejectedError', code: 'EFFECT_REJECTED', message: refusal.message },
     })
-    expect(await redis.ttl(kernel.keys.result(String(job.id)))).toBe(7)
+    await expectExpiry(redis, kernel.keys.result(String(job.id)), 7_000, sinceMs)
     expect(await redis.hgetall(kernel.keys.totals)).toEqual({ 'resize:failed': '1' })
   })
 })

@@ -8,6 +8,7 @@ import { z } from 'zod'
 import { defineJob, type RateOptions } from '../../src/job/index.js'
 import { handle } from '../../src/worker/index.js'
 import { byKey, mostInSpan } from '../support/limit-oracle.js'
+import { PATIENCE } from '../support/until.js'
 import { openWorkshop, type Workshop } from '../support/worker.js'
 
 let shop: Workshop
@@ -16,8 +17,8 @@ beforeAll(async () => {
 })
 afterAll(() => shop.close())
 
-const PATIENCE = { timeout: 60_000 }
-const MAX_SLOW = 100_000
+/** A script has one time, of its start; Redis stamps what it writes to the stream when it writes it, on a busy machine later. */
+const STAMP_MS = 80
 const input = z.object({ tenant: z.string() })
 
 /** When each job of the queue was handed to a worker, by Redis's clock. */
@@ -72,9 +73,9 @@ describe('a rate by key', () => {
     const { keys, longestMs } = await runAll('sliding', { limit: 5, window: 400 }, 17)
     for (const moments of keys) {
       expect(moments).toHaveLength(17)
-      expect(mostInSpan(moments, 400 - longestMs)).toBeLessThanOrEqual(5)
-      expect(mostInSpan(moments, 400)).toBeLessThanOrEqual(6)
-      expect(Math.max(...moments) - Math.min(...moments)).toBeGreaterThanOrEqual(1200 - longestMs)
+      expect(mostInSpan(moments, 400 - STAMP_MS)).toBe(5)
+      // And it is used: the seventeenth starts in the fourth window, not long after.
+      expect(Math.max(...moments) - Math.min(...moments)).toBeGreaterThanOrEqual(1_200 - STAMP_MS)
     }
   })
 
@@ -82,12 +83,11 @@ describe('a rate by key', () => {
     const { keys, longestMs } = await runAll('fixed', { kind: 'fixed', limit: 4, window: 300 }, 14)
     for (const moments of keys) {
       const windows = new Map<number, number>()
-      const ofWindow = (at: number) => Math.floor(at / 300)
       for (const at of moments) {
-        windows.set(ofWindow(at), windows.get(ofWindow(at)) ?? 0)
-        // Of one beside the edge of a window nobody can tell from outside in which it was counted.
-        if (ofWindow(at - longestMs) !== ofWindow(at + longestMs)) continue
-        windows.set(ofWindow(at), (windows.get(ofWindow(at)) ?? 0) + 1)
+        // One that was stamped late may be of the window before.
+        const before = Math.floor((at - STAMP_MS) / 300)
+        const window = (windows.get(before) ?? 0) < 4 ? before : Math.floor(at / 300)
+        windows.set(window, (windows.get(window) ?? 0) + 1)
       }
       expect(Math.max(...windows.values())).toBeLessThanOrEqual(4)
       expect(windows.size).toBeGreaterThanOrEqual(4)
@@ -95,12 +95,12 @@ describe('a rate by key', () => {
   })
 
   it('as a token bucket lets a burst through, then one each share of the window', async () => {
-    const { keys, longestMs } = await runAll('bucket', { kind: 'bucket', limit: 10, window: '1s', burst: 3 }, 13)
-    for (const moments of keys) {
+    for (const moments of await runAll('bucket', { kind: 'bucket', limit: 10, window: '1s', burst: 3 }, 13)) {
+      expect(mostInSpan(moments, 100 - STAMP_MS)).toBeLessThanOrEqual(3)
       // In any span no more than the burst and what is refilled meanwhile.
-      for (const span of [50, 100, 300, 500, 900])
-        expect(mostInSpan(moments, span)).toBeLessThanOrEqual(3 + (span + longestMs) / 100)
-      expect(Math.max(...moments) - Math.min(...moments)).toBeGreaterThanOrEqual(1_000 - longestMs)
+      for (const span of [100, 300, 500, 900])
+        expect(mostInSpan(moments, span)).toBeLessThanOrEqual(3 + (span + STAMP_MS) / 100)
+      expect(Math.max(...moments) - Math.min(...moments)).toBeGreaterThanOrEqual(1_000 - STAMP_MS)
     }
   })
 
@@ -164,7 +164,7 @@ describe('the rate of a queue', () => {
     const moments = (await startsOf(queue)).map(({ at }) => at).sort((a, b) => a - b)
     // Each window begins with its first start: the sixth comes in the next one.
     for (let at = 0; at + 5 < 18; at += 5)
-      expect((moments[at + 5] ?? 0) - (moments[at] ?? 0)).toBeGreaterThanOrEqual(500 - longestMs)
+      expect((moments[at + 5] ?? 0) - (moments[at] ?? 0)).toBeGreaterThanOrEqual(500 - STAMP_MS)
     for (const worker of workers) await worker.close()
   })
 })

@@ -5,6 +5,7 @@ import { z } from 'zod'
 import { defineJob, type LimitOptions } from '../../src/job/index.js'
 import { auditLimits, repairLimits } from '../../src/ledger/index.js'
 import { handle, handleBatch } from '../../src/worker/index.js'
+import { PATIENCE } from '../support/until.js'
 import { createGate, openWorkshop, type Workshop } from '../support/worker.js'
 
 let shop: Workshop
@@ -13,7 +14,6 @@ beforeAll(async () => {
 })
 afterAll(() => shop.close())
 
-const PATIENCE = { timeout: 60_000 }
 const input = z.object({ tenant: z.string(), n: z.number() })
 const a = (n: number) => ({ tenant: 'a', n })
 const contractOf = (queue: string, limit: LimitOptions<z.input<typeof input>>, options = {}) =>
@@ -117,7 +117,7 @@ describe('a limit', () => {
     await vi.waitFor(async () => expect((await shop.producer.queues.get(queue)).active).toBe(1), PATIENCE)
     const { id } = await shop.producer.enqueue(job, a(1), { delay: 1 })
     const dueAt = Date.now() + 1
-    await vi.waitFor(() => expect(Date.now()).toBeGreaterThan(dueAt), { interval: 1 })
+    await vi.waitFor(() => expect(Date.now()).toBeGreaterThan(dueAt), { ...PATIENCE, interval: 1 })
     gate.open()
     expect(await shop.end({ queue, id })).toMatchObject({ status: 'completed' })
     await vi.waitFor(async () => expect(await heldIn(queue)).toEqual({}), PATIENCE)

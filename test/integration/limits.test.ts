@@ -7,6 +7,7 @@ import { defineJob, type LimitOptions, PermanentError } from '../../src/job/inde
 import { defineSchedule, repairLimits } from '../../src/ledger/index.js'
 import { handle } from '../../src/worker/index.js'
 import { mostAtOnce, type Run } from '../support/limit-oracle.js'
+import { PATIENCE } from '../support/until.js'
 import { createGate, openWorkshop, type Workshop } from '../support/worker.js'
 
 let shop: Workshop
@@ -15,7 +16,6 @@ beforeAll(async () => {
 })
 afterAll(() => shop.close())
 
-const PATIENCE = { timeout: 60_000 }
 const input = z.object({ tenant: z.string(), n: z.number() })
 type Input = z.input<typeof input>
 
@@ -133,16 +133,17 @@ describe('concurrency by key', () => {
     const job = contractOf(
       queue,
       { key: 'tenant', concurrency: 1 },
-      { backoff: { type: 'fixed', delay: 300, jitter: 0 } },
+      { backoff: { type: 'fixed', delay: 1_500, jitter: 0 } },
     )
     const order: number[] = []
+    const jobs = [0, 1, 2].map((n) => ({ tenant: 'a', n }))
+    await shop.producer.enqueueBulk(job, jobs)
     const worker = await shop.work([
       handle(job, ({ n }) => {
         order.push(n)
         if (n === 0 && order.filter((each) => each === 0).length === 1) throw new Error('once')
       }),
     ])
-    for (let n = 0; n < 3; n++) await shop.producer.enqueue(job, { tenant: 'a', n })
     await vi.waitFor(() => expect(order).toEqual([0, 1, 2, 0]), PATIENCE)
     await isClean(queue)
     await worker.close()

@@ -47,7 +47,7 @@ afterAll(async () => {
 })
 
 function newPool(): pg.Pool {
-  const made = new pg.Pool({ connectionString: postgres.url, max: 4, connectionTimeoutMillis: 5_000 })
+  const made = new pg.Pool({ connectionString: postgres.url, max: 4, connectionTimeoutMillis: 60_000 })
   made.on('error', () => undefined)
   return made
 }

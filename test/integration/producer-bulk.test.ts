@@ -143,7 +143,7 @@ describe('enqueueBulk', () => {
 
   it("BullMQ's error code in place of an id is an error, not an enqueued job", async () => {
     const contract = job()
-    const gate = new RedisGate(parseRedisUrl(redis.url), 5_000, { durability: 'standard', allowVolatile: false })
+    const gate = new RedisGate(parseRedisUrl(redis.url), 60_000, { durability: 'standard', allowVolatile: false })
     const queues = new BullQueues(gate.client, 'drover')
     const options = { attempts: 1, backoff: { type: 'drover' }, stackTraceLimit: 10 }
     const good = newJob('count', 'good', '{"n":1}', options, Date.now())

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { z } from 'zod'
 import { defineJob } from '../../src/job/index.js'
 import { handle, type JobContext } from '../../src/worker/index.js'
+import { PATIENCE } from '../support/until.js'
 import { openWorkshop, type Workshop } from '../support/worker.js'
 
 let shop: Workshop
@@ -11,7 +12,6 @@ beforeAll(async () => {
 })
 afterAll(() => shop.close())
 
-const PATIENCE = { timeout: 60_000 }
 const input = z.object({ n: z.number() })
 
 function stepJob(queue: string, run: (n: number, ctx: JobContext) => unknown = (n) => n) {

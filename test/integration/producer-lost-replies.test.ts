@@ -7,6 +7,7 @@ import { type FaultProxy, startFaultProxy } from '../../src/testing/index.js'
 import { startLedgerWorker } from '../support/ledger-worker.js'
 import { startTestRedis, type TestRedis } from '../support/redis.js'
 import { anything } from '../support/schemas.js'
+import { PATIENCE } from '../support/until.js'
 
 let redis: TestRedis
 let proxy: FaultProxy
@@ -104,12 +105,12 @@ describe('replies lost with their connection', () => {
     const stop = holdNewConnections()
     const enqueuing = producer.enqueue(contract, 1, { id: 'quick' })
     const { result, bullBase } = queueKeys('drover', contract.queue)
-    await vi.waitFor(async () => expect(await client.exists(result('quick'))).toBe(1), { timeout: 20_000 })
+    await vi.waitFor(async () => expect(await client.exists(result('quick'))).toBe(1), PATIENCE)
     expect(await client.exists(`${bullBase}quick`)).toBe(0)
     stop()
     await enqueuing
     await producer.enqueue(contract, 2)
-    await vi.waitFor(() => expect(runs).toBeGreaterThanOrEqual(3), { timeout: 60_000 })
+    await vi.waitFor(() => expect(runs).toBeGreaterThanOrEqual(3), PATIENCE)
     await worker.close()
     expect(runs).toBe(3)
   })
@@ -133,7 +134,7 @@ describe('replies lost with their connection', () => {
     await producer.counters.incr(contract.queue, 'n', 5)
     proxy.set({ mode: 'dropReply', count: 1, matching: 'incrby' })
     await expect(producer.counters.incr(contract.queue, 'n', 5)).rejects.toMatchObject({ code: 'REDIS_UNAVAILABLE' })
-    await vi.waitFor(async () => expect(await producer.counters.get(contract.queue, 'n')).toBe(10), { timeout: 60_000 })
+    await vi.waitFor(async () => expect(await producer.counters.get(contract.queue, 'n')).toBe(10), PATIENCE)
   })
 })
 

@@ -11,6 +11,7 @@ import { queueKeys } from '../../src/redis/index.js'
 import { type FaultProxy, startFaultProxy } from '../../src/testing/index.js'
 import { freePort, startTestRedis, type TestRedis } from '../support/redis.js'
 import { anything } from '../support/schemas.js'
+import { PATIENCE } from '../support/until.js'
 
 let redis: TestRedis
 let proxy: FaultProxy
@@ -82,15 +83,13 @@ describe('a producer whose Redis is away', () => {
     expect(await waiting(contract.queue)).toHaveLength(2)
     expect(await reading).toBe(0)
     expect(await counting).toBe(1)
-    await vi.waitFor(async () => expect(await client.sismember('drover:queues', contract.queue)).toBe(1), {
-      timeout: 60_000,
-    })
+    await vi.waitFor(async () => expect(await client.sismember('drover:queues', contract.queue)).toBe(1), PATIENCE)
   })
 
   it('rejects when Redis went away after the start, and enqueues again when it is back', async () => {
     const producer = produce({ redis: proxy.url, timeout: 300 })
     const contract = job()
-    await producer.enqueue(contract, 1)
+    await vi.waitFor(() => producer.enqueue(contract, 1), PATIENCE)
     proxy.set('cut')
     await expect(producer.enqueue(contract, 2, { id: 'two' })).rejects.toMatchObject({ ...unavailable, jobId: 'two' })
     await expect(producer.enqueueBulk(contract, [3, 4])).rejects.toMatchObject({ code: 'REDIS_UNAVAILABLE' })
@@ -98,7 +97,7 @@ describe('a producer whose Redis is away', () => {
     await expect(producer.counters.get('a', 'b')).rejects.toMatchObject({ code: 'REDIS_UNAVAILABLE' })
     await expect(producer.counters.incr('a', 'b')).rejects.toMatchObject({ code: 'REDIS_UNAVAILABLE' })
     proxy.set('pass')
-    await vi.waitFor(() => producer.enqueue(contract, 2, { id: 'two' }), { timeout: 20_000 })
+    await vi.waitFor(() => producer.enqueue(contract, 2, { id: 'two' }), PATIENCE)
     expect(await waiting(contract.queue)).toContain('two')
   })
 
@@ -114,21 +113,19 @@ describe('a producer whose Redis is away', () => {
         timers.mockRestore()
         expect(await refusal).toMatchObject(unavailable)
         expect(waits).toBe(false)
-      },
-      { timeout: 20_000 },
-    )
+      }, PATIENCE)
   })
 
   it('rejects within its timeout when Redis is silent behind an open connection', async () => {
     const producer = produce({ redis: proxy.url, timeout: 300 })
     const contract = job()
-    await producer.enqueue(contract, 1)
+    await vi.waitFor(() => producer.enqueue(contract, 1), PATIENCE)
     proxy.set('silent')
     await expect(producer.enqueue(contract, 2)).rejects.toMatchObject(unavailable)
     await expect(producer.results.exists({ queue: 'a', id: 'b' })).rejects.toMatchObject({ code: 'REDIS_UNAVAILABLE' })
     proxy.set('cut', 'open')
     proxy.set('pass')
-    await vi.waitFor(() => producer.enqueue(contract, 3), { timeout: 20_000 })
+    await vi.waitFor(() => producer.enqueue(contract, 3), PATIENCE)
   })
 
   it('ends its calls within their timeout when it is closed meanwhile', async () => {
@@ -156,7 +153,7 @@ describe('a producer that Redis refuses', () => {
     const contract = job()
     await expect(producer.enqueue(contract, 1)).rejects.toMatchObject({ code: 'REDIS_AUTH' })
     await admin.config('SET', 'requirepass', 'soon')
-    await vi.waitFor(() => producer.enqueue(contract, 1), { timeout: 20_000 })
+    await vi.waitFor(() => producer.enqueue(contract, 1), PATIENCE)
     // The old refusal does not come back with the next lost connection.
     await admin.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
     await Promise.all(Array.from({ length: 20 }, () => producer.enqueue(contract, 2)))
@@ -172,13 +169,10 @@ describe('a producer that Redis refuses', () => {
     const contract = job()
     await producer.enqueue(contract, 1)
     await redis.cli('ACL', 'SETUSER', 'unlisted', '+sadd')
-    await vi.waitFor(
-      async () => {
-        await producer.enqueue(contract, 2)
-        expect(await client.sismember('drover:queues', contract.queue)).toBe(1)
-      },
-      { timeout: 60_000 },
-    )
+    await vi.waitFor(async () => {
+      await producer.enqueue(contract, 2)
+      expect(await client.sismember('drover:queues', contract.queue)).toBe(1)
+    }, PATIENCE)
   })
 
   it('a database that the server does not have is told at once', async () => {
@@ -196,7 +190,7 @@ describe('a producer that Redis refuses', () => {
     await expect(producer.counters.incr(contract.queue, 'n')).rejects.toMatchObject({ code: 'REDIS_FULL' })
     expect(await full.cli('KEYS', '*')).toBe('')
     await full.cli('CONFIG', 'SET', 'maxmemory', '0')
-    await vi.waitFor(() => producer.enqueue(contract, 1), { timeout: 20_000 })
+    await vi.waitFor(() => producer.enqueue(contract, 1), PATIENCE)
     await full.close()
   })
 
@@ -226,7 +220,7 @@ describe('a producer that Redis refuses', () => {
     const contract = job()
     await producer.enqueue(contract, 1)
     const restarting = server.restart()
-    await vi.waitFor(() => producer.enqueue(contract, 2), { timeout: 60_000 })
+    await vi.waitFor(() => producer.enqueue(contract, 2), PATIENCE)
     await restarting
     const key = `${queueKeys('drover', contract.queue).bullBase}wait`
     expect(await server.cli('LLEN', key)).toBe('2')

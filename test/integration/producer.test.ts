@@ -9,6 +9,7 @@ import { queueKeys } from '../../src/redis/index.js'
 import { startLedgerWorker } from '../support/ledger-worker.js'
 import { startTestRedis, type TestRedis } from '../support/redis.js'
 import { anything } from '../support/schemas.js'
+import { PATIENCE } from '../support/until.js'
 
 let redis: TestRedis
 let client: Redis
@@ -106,7 +107,7 @@ describe('enqueue', () => {
         return undefined
       },
     })
-    await vi.waitFor(() => expect(order).toEqual(['newest', 'plain', 'first', 'last']), { timeout: 10_000 })
+    await vi.waitFor(() => expect(order).toEqual(['newest', 'plain', 'first', 'last']), PATIENCE)
     await worker.close()
   })
 
@@ -123,9 +124,7 @@ describe('enqueue', () => {
     const other = createProducer({ redis: redis.url, prefix: 'other' })
     const contract = job()
     const handle = await other.enqueue(contract, { url: 'https://example.com' })
-    await vi.waitFor(async () => expect(await client.smembers('other:queues')).toEqual([contract.queue]), {
-      timeout: 60_000,
-    })
+    await vi.waitFor(async () => expect(await client.smembers('other:queues')).toEqual([contract.queue]), PATIENCE)
     expect(await client.sismember('drover:queues', contract.queue)).toBe(0)
     expect(await client.exists(queueKeys('other', contract.queue).bullBase + handle.id)).toBe(1)
     await other.close()

@@ -23,7 +23,7 @@ import {
 import { freePort, startTestRedis, type TestRedis } from '../support/redis.js'
 import { startLoneClusterNode } from '../support/redis-topologies.js'
 
-const LONG_MS = 20_000
+const LONG_MS = 60_000
 const WAIT = { timeout: LONG_MS, interval: 50 }
 const TIMEOUT_MS = 2_000
 
@@ -231,7 +231,7 @@ describe('TLS', () => {
 
   it('is refused when the certificate is not known', async () => {
     const client = opened(createWorkerClient(parseRedisUrl(`rediss://:tls%20pw@localhost:${tlsPort}`)))
-    const error = await rejectionOf(connectOnce(client, 500, 'connect'))
+    const error = await rejectionOf(connectOnce(client, 2_500, 'connect'))
     expect(error).toBeInstanceOf(RedisUnavailableError)
     expect(error.cause).toMatchObject({ code: 'DEPTH_ZERO_SELF_SIGNED_CERT' })
   })

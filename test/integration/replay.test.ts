@@ -5,6 +5,7 @@ import type { ReplayRecord } from '../../src/ledger/index.js'
 import { handle } from '../../src/worker/index.js'
 import { differences, dumpDb } from '../support/dump-db.js'
 import { anything } from '../support/schemas.js'
+import { PATIENCE } from '../support/until.js'
 import { openWorkshop, type Workshop } from '../support/worker.js'
 
 let shop: Workshop
@@ -13,7 +14,6 @@ beforeAll(async () => {
 })
 afterAll(() => shop.close())
 
-const PATIENCE = { timeout: 60_000 }
 const STAGES = { stages: [1, 3, 'rest'], wait: '60s' } as const
 
 /** The keys of a queue, without those that come and go by themselves and those of discards. */

@@ -9,6 +9,7 @@ import { startLedgerWorker, type TestOutcome } from '../support/ledger-worker.js
 import { startTestRedis, type TestRedis } from '../support/redis.js'
 import { startLoneClusterNode } from '../support/redis-topologies.js'
 import { anything } from '../support/schemas.js'
+import { PATIENCE } from '../support/until.js'
 import { doneChannels, openWaiter, type TestWaiterOptions, untilSubscribed } from '../support/waiters.js'
 
 let redis: TestRedis
@@ -60,9 +61,9 @@ describe('waiting over connections that fail', () => {
     proxy.set('pass')
     await untilSubscribed(client, doneChannel(handle))
     proxy.set('cut')
-    await vi.waitFor(async () => expect(await doneChannels(client)).toEqual([]), { timeout: 60_000 })
+    await vi.waitFor(async () => expect(await doneChannels(client)).toEqual([]), PATIENCE)
     await work(contract.queue)
-    await vi.waitFor(async () => expect(await producer.results.exists(handle)).toBe(true), { timeout: 60_000 })
+    await vi.waitFor(async () => expect(await producer.results.exists(handle)).toBe(true), PATIENCE)
     const late = waiter.wait(handle, { timeoutMs: 60_000 })
     proxy.set('pass')
     expect(await early).toMatchObject({ value: 'done' })
@@ -73,10 +74,10 @@ describe('waiting over connections that fail', () => {
     const contract = job()
     await work(contract.queue)
     const handle = await producer.enqueue(contract, 1)
-    await vi.waitFor(async () => expect(await producer.results.exists(handle)).toBe(true), { timeout: 60_000 })
+    await vi.waitFor(async () => expect(await producer.results.exists(handle)).toBe(true), PATIENCE)
     proxy.set('cut')
     const { waiter, reader } = waiterAt(redis.url, { subscriberUrl: proxy.url })
-    await vi.waitFor(() => expect(reader.status).toBe('ready'), { timeout: 60_000 })
+    await vi.waitFor(() => expect(reader.status).toBe('ready'), PATIENCE)
     expect(await waiter.wait(handle, { timeoutMs: 60_000 })).toMatchObject({ value: 'done' })
   })
 
@@ -89,9 +90,9 @@ describe('waiting over connections that fail', () => {
     // What comes back from another wait came behind the answer to the first subscription.
     await expect(waiter.wait({ queue: contract.queue, id: 'none' }, { timeoutMs: 60_000 })).rejects.toThrow('no result')
     proxy.set('cut')
-    await vi.waitFor(async () => expect(await doneChannels(client)).toEqual([]), { timeout: 60_000 })
+    await vi.waitFor(async () => expect(await doneChannels(client)).toEqual([]), PATIENCE)
     await work(contract.queue)
-    await vi.waitFor(async () => expect(await producer.results.exists(handle)).toBe(true), { timeout: 60_000 })
+    await vi.waitFor(async () => expect(await producer.results.exists(handle)).toBe(true), PATIENCE)
     proxy.set('pass')
     expect(await waiting).toMatchObject({ value: 'done' })
   })
@@ -100,7 +101,7 @@ describe('waiting over connections that fail', () => {
     const contract = job()
     await work(contract.queue)
     const handle = await producer.enqueue(contract, 1)
-    await vi.waitFor(async () => expect(await producer.results.exists(handle)).toBe(true), { timeout: 60_000 })
+    await vi.waitFor(async () => expect(await producer.results.exists(handle)).toBe(true), PATIENCE)
     proxy.set('cut')
     const { waiter } = waiterAt(proxy.url, { subscriberUrl: redis.url })
     const waiting = waiter.wait(handle, { timeoutMs: 60_000 })
@@ -128,9 +129,7 @@ describe('waiting over connections that fail', () => {
     const handle = await inside.enqueue(job(), 1)
     const { waiter } = waiterAt(locked.url)
     const refused = expect(waiter.wait(handle, { timeoutMs: 60_000 })).rejects.toMatchObject({ code: 'REDIS_AUTH' })
-    await vi.waitFor(async () => expect(await locked.cli('PUBSUB', 'CHANNELS')).toBe(doneChannel(handle)), {
-      timeout: 60_000,
-    })
+    await vi.waitFor(async () => expect(await locked.cli('PUBSUB', 'CHANNELS')).toBe(doneChannel(handle)), PATIENCE)
     await expect(waiter.wait({ queue: handle.queue, id: 'none' }, { timeoutMs: 60_000 })).rejects.toThrow('no result')
     await admin.config('SET', 'requirepass', 'after')
     await admin.call('CLIENT', 'KILL', 'TYPE', 'pubsub')
@@ -164,7 +163,7 @@ describe('waiting for a result on other servers', () => {
     const contract = job()
     const reader = createReaderClient(parseRedisUrl(redis.url))
     const subscriber = new Redis(redis.port, { protocol: 2 })
-    await vi.waitFor(() => expect([reader.status, subscriber.status]).toEqual(['ready', 'ready']), { timeout: 60_000 })
+    await vi.waitFor(() => expect([reader.status, subscriber.status]).toEqual(['ready', 'ready']), PATIENCE)
     const waiter = new ResultWaiter({ prefix: 'drover', reader, openSubscriber: () => subscriber })
     cleanups.push(() => {
       waiter.close()
@@ -197,13 +196,13 @@ describe('waiting for a result on other servers', () => {
     const waits = handles.map((handle) => onCluster.results.wait(handle))
     const channelsOf = async () => (await node.cli('PUBSUB', 'SHARDCHANNELS')).split('\n').sort()
     const expected = handles.map(({ queue, id }) => queueKeys('drover', queue).done(id)).sort()
-    await vi.waitFor(async () => expect(await channelsOf()).toEqual(expected), { timeout: 20_000 })
+    await vi.waitFor(async () => expect(await channelsOf()).toEqual(expected), PATIENCE)
     for (const { queue } of contracts) {
       const worker = await startLedgerWorker({ url, queue, run: () => ({ status: 'completed', valueJson: '"done"' }) })
       cleanups.push(() => worker.close())
     }
     for (const outcome of await Promise.all(waits)) expect(outcome).toMatchObject({ ok: true, value: 'done' })
-    await vi.waitFor(async () => expect(await channelsOf()).toEqual(['']), { timeout: 20_000 })
+    await vi.waitFor(async () => expect(await channelsOf()).toEqual(['']), PATIENCE)
     expect(await onCluster.counters.incr(contracts[0]?.queue ?? '', 'n', 2)).toBe(2)
     expect(await onCluster.counters.list(contracts[0]?.queue ?? '')).toEqual([{ name: 'n', value: 2 }])
     expect(await onCluster.counters.delete(contracts[0]?.queue ?? '', 'n')).toBe(true)

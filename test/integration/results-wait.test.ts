@@ -6,6 +6,7 @@ import { queueKeys } from '../../src/redis/index.js'
 import { startLedgerWorker, type TestOutcome } from '../support/ledger-worker.js'
 import { startTestRedis, type TestRedis } from '../support/redis.js'
 import { anything } from '../support/schemas.js'
+import { PATIENCE } from '../support/until.js'
 import { doneChannels, openWaiter, type TestWaiterOptions, untilSubscribed } from '../support/waiters.js'
 
 let redis: TestRedis
@@ -60,7 +61,7 @@ describe('waiting for a result', () => {
     const contract = job()
     await work(contract.queue)
     const handle = await producer.enqueue(contract, 1)
-    await vi.waitFor(async () => expect(await producer.results.exists(handle)).toBe(true), { timeout: 60_000 })
+    await vi.waitFor(async () => expect(await producer.results.exists(handle)).toBe(true), PATIENCE)
     expect(await producer.results.wait(handle)).toMatchObject({ ok: true, value: 'done' })
   })
 
@@ -88,7 +89,7 @@ describe('waiting for a result', () => {
       Array.from({ length: 300 }, async (_, index) => producer.results.wait(await producer.enqueue(contract, index))),
     )
     expect(outcomes.map((outcome) => outcome.ok && outcome.value)).toEqual(outcomes.map((_, index) => index))
-    await vi.waitFor(async () => expect(await doneChannels(client)).toEqual([]), { timeout: 60_000 })
+    await vi.waitFor(async () => expect(await doneChannels(client)).toEqual([]), PATIENCE)
   })
 
   it('an id that no job has is answered with ResultNotFoundError', async () => {
@@ -195,7 +196,7 @@ describe('waiting for a result', () => {
     await expect(waiter.wait(unfinished, { timeoutMs: 20, signal })).rejects.toMatchObject({
       code: 'RESULT_WAIT_TIMEOUT',
     })
-    await vi.waitFor(async () => expect(await doneChannels(client)).toEqual([]), { timeout: 60_000 })
+    await vi.waitFor(async () => expect(await doneChannels(client)).toEqual([]), PATIENCE)
     expect(leaves).toHaveBeenCalledTimes(listens.mock.calls.length)
     expect(reader.listenerCount('ready')).toBe(before)
     expect(subscribers).toHaveLength(1)
@@ -209,7 +210,7 @@ describe('waiting for a result', () => {
     const waiting = other.results.wait(handle)
     await untilSubscribed(client, doneChannel(handle))
     await Promise.all([expect(waiting).rejects.toMatchObject({ code: 'CLOSED' }), other.close()])
-    await vi.waitFor(async () => expect(await doneChannels(client)).toEqual([]), { timeout: 60_000 })
+    await vi.waitFor(async () => expect(await doneChannels(client)).toEqual([]), PATIENCE)
     await expect(other.results.wait(handle)).rejects.toMatchObject({ code: 'CLOSED' })
   })
 })

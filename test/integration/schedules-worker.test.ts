@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { defineJob } from '../../src/job/index.js'
 import { defineSchedule } from '../../src/ledger/index.js'
 import { handle } from '../../src/worker/index.js'
+import { PATIENCE } from '../support/until.js'
 import { openWorkshop, type Workshop } from '../support/worker.js'
 
 let shop: Workshop
@@ -13,7 +14,6 @@ beforeAll(async () => {
 afterAll(() => shop.close())
 
 const input = z.object({ kind: z.string() })
-const PATIENCE = { timeout: 60_000, interval: 50 }
 
 function reportJob(queue: string) {
   const contract = defineJob({ name: 'report', queue, input })

@@ -17,10 +17,17 @@ import {
 import { type Kernel, openKernel } from '../support/kernel.js'
 import { startTestRedis, type TestRedis } from '../support/redis.js'
 
-const MINUTE = 60_000
+/** About a minute, whose last multiple is some seconds ago: none comes while a test runs. */
+function newTickMs(): number {
+  for (let ms = 60_000; ; ms += 1_000) {
+    const since = Date.now() % ms
+    if (since > 1_000 && since < 20_000) return ms
+  }
+}
+let tickMs = newTickMs()
 const spec = (part: Partial<ScheduleSpec> = {}): ScheduleSpec => ({
   job: 'report',
-  times: { kind: 'every', everyMs: MINUTE },
+  times: { kind: 'every', everyMs: tickMs },
   input: '{"kind":"daily"}',
   options: { attempts: 3 },
   missed: 'one',
@@ -38,7 +45,10 @@ beforeAll(async () => {
   kernels = [await openKernel(server.url), await openKernel(server.url)]
   redis = kernels[0].client.duplicate()
 })
-beforeEach(() => redis.flushdb())
+beforeEach(async () => {
+  await redis.flushdb()
+  tickMs = newTickMs()
+})
 afterAll(async () => {
   redis.disconnect()
   for (const kernel of kernels) await kernel.close()
@@ -54,7 +64,7 @@ const set = (name: string, part: Partial<ScheduleSpec> = {}, origin: 'code' | 'a
 const read = (name: string) => readSchedule(redis, kernels[0].keys, name)
 /** Makes the schedule due since so many milliseconds, at a tick of its own; gives the tick. */
 async function makeDue(name: string, sinceMs: number): Promise<number> {
-  const tick = Math.floor((Date.now() - sinceMs) / MINUTE) * MINUTE
+  const tick = Math.floor((Date.now() - sinceMs) / tickMs) * tickMs
   await redis.zadd(kernels[0].keys.schedules, tick, name)
   return tick
 }
@@ -92,7 +102,7 @@ describe('a schedule that is due', () => {
 
   it('gives no job for ticks that were missed when it is to skip them, and says how many', async () => {
     await set('minutely', { missed: 'skip' })
-    await makeDue('minutely', 10 * MINUTE)
+    await makeDue('minutely', 10 * tickMs)
     const { fired } = await fireDue(room())
     const jobs = await waiting()
     expect(jobs.length).toBeLessThanOrEqual(2)
@@ -111,8 +121,8 @@ describe('a schedule that is due', () => {
   })
 
   it('gives a job for each missed tick up to its limit', async () => {
-    await set('minutely', { missed: 'all', missedLimit: 4, times: { kind: 'every', everyMs: MINUTE } })
-    const tick = await makeDue('minutely', 30 * MINUTE)
+    await set('minutely', { missed: 'all', missedLimit: 4, times: { kind: 'every', everyMs: tickMs } })
+    const tick = await makeDue('minutely', 30 * tickMs)
     await fireDue(room())
     const jobs = await waiting()
     expect(jobs.length).toBeGreaterThanOrEqual(4)
@@ -125,7 +135,7 @@ describe('a tick while the last job is unfinished', () => {
   async function start(overlap: ScheduleSpec['overlap']) {
     // Each look finds a new tick, so that jobs differ in their ids.
     await set('report', { overlap, times: { kind: 'every', everyMs: 1 } })
-    await makeDue('report', 5 * MINUTE)
+    await makeDue('report', 5 * tickMs)
     await fireDue(room())
     await makeDue('report', 0)
     return (await kernels[0].take()) as Awaited<ReturnType<Kernel['take']>>
@@ -156,9 +166,9 @@ describe('a tick while the last job is unfinished', () => {
 
 describe('a schedule', () => {
   it('that is set again unchanged keeps its next tick, and a changed one begins anew', async () => {
-    expect(await set('a', {}, 'code', 5 * MINUTE)).toBe('created')
-    expect(await set('a', {}, 'code', 50 * MINUTE)).toBe('unchanged')
-    expect((await read('a'))?.nextAt).toBe(6 * MINUTE)
+    expect(await set('a', {}, 'code', 5 * tickMs)).toBe('created')
+    expect(await set('a', {}, 'code', 50 * tickMs)).toBe('unchanged')
+    expect((await read('a'))?.nextAt).toBe(6 * tickMs)
     expect(await set('a', { times: cronTimes('0 3 * * *') }, 'code', 0)).toBe('changed')
     expect((await read('a'))?.nextAt).toBe(3 * 3_600_000)
   })
@@ -172,8 +182,8 @@ describe('a schedule', () => {
     expect((await fireDue(room())).fired).toEqual([])
     const record = await read('a')
     if (!record) throw new Error('the schedule is gone')
-    expect(await resumeSchedule(redis, kernels[0].keys, record, 7 * MINUTE)).toBe(true)
-    expect(await read('a')).toMatchObject({ paused: false, nextAt: 8 * MINUTE })
+    expect(await resumeSchedule(redis, kernels[0].keys, record, 7 * tickMs)).toBe(true)
+    expect(await read('a')).toMatchObject({ paused: false, nextAt: 8 * tickMs })
     expect(await pauseSchedule(redis, kernels[0].keys, 'none')).toBe(false)
   })
 
@@ -193,9 +203,9 @@ describe('a schedule', () => {
   it('that waits for its last job keeps none of those behind it from their ticks, however many wait', async () => {
     const waiters = Array.from({ length: 60 }, (_, index) => `waiter-${index}`)
     for (const name of waiters) await set(name, { overlap: 'queue' })
-    for (const name of waiters) await makeDue(name, 2 * MINUTE)
+    for (const name of waiters) await makeDue(name, 2 * tickMs)
     await fireDue(room())
-    for (const name of waiters) await makeDue(name, MINUTE)
+    for (const name of waiters) await makeDue(name, tickMs)
     await set('behind')
     await makeDue('behind', 0)
     const { fired } = await fireDue(room())
@@ -210,7 +220,7 @@ describe('a schedule', () => {
   ])('whose record %s is told of, and keeps none of the others from their ticks', async (_, record) => {
     const { keys } = kernels[0]
     for (const name of ['bad', 'good']) await set(name)
-    await makeDue('bad', 5 * MINUTE)
+    await makeDue('bad', 5 * tickMs)
     await makeDue('good', 0)
     if (record === undefined) await redis.del(keys.schedule('bad'))
     else await redis.hset(keys.schedule('bad'), 'spec', record)

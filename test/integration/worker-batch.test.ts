@@ -57,7 +57,7 @@ it('a job that makes every call throw fails alone: its neighbours lose one attem
   const contract = define('poison', { attempts: 2 })
   const jobs = await enqueue(contract, 24)
   const sizes: [attempt: number, size: number][] = []
-  const handler = handleBatch(contract, { size: 8, wait: '50ms' }, async (items) => {
+  const handler = handleBatch(contract, { size: 8, wait: '5s' }, async (items) => {
     sizes.push([items[0]?.ctx.attempt ?? 0, items.length])
     if (items.some(({ input: { n } }) => n === 11)) throw new PermanentError('poison')
     return items.map(() => 'good')
@@ -222,7 +222,7 @@ it('a shutdown hands back what is gathered and what runs, at no attempt', async 
   const first = await shop.work([handler()])
   const jobs = await enqueue(contract, 6)
   await running.promise
-  await expect.poll(() => first.running, { timeout: 20_000 }).toBe(6)
+  await expect.poll(() => first.running).toBe(6)
   const closed = await first.close()
   expect(closed.abandoned).toBe(0)
   // A fetch that was on its way may bring one of them once more, which goes back too.

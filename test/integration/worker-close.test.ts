@@ -68,7 +68,7 @@ describe('a worker that closes', () => {
     expect(await shop.redis.hmget(bull('deadline', job.id), 'atm', 'ats')).toEqual([null, '1'])
     expect(await shop.redis.exists(bull('deadline', `${job.id}:lock`), bull('deadline', 'active'))).toBe(0)
     expect(await shop.redis.exists('deadline-set', shop.keys('deadline').totals)).toBe(0)
-    const said = worker.lines.slice(before).map(({ msg }) => msg)
+    const said = worker.lines.slice(before).flatMap(({ msg }) => (/event loop/.test(msg) ? [] : [msg]))
     expect(said).toEqual(['shutdown deadline passed, handing running jobs back', 'job handed back unfinished'])
 
     await shop.work([handle(contract, (_input, ctx) => ctx.attempt)])
@@ -166,7 +166,7 @@ describe('a worker that closes', () => {
       const worker = await shop.work([handle(defineJob({ name: 'job', queue, input }), () => 1)])
       expect(await later()).not.toEqual([])
       await worker.close()
-      await expect.poll(later, { timeout: 10_000 }).toEqual([])
+      await expect.poll(later).toEqual([])
     }
   })
 })

@@ -6,6 +6,7 @@ import { createProducer, type Producer } from '../../src/producer/index.js'
 import { createWorker, handle, type Worker } from '../../src/worker/index.js'
 import type { TestRedis } from '../support/redis.js'
 import { startLoneClusterNode } from '../support/redis-topologies.js'
+import { PATIENCE } from '../support/until.js'
 import { collectLog } from '../support/worker.js'
 
 const contract = defineJob({ name: 'job', queue: 'media', input: z.object({ key: z.string() }), attempts: 1 })
@@ -83,7 +84,7 @@ it('limits by key hold over two workers, with a rate, a strict order and a look 
       .sort()
       .join('\n')
   }
-  await vi.waitFor(async () => expect(await sorted()).toBe(totals), { timeout: 60_000 })
+  await vi.waitFor(async () => expect(await sorted()).toBe(totals), PATIENCE)
   expect([most, order]).toEqual([2, [0, 1, 2, 2, 3, 4, 5]])
   expect(await producer.limits.setQueue('limited', { concurrency: 3 })).toMatchObject({ concurrency: 3 })
   expect(await producer.limits.list('limited')).toEqual([])

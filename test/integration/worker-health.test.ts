@@ -7,6 +7,7 @@ import { defineJob, InvalidOptionError, PortInUseError } from '../../src/job/ind
 import { startFaultProxy } from '../../src/testing/index.js'
 import { handle, PermanentError, retryIn, startHealthServer, type Worker } from '../../src/worker/index.js'
 import { parseMetrics, sampleValue } from '../support/metrics-text.js'
+import { PATIENCE } from '../support/until.js'
 import { createGate, openWorkshop, type Workshop } from '../support/worker.js'
 
 let shop: Workshop
@@ -65,7 +66,7 @@ it('jobs that completed, failed and were retried are in /metrics by queue and jo
   const alien = await queue.add('"} 1\nevil_total 5', {}, { jobId: 'alien' })
   await shop.end({ queue: 'counted', id: String(alien.id) })
   await shop.producer.enqueue(good, { n: 3 })
-  await vi.waitFor(() => expect(worker.running).toBe(1), { timeout: 20_000 })
+  await vi.waitFor(() => expect(worker.running).toBe(1), PATIENCE)
   for (let n = 10; n < 13; n++) await shop.producer.enqueue(good, { n })
 
   const { status, text, headers } = await ask(server.port, '/metrics')
@@ -104,7 +105,7 @@ it('/readyz is 503 while the worker is quiet, when Redis is silent or gone, and 
     expect((await ask(server.port, '/livez')).status).toBe(200)
     return [status, ...(JSON.parse(text) as { problems: { reason: string }[] }).problems.map(({ reason }) => reason)]
   }
-  expect(await reasons()).toEqual([200])
+  await expect.poll(reasons).toEqual([200])
   worker.quiet()
   expect(await reasons()).toEqual([503, 'it is quiet'])
   worker.resume()

@@ -12,6 +12,7 @@ import { createWorker, handle, type JobContext, type Worker } from '../../src/wo
 import { createRandom, testSeed } from '../support/random.js'
 import type { TestRedis } from '../support/redis.js'
 import { startLoneClusterNode } from '../support/redis-topologies.js'
+import { PATIENCE } from '../support/until.js'
 import { collectLog } from '../support/worker.js'
 
 let node: TestRedis
@@ -69,7 +70,7 @@ describe('on a cluster, a job that a handler enqueues in another queue', () => {
       committed: { jobs: ['children/now', 'children/late', 'parents/own'] },
     })
     await producer.results.wait({ queue: 'children', id: 'now' }, { timeout: '60s' })
-    await vi.waitFor(async () => expect(await look.xlen(keysOf('parents').outbox('children'))).toBe(0), 60_000)
+    await vi.waitFor(async () => expect(await look.xlen(keysOf('parents').outbox('children'))).toBe(0), PATIENCE)
     expect(runs).toEqual([1])
     expect(await look.zrange(`${keysOf('children').bullBase}delayed`, '0', '-1')).toEqual(['late'])
     expect(await look.zrange(`${keysOf('parents').bullBase}delayed`, '0', '-1')).toEqual(['own'])
@@ -92,8 +93,8 @@ describe('on a cluster, a job that a handler enqueues in another queue', () => {
       await ctx.enqueue(defineJob({ name: 'a', queue: 'broken', input }), { n: 1 }, { id: 'stuck' })
       await ctx.enqueue(defineJob({ name: 'b', queue: 'sound', input }), { n: 2 }, { id: 'through' })
     })
-    await vi.waitFor(async () => expect(await waiting('sound')).toEqual(['through']), 60_000)
-    await vi.waitFor(() => expect(lines).toContainEqual(expect.objectContaining({ to: 'broken', level: 50 })), 60_000)
+    await vi.waitFor(async () => expect(await waiting('sound')).toEqual(['through']), PATIENCE)
+    await vi.waitFor(() => expect(lines).toContainEqual(expect.objectContaining({ to: 'broken', level: 50 })), PATIENCE)
     const client = open()
     expect(await findOutboxes(client, 'mixed', keysOf('mixed'))).toEqual([])
     vi.spyOn(Date, 'now').mockReturnValue(Date.now() + 120_000)
@@ -104,7 +105,7 @@ describe('on a cluster, a job that a handler enqueues in another queue', () => {
       '1 job for queue broken wait in the outbox of queue mixed, the oldest for 2 min',
     )
     await look.del(`${keysOf('broken').bullBase}wait`)
-    await vi.waitFor(async () => expect(await waiting('broken')).toEqual(['stuck']), 60_000)
+    await vi.waitFor(async () => expect(await waiting('broken')).toEqual(['stuck']), PATIENCE)
   })
 
   it('fails the attempt where the outbox is a key of another program', async () => {
@@ -121,7 +122,7 @@ describe('on a cluster, a job that a handler enqueues in another queue', () => {
     await batch.enqueue(member, { n: 1 })
     await batch.close()
     await work([handle(member, () => undefined)])
-    await vi.waitFor(async () => expect(await waiting('followers')).toEqual(['b.success']), 60_000)
+    await vi.waitFor(async () => expect(await waiting('followers')).toEqual(['b.success']), PATIENCE)
     expect(await readBatch(open(), keysOf('members'), 'b')).toMatchObject({ fired: ['success'], errors: {} })
   })
 })

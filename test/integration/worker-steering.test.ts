@@ -4,6 +4,7 @@ import { defineJob } from '../../src/job/index.js'
 import { orderConcurrency, orderState, readWorkers } from '../../src/ledger/index.js'
 import { handle } from '../../src/worker/index.js'
 import { anything } from '../support/schemas.js'
+import { PATIENCE } from '../support/until.js'
 import { createGate, type Gate, openWorkshop, type Workshop } from '../support/worker.js'
 
 let shop: Workshop
@@ -12,7 +13,6 @@ beforeAll(async () => {
 })
 afterAll(() => shop.close())
 
-const PATIENCE = { timeout: 60_000 }
 
 /** A queue whose jobs wait until the test lets each go. */
 function heldQueue(queue: string) {

@@ -102,7 +102,7 @@ describe('a step', () => {
     isGood = true
     const queue = new Queue('manual', { connection: { url: shop.server.url }, prefix: shop.keys('manual').bull })
     await (await queue.getJob(job.id))?.retry()
-    await expect.poll(async () => (await shop.end(job)).status, { timeout: 20_000 }).toBe('completed')
+    await expect.poll(async () => (await shop.end(job)).status).toBe('completed')
     expect(runs).toEqual(['one', 'one'])
     await queue.remove(gone.id)
     expect(await shop.redis.keys(`*${gone.id}*`)).toEqual([shop.keys('manual').result(gone.id)])
@@ -197,7 +197,7 @@ describe('a step', () => {
     await taken.promise
     await shop.redis.set(`${jobKey(job)}:lock`, 'another-run')
     go.open()
-    await expect.poll(() => seen, { timeout: 20_000 }).toEqual(['LOCK_LOST', 'LOCK_LOST', 'LOCK_LOST', 'LOCK_LOST'])
+    await expect.poll(() => seen).toEqual(['LOCK_LOST', 'LOCK_LOST', 'LOCK_LOST', 'LOCK_LOST'])
     expect(await keptOf(job)).toEqual([['drover:step:before', '1']])
     await expect.poll(() => worker.lines.some(({ msg }) => msg === 'lock lost, attempt abandoned')).toBe(true)
   })
@@ -276,7 +276,7 @@ describe('a step that nobody waits for', () => {
     expect(await shop.end(await enqueue(contract))).toMatchObject({ status: 'completed', value: 'done' })
     go.open()
     const line = 'a step that nobody awaited failed after its attempt'
-    await expect.poll(() => worker.lines.some(({ msg }) => msg === line), { timeout: 20_000 }).toBe(true)
+    await expect.poll(() => worker.lines.some(({ msg }) => msg === line)).toBe(true)
   })
 })
 

@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { z } from 'zod'
 import { defineJob } from '../../src/job/index.js'
 import { handle } from '../../src/worker/index.js'
+import { PATIENCE } from '../support/until.js'
 import { createGate, openWorkshop, type Workshop } from '../support/worker.js'
 
 let shop: Workshop
@@ -60,21 +61,19 @@ describe('a job whose worker crashed twice', () => {
       handle(contract, ({ n }) => track(`suspect ${n}`, held.suspect.promise)),
       handle(other, ({ n }) => track(`other ${n}`, n === 1 ? held.before.promise : undefined)),
     ])
-    await vi.waitFor(() => expect(order).toEqual(['other 1']), { timeout: 20_000 })
+    await vi.waitFor(() => expect(order).toEqual(['other 1']), PATIENCE)
     // Delayed, so that the marks are there first.
     const suspect = await shop.producer.enqueue(contract, { n: 7 }, { delay: '1h' })
     await shop.redis.hset(hashOf('alone', suspect.id), { stc: 2 })
     await inBullQueue('alone', async (queue) => (await queue.getJob(suspect.id))?.promote())
     // Its lock is that of one who waits.
     const lock = `${hashOf('alone', suspect.id)}:lock`
-    await vi.waitFor(async () => expect(await shop.redis.exists(lock)).toBe(1), { timeout: 20_000 })
+    await vi.waitFor(async () => expect(await shop.redis.exists(lock)).toBe(1), PATIENCE)
     const after = await shop.producer.enqueue(other, { n: 2 })
-    await vi.waitFor(async () => expect(await shop.redis.exists(`${hashOf('other', after.id)}:lock`)).toBe(1), {
-      timeout: 20_000,
-    })
+    await vi.waitFor(async () => expect(await shop.redis.exists(`${hashOf('other', after.id)}:lock`)).toBe(1), PATIENCE)
     expect(order).toEqual(['other 1'])
     held.before.open()
-    await vi.waitFor(() => expect(order).toEqual(['other 1', 'suspect 7']), { timeout: 20_000 })
+    await vi.waitFor(() => expect(order).toEqual(['other 1', 'suspect 7']), PATIENCE)
     expect(await crashesOf('alone', suspect.id)).toEqual([2, 0, 1])
     expect(worker.running).toBe(1)
     held.suspect.open()
@@ -97,7 +96,7 @@ describe('a job whose worker crashed twice', () => {
     expect(await shop.redis.hgetall(shop.keys('condemned').totals)).toEqual({ 'suspect:failed': '1' })
     expect(await crashesOf('condemned', job.id)).toEqual([0, 0, 0])
     await inBullQueue('condemned', async (queue) => (await queue.getJob(job.id))?.retry('failed'))
-    await vi.waitFor(() => expect(runs).toBe(1), { timeout: 20_000 })
+    await vi.waitFor(() => expect(runs).toBe(1), PATIENCE)
   })
 
   it('is put off when it crashed alone just before', async () => {
@@ -142,7 +141,7 @@ describe('a job whose worker crashed twice', () => {
     await started.promise
     if (kind === 'handed') {
       await worker.close()
-      await vi.waitFor(async () => expect(await crashesOf(queue, job.id)).toEqual([2, 0, 0]), { timeout: 20_000 })
+      await vi.waitFor(async () => expect(await crashesOf(queue, job.id)).toEqual([2, 0, 0]), PATIENCE)
       await shop.work([handler])
     }
     expect(await shop.end(job)).toMatchObject({ status: 'completed', attempts: kind === 'thrown' ? 2 : 1 })
@@ -195,7 +194,7 @@ it('jobs that never stalled cost no command for any of this', async () => {
     await shop.end(job)
     jobs.push(shop.keys(contract.queue).bullBase + job.id)
   }
-  await expect.poll(() => asked.includes(own), { timeout: 60_000 }).toBe(true)
+  await expect.poll(() => asked.includes(own)).toBe(true)
   expect(asked.filter((key) => jobs.includes(key))).toEqual([])
   monitor.destroy()
 })

@@ -5,6 +5,7 @@ import { z } from 'zod'
 import { defineJob } from '../../src/job/index.js'
 import { startFaultProxy } from '../../src/testing/index.js'
 import { handle } from '../../src/worker/index.js'
+import { PATIENCE } from '../support/until.js'
 import { createGate, openWorkshop, type Workshop } from '../support/worker.js'
 
 let shop: Workshop
@@ -31,12 +32,12 @@ it.each(['waitForJob', 'moveToActive'] as const)(
     })
     const worker = await shop.work([handler], { concurrency: 2 })
     const first = await shop.producer.enqueue(contract, { n: 1 })
-    await vi.waitFor(() => expect(started).toEqual([1]), { timeout: 20_000 })
+    await vi.waitFor(() => expect(started).toEqual([1]), PATIENCE)
     // As when a client loses a command in a reconnect: its promise stays pending for ever.
     const hangs = vi
       .spyOn(RedisQueueBackend.prototype, method)
       .mockImplementation((() => new Promise(() => undefined)) as never)
-    await vi.waitFor(() => expect(hangs).toHaveBeenCalled(), { timeout: 20_000 })
+    await vi.waitFor(() => expect(hangs).toHaveBeenCalled(), PATIENCE)
     hangs.mockRestore()
     const second = await shop.producer.enqueue(contract, { n: 2 })
     expect(await shop.end(second)).toMatchObject({ status: 'completed' })

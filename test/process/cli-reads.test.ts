@@ -159,11 +159,12 @@ describe('drover counters', () => {
     type Counter = { points: { at: number; value: number }[] }
     const byMinute = JSON.parse(minutes?.stdout ?? '') as Counter & { by: string }
     expect(byMinute.by).toBe('minute')
-    expect(byMinute.points).toHaveLength(11)
+    // One more where a minute, or an hour, begins meanwhile.
+    expect([11, 12]).toContain(byMinute.points.length)
     expect(byMinute.points.reduce((sum, { value }) => sum + value, 0)).toBe(total)
     const byHour = JSON.parse(hours?.stdout ?? '') as { by: string; queues: { counters: Counter[] }[] }
     expect(byHour.by).toBe('hour')
-    expect(byHour.queues[0]?.counters[0]?.points).toHaveLength(49)
+    expect([49, 50]).toContain(byHour.queues[0]?.counters[0]?.points.length)
     expect(plain?.stdout).toMatch(
       /^MINUTE +QUEUE +COUNTER +ADDED\n\d{4}-\d\d-\d\dT\d\d:\d\dZ +greetings +greeted +\d+\n/,
     )
@@ -297,7 +298,7 @@ describe('drover doctor', () => {
   it('exits with 69 when Redis is down and with 77 when it refuses the password', async () => {
     const guarded = await startTestRedis({ password: 'open-sesame' })
     try {
-      const down = await runDrover(['doctor'], { env: { REDIS_URL: 'redis://127.0.0.1:1', DROVER_TIMEOUT: '200ms' } })
+      const down = await runDrover(['doctor'], { env: { REDIS_URL: 'redis://127.0.0.1:1', DROVER_TIMEOUT: '2s' } })
       const refused = await runDrover(['doctor'], { env: { REDIS_URL: `redis://127.0.0.1:${guarded.port}` } })
       expect(down).toMatchObject({ code: 69, stdout: '', stderr: expect.stringMatching(/cause: connect ECONNREFUSED/) })
       expect(refused).toMatchObject({

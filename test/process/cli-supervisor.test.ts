@@ -81,9 +81,13 @@ it('two processes work; one that is killed is started again; SIGHUP replaces eac
   expect(completed.map(({ value }) => value)).toEqual([1])
   expect(sampleValue(samples, 'drover_queue_jobs', { queue: 'greetings', state: 'waiting' })).toBe(0)
 
+  // The next one is held while it loads its job files, so that its lack is seen however late it is asked for.
+  const gate = join(cwd, 'gate')
+  write(cwd, 'jobs/handlers.ts', `${HANDLERS}\nwhile (!existsSync(${JSON.stringify(gate)})) await setTimeout(10)\n`)
   process.kill(first[0]?.pid ?? 0, 'SIGKILL')
   await until('it is missed', async () => (await statusOf('/readyz')) === 503)
   expect(await statusOf('/livez')).toBe(200)
+  writeFileSync(gate, '')
   await untilLines(supervisor, 'process ready', 3)
   const [crash] = linesOf(supervisor, 'process ended by itself, it is started again')
   expect(crash).toMatchObject({ process: first[0]?.process, signal: 'SIGKILL', ends: 1, againInMs: 500 })

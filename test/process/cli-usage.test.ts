@@ -47,13 +47,16 @@ describe('a secret', () => {
 
 describe('an error', () => {
   it('has its cause on a second line, and its stack only for DEBUG=drover', async () => {
-    const words = ['counters', '--redis', NOBODY, '--timeout', '200ms']
-    const { code, stderr } = await runDrover(words)
+    const words = ['counters', '--redis', NOBODY, '--timeout', '2s']
+    const [{ code, stderr }, debugged] = await Promise.all([
+      runDrover(words),
+      runDrover(words, { env: { DEBUG: 'drover' } }),
+    ])
     expect(code).toBe(69)
     expect(stderr).toMatch(
-      /^drover: Redis did not answer at redis:\/\/127.0.0.1:1\/0 within 200ms: .+\ncause: connect ECONNREFUSED 127.0.0.1:1\n$/,
+      /^drover: Redis did not answer at redis:\/\/127.0.0.1:1\/0 within 2s: .+\ncause: connect ECONNREFUSED 127.0.0.1:1\n$/,
     )
-    expect((await runDrover(words, { env: { DEBUG: 'drover' } })).stderr).toMatch(/^ {4}at /m)
+    expect(debugged.stderr).toMatch(/^ {4}at /m)
   })
 })
 

@@ -9,6 +9,7 @@ import { afterAll, beforeAll, expect, it, vi } from 'vitest'
 import { z } from 'zod'
 import { defineJob } from '../../src/job/index.js'
 import { mostAtOnce, type Run } from '../support/limit-oracle.js'
+import { PATIENCE } from '../support/until.js'
 import { openWorkshop, type Workshop } from '../support/worker.js'
 
 let shop: Workshop
@@ -78,7 +79,7 @@ it('keeps every limit while its workers are killed, and leaves no permit and no 
   const workers = await Promise.all([startChild(), startChild(), startChild(), startChild()])
   for (const victim of workers.slice(1)) {
     const before = notes().length
-    await vi.waitFor(() => expect(notes().length).toBeGreaterThan(before + 20), { timeout: 60_000, interval: 20 })
+    await vi.waitFor(() => expect(notes().length).toBeGreaterThan(before + 20), PATIENCE)
     victim.kill('SIGKILL')
   }
   const completed = async () => {

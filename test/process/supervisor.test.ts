@@ -9,12 +9,15 @@ import { until } from '../support/until.js'
 
 const TIMING: RestartTiming = { firstWaitMs: 5, maxWaitMs: 20, steadyMs: 60_000 }
 const READY = `process.on('disconnect', () => process.exit()); process.send({ kind: 'ready', signals: [] });`
+const UNTIL_GATE = `while (!existsSync(new URL('gate', import.meta.url))) await setTimeout(5);`
 const HANGS = `process.on('SIGTERM', () => {});`
 
 interface Stage {
   readonly supervisor: Supervisor
   readonly lines: readonly Record<string, unknown>[]
   readonly said: (msg: string) => Record<string, unknown>[]
+  /** Lets the processes that wait for it go on. */
+  readonly openGate: () => void
 }
 
 interface StageOptions {
@@ -28,10 +31,11 @@ interface StageOptions {
 function supervise(
   processes: number,
   script: string,
-  { timing = TIMING, killAfterMs = 100, isRefused = () => false }: StageOptions = {},
+  { timing = TIMING, killAfterMs = 60_000, isRefused = () => false }: StageOptions = {},
 ): Stage {
   const cwd = makeProject()
-  write(cwd, 'process.mjs', `const [number, n] = process.argv.slice(2).map(Number);\n${script}`)
+  const imports = `import { existsSync } from 'node:fs'\nimport { setTimeout } from 'node:timers/promises'`
+  write(cwd, 'process.mjs', `${imports}\nconst [number, n] = process.argv.slice(2).map(Number);\n${script}`)
   const lines: Record<string, unknown>[] = []
   const logger = pino({ level: 'debug' }, { write: (line: string) => void lines.push(JSON.parse(line)) })
   const starts = new Map<number, number>()
@@ -48,11 +52,12 @@ function supervise(
       return new ManagedProcess({ number, file, words, killAfterMs, onLine: () => undefined, onMessage })
     },
   })
-  return { supervisor, lines, said: (msg) => lines.filter((line) => line.msg === msg) }
+  const said = (msg: string) => lines.filter((line) => line.msg === msg)
+  return { supervisor, lines, said, openGate: () => write(cwd, 'gate', '') }
 }
 
 it('processes that end again and again are started with growing waits, told of once each, and end the supervisor when none works', async () => {
-  const { supervisor, said } = supervise(2, `${READY} setTimeout(() => process.exit(7), 1);`)
+  const { supervisor, said } = supervise(2, `${READY} await setTimeout(1); process.exit(7);`)
   expect(await supervisor.run()).toBe(70)
   const ends = said('process ended by itself, it is started again')
   for (const number of [1, 2]) {
@@ -66,7 +71,7 @@ it('processes that end again and again are started with growing waits, told of o
 })
 
 it('one process in a crash loop does not end those that work', async () => {
-  const { supervisor, said } = supervise(2, `${READY} if (number === 2) setTimeout(() => process.exit(7), 1);`)
+  const { supervisor, said } = supervise(2, `${READY} if (number === 2) { await setTimeout(1); process.exit(7); }`)
   const code = supervisor.run()
   await until('it ended often', () => said('process ended by itself, it is started again').length > 9)
   expect(said('crash loop: the process ends again and again soon after its start')).toMatchObject([
@@ -78,13 +83,13 @@ it('one process in a crash loop does not end those that work', async () => {
 })
 
 it('ends while Redis is away, and ends after a steady time, are no crash loop', async () => {
-  const { supervisor, said } = supervise(1, `${READY} setTimeout(() => process.exit(n < 8 ? 69 : 7), 1);`)
+  const { supervisor, said } = supervise(1, `${READY} await setTimeout(1); process.exit(n < 8 ? 69 : 7);`)
   const code = supervisor.run()
   await until('it ended often', () => said('process ended by itself, it is started again').length > 8)
   expect(said('crash loop: the process ends again and again soon after its start')).toEqual([])
   await supervisor.close()
   await code
-  const steady = supervise(1, `${READY} setTimeout(() => process.exit(7), 1);`, { timing: { ...TIMING, steadyMs: 0 } })
+  const steady = supervise(1, `${READY} await setTimeout(1); process.exit(7);`, { timing: { ...TIMING, steadyMs: 0 } })
   const other = steady.supervisor.run()
   await until('it ended often', () => steady.said('process ended by itself, it is started again').length > 8)
   expect(steady.said('process ended by itself, it is started again').at(-1)).toMatchObject({ ends: 1, againInMs: 5 })
@@ -93,7 +98,7 @@ it('ends while Redis is away, and ends after a steady time, are no crash loop', 
 })
 
 it('a process that ignores SIGTERM is killed when its time is over, and that is told', async () => {
-  const { supervisor, said } = supervise(1, `${HANGS} ${READY}`)
+  const { supervisor, said } = supervise(1, `${HANGS} ${READY}`, { killAfterMs: 100 })
   const code = supervisor.run()
   await until('it is ready', () => said('process ready').length === 1)
   const [{ pid } = { pid: 0 }] = supervisor.processes
@@ -116,12 +121,13 @@ it('a close while a replacement starts ends both', async () => {
 })
 
 it('a process that dies while its replacement starts is replaced once', async () => {
-  const { supervisor, said } = supervise(1, `if (n === 0) { ${READY} } else setTimeout(() => { ${READY} }, 300);`)
+  const { supervisor, said, openGate } = supervise(1, `if (n > 0) ${UNTIL_GATE}\n${READY}`)
   const code = supervisor.run()
   await until('it is ready', () => said('process ready').length === 1)
   supervisor.restartAll()
   await until('the replacement starts', () => supervisor.processes.length === 2)
   supervisor.processes[0]?.kill()
+  openGate()
   await until('the restart is done', () => said('rolling restart done').length === 1)
   expect(supervisor.processes).toHaveLength(1)
   expect(supervisor.processes[0]?.isReady).toBe(true)
@@ -131,15 +137,17 @@ it('a process that dies while its replacement starts is replaced once', async ()
 })
 
 it('a close waits for the process that was replaced and still has jobs', async () => {
-  const busy = `if (n === 0) process.on('SIGTERM', () => setTimeout(() => process.exit(), 500)); ${READY}`
-  const { supervisor, said } = supervise(1, busy, { killAfterMs: 60_000 })
+  const busy = `if (n === 0) process.on('SIGTERM', async () => { ${UNTIL_GATE} process.exit() }); ${READY}`
+  const { supervisor, said, openGate } = supervise(1, busy)
   const code = supervisor.run()
   await until('it is ready', () => said('process ready').length === 1)
   const [{ pid } = { pid: 0 }] = supervisor.processes
   supervisor.restartAll()
   await until('another has taken over', () => said('process ready').length === 2)
   expect(supervisor.processes.map((each) => each.pid)).toContain(pid)
-  await supervisor.close()
+  const closed = supervisor.close()
+  openGate()
+  await closed
   expect(isAlive(pid ?? 0)).toBe(false)
   expect(await code).toBe(0)
 })

@@ -74,7 +74,7 @@ it('an idle worker ends, and so does one that has just finished its last job', a
 it('a worker whose job ignores its signal hands the job back and ends as soon as that lets go', async () => {
   const worker = startScript('deaf', '100ms')
   await worker.line('ready')
-  await producer.enqueue(contractOf('deaf'), { ms: 1_000, deaf: true })
+  await producer.enqueue(contractOf('deaf'), { ms: 200, deaf: true })
   await worker.line('started')
   worker.close()
   expect(await worker.line('closed')).toMatchObject({ closed: { handedBack: 1, abandoned: 0 } })
@@ -104,6 +104,8 @@ it('a worker with a running job, and one whose commit waits, ends when Redis is 
   expect(await worker.line('closed')).toMatchObject({ closed: { handedBack: 0 }, same: true })
   expect(await worker.ended).toBe(0)
   await server.kill('SIGCONT')
+  // Redis has done by then what it was sent while it stood still.
+  await server.cli('PING')
   const record = await producer.results.get(job)
   const totals = await server.cli('HGETALL', '{drover:silent}:totals')
   expect([record?.status ?? 'none', totals]).toEqual(record ? ['completed', 'wait:completed\n1'] : ['none', ''])

@@ -38,7 +38,7 @@ const routes = [
 
 it('takes no stranger, no lesser role, no other site, and nothing in read-only mode', async () => {
   await openQueue('media')
-  const client = createReaderClient(parseRedisUrl(redis().url), { timeoutMs: 5_000, onError: () => undefined })
+  const client = createReaderClient(parseRedisUrl(redis().url), { timeoutMs: 60_000, onError: () => undefined })
   closeAfter({ close: async () => client.disconnect() })
   await expect.poll(() => client.status).toBe('ready')
   const tokens = await Promise.all(

@@ -10,6 +10,7 @@ import { change } from '../support/dashboard-board.js'
 import { ask } from '../support/dashboard-http.js'
 import { startTestRedis, type TestRedis } from '../support/redis.js'
 import { anything } from '../support/schemas.js'
+import { PATIENCE } from '../support/until.js'
 import { collectLog } from '../support/worker.js'
 import { bullmqCommands, createUser, denials, documentedUser, ownCommands, ROLES, type Role } from './redis-users.js'
 
@@ -99,9 +100,7 @@ async function runHandlers(url: string): Promise<void> {
   ]
   const worker = await createWorker({ redis: url, handlers: [handler, ...underLimits], logger, shutdownTimeout: 0 })
   const count = (set: string) => admin.zcard(`{drover:media}:media:${set}`)
-  await vi.waitFor(async () => expect([await count('completed'), await count('failed')]).toEqual([13, 1]), {
-    timeout: 60_000,
-  })
+  await vi.waitFor(async () => expect([await count('completed'), await count('failed')]).toEqual([13, 1]), PATIENCE)
   await worker.close()
 }
 
@@ -122,7 +121,7 @@ async function enqueueAll(url: string): Promise<void> {
   await producer.limits.setQueue('media', { concurrency: 50, rate: { limit: 1_000, window: '1s' } })
   expect(await producer.limits.list('media')).toHaveLength(2)
   expect(await producer.limits.counts('media')).toMatchObject({ keys: 2, parked: 4 })
-  await admin.set('{drover:other}:result:done', '{"status":"completed"}', 'EX', 10)
+  await admin.set('{drover:other}:result:done', '{"status":"completed"}', 'EX', 50)
   await producer.enqueue(cached, {})
   const [record = ''] = await admin.keys('{drover:other}:cache:*')
   await admin.set(record, 'done 0 cache')

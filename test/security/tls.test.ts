@@ -11,6 +11,7 @@ import { buildDrover, makeProject, runDrover } from '../support/drover-cli.js'
 import { GREETING_FILES } from '../support/greeting-jobs.js'
 import { startTestRedis, type TestRedis } from '../support/redis.js'
 import { anything } from '../support/schemas.js'
+import { PATIENCE } from '../support/until.js'
 import { collectLog } from '../support/worker.js'
 import { Authority, startTlsRedis, type TlsRedis } from './certificates.js'
 
@@ -74,7 +75,7 @@ it('the right authority connects producer, worker, result and dashboard', async 
     const job = await producer.enqueue(resize, {})
     expect(await producer.results.wait(job)).toMatchObject({ ok: true, value: 'done' })
     const { url } = await dashboard.listen()
-    await vi.waitFor(async () => expect((await ask(url, '/readyz')).status).toBe(200), { timeout: 20_000 })
+    await vi.waitFor(async () => expect((await ask(url, '/readyz')).status).toBe(200), PATIENCE)
     expect((await ask(url, '/')).text).toContain('media')
   } finally {
     await dashboard.close()
@@ -98,7 +99,7 @@ describe('a certificate', () => {
       const [, settings, reason] = row
       const redis = settings()
       const { logger, lines } = collectLog()
-      const producer = createProducer({ redis, timeout: '2s' })
+      const producer = createProducer({ redis, timeout: '5s' })
       const dashboard = createDashboard({ redis, port: 0, logger })
       const [enqueued, started] = await Promise.all([
         producer.enqueue(resize, {}).catch((error: unknown) => error),

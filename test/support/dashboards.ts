@@ -5,6 +5,7 @@ import type { Answer } from './dashboard-http.js'
 import { openTestQueue, type TestQueue } from './dashboard-jobs.js'
 import { startLedgerWorker, type TestOutcome } from './ledger-worker.js'
 import { startTestRedis, type TestRedis, type TestRedisOptions } from './redis.js'
+import { PATIENCE } from './until.js'
 
 interface Closable {
   close(): Promise<void>
@@ -59,11 +60,7 @@ export function useDashboards(): TestDashboards {
     work: async (name, finished, run) => {
       const worker = await startLedgerWorker({ url: redis.url, queue: name, run })
       await vi.waitUntil(
-        async () => (await countOf(name, 'completed')) + (await countOf(name, 'failed')) === finished,
-        {
-          timeout: 20_000,
-        },
-      )
+        async () => (await countOf(name, 'completed')) + (await countOf(name, 'failed')) === finished, PATIENCE)
       await worker.close()
     },
   }

@@ -145,8 +145,8 @@ async function untilMatch(child: ChildProcess, pattern: RegExp, read: () => stri
   for (;;) {
     const match = read().match(pattern)
     if (match !== null) return match
-    const hasEnded = child.exitCode !== null || child.signalCode !== null
-    if (hasEnded || Date.now() > deadline) throw new Error(`no match for ${pattern} in:\n${read()}`)
+    // One that has exited may have written what is still to be read: `running` has it until both streams are closed.
+    if (!running.has(child) || Date.now() > deadline) throw new Error(`no match for ${pattern} in:\n${read()}`)
     await sleep(20)
   }
 }

@@ -1,5 +1,6 @@
 // Job files' handlers for tests of isolation: each does one thing that a handler may do to its thread or process.
 // Exported for both kinds, as `thread_<name>` and `process_<name>`. Needs the built dist/.
+import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parentPort, threadId } from 'node:worker_threads'
 import { defineJob, PermanentError } from 'drover'
@@ -7,7 +8,7 @@ import { handle, retryIn } from 'drover/worker'
 import { z } from 'zod'
 
 const where = () => ({ pid: process.pid, threadId })
-const aborted = (signal) => new Promise((resolve) => signal.addEventListener('abort', resolve))
+const aborted = async (signal) => signal.aborted || once(signal, 'abort')
 const loop = () => {
   for (;;);
 }

@@ -1,6 +1,6 @@
 // Runs one redis-server as a child and ends it when standard input ends, that is also when the test process was killed.
 // argv: the server's directory, its binary, its arguments. stdin, a line each: "start", "signal SIGTERM".
-// stdout, a line each: "started <pid>", "exited", "failed <why>".
+// stdout, a line each: "started <pid>", "signalled", "exited", "failed <why>".
 import { spawn } from 'node:child_process'
 import { rmSync } from 'node:fs'
 import { createInterface } from 'node:readline'
@@ -36,6 +36,9 @@ createInterface({ input: process.stdin })
   .on('line', (line) => {
     const [command, signal] = line.split(' ')
     if (command === 'start') start()
-    if (command === 'signal') server.kill(signal)
+    if (command === 'signal') {
+      server.kill(signal)
+      process.stdout.write('signalled\n')
+    }
   })
   .on('close', end)

@@ -1,6 +1,7 @@
 // Real Redis servers for tests, each alone in a temporary directory and on a port of its own. redis-keeper.mjs ends the
 // server and removes the directory, also when the test process is killed.
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
 import { accessSync, constants, existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
@@ -33,7 +34,7 @@ export interface TestRedis {
   readonly directory: string
   /** Runs redis-cli on this server and gives its output without the last line break. */
   cli(...args: string[]): Promise<string>
-  /** Sends the signal, and waits for the end of the server unless it is SIGSTOP or SIGCONT. */
+  /** Resolves when the server was sent the signal, and has ended by it unless it is SIGSTOP or SIGCONT. */
   kill(signal?: NodeJS.Signals): Promise<void>
   /** Starts the server again on the same port and directory; ends it with SIGTERM first when it still runs. */
   restart(): Promise<void>
@@ -42,7 +43,7 @@ export interface TestRedis {
 
 const HOST = '127.0.0.1'
 const PORT_ATTEMPTS = 5
-const START_TIMEOUT_MS = 20_000
+const START_TIMEOUT_MS = 60_000
 const KEEPER = fileURLToPath(new URL('redis-keeper.mjs', import.meta.url))
 
 class PortTaken extends Error {}
@@ -58,15 +59,30 @@ export async function startTestRedis(options: TestRedisOptions = {}): Promise<Te
   }
 }
 
-/** A loopback port that nothing listens on right now. */
+// Below the ports that the system itself gives to sockets, and a range for each worker of vitest: a port that was found
+// free is not taken by another test, or by a connection, before it is used, nor while its server is down.
+const FIRST_PORT = 10_000
+const PORTS_EACH = 4_000
+const POOL = Number(process.env.VITEST_POOL_ID ?? 0) % 5
+const given = new Set<number>()
+
+/** A loopback port that nothing listens on, another each time. */
 export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, HOST)
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  if (address === null || typeof address === 'string') throw new Error('a TCP server has an address with a port')
-  return address.port
+  for (;;) {
+    const port = FIRST_PORT + POOL * PORTS_EACH + randomInt(PORTS_EACH)
+    if (!given.has(port) && (await isFree(port))) {
+      given.add(port)
+      return port
+    }
+  }
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer()
+    server.once('error', () => resolve(false))
+    server.listen(port, HOST, () => server.close(() => resolve(true)))
+  })
 }
 
 async function startOnPort(port: number, options: TestRedisOptions): Promise<TestRedis> {
@@ -116,6 +132,8 @@ class Keeper {
   readonly #directory: string
   readonly #process: ChildProcess
   #running = false
+  /** How many of them the server was sent. */
+  #signals = 0
   #failure: string | undefined
 
   constructor(directory: string, program: string, args: readonly string[]) {
@@ -147,7 +165,9 @@ class Keeper {
 
   async signal(signal: NodeJS.Signals): Promise<void> {
     if (!this.#running) return
+    const before = this.#signals
     this.#send(`signal ${signal}`)
+    while (this.#signals === before && this.#running && this.#failure === undefined) await sleep(1)
     if (signal === 'SIGSTOP' || signal === 'SIGCONT') return
     while (this.#running && this.#failure === undefined) await sleep(5)
   }
@@ -165,6 +185,7 @@ class Keeper {
 
   #note(line: string): void {
     if (line === 'exited') this.#running = false
+    if (line === 'signalled') this.#signals++
     if (line.startsWith('failed ')) this.#failure = line
   }
 

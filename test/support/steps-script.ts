@@ -1,5 +1,6 @@
-// A worker process whose jobs are many steps, or share calls, for tests that kill it in the midst of them. argv: Redis URL, a file that it appends a
-// line to for each thing that it does: an oracle outside of Redis.
+// A worker process whose jobs are many steps, or share calls, for tests of its death in the midst of them. argv: Redis URL,
+// a file that it appends a line to for each thing that it does, an oracle outside of Redis, and after how many lines it
+// ends itself by SIGKILL; 0: never.
 import { appendFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { pino } from 'pino'
@@ -7,8 +8,12 @@ import { z } from 'zod'
 import { defineJob } from '../../src/job/index.js'
 import { createWorker, handle, handleBatch } from '../../src/worker/index.js'
 
-const [redis = '', file = ''] = process.argv.slice(2)
-const note = (...words: (string | number)[]) => appendFileSync(file, `${words.join(' ')}\n`)
+const [redis = '', file = '', lastLine = '0'] = process.argv.slice(2)
+let linesLeft = Number(lastLine)
+const note = (...words: (string | number)[]) => {
+  appendFileSync(file, `${words.join(' ')}\n`)
+  if (--linesLeft === 0) process.kill(process.pid, 'SIGKILL')
+}
 
 const contract = defineJob({ name: 'steps', queue: 'steps', input: z.object({ steps: z.number() }), attempts: 1 })
 const row = defineJob({ name: 'row', queue: 'rows', input: z.object({ n: z.number() }), attempts: 1 })

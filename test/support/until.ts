@@ -4,6 +4,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 const PATIENCE_MS = 60_000
 const PAUSE_MS = 10
 
+/** For `vi.waitFor`, which gives up after one second otherwise: less than a busy machine may stand still. */
+export const PATIENCE = { timeout: PATIENCE_MS, interval: 20 }
+
 /** Resolves when the condition holds; rejects with what was waited for when it does not in `patienceMs` (60 s). */
 export async function until(
   what: string,

@@ -4,6 +4,7 @@ import type { Redis } from 'ioredis'
 import { expect, vi } from 'vitest'
 import { ResultWaiter } from '../../src/ledger/index.js'
 import { createReaderClient, createSubscriberClient, parseRedisUrl, type RedisClient } from '../../src/redis/index.js'
+import { PATIENCE } from './until.js'
 
 const NEVER_MS = 3_600_000
 
@@ -44,5 +45,5 @@ export async function doneChannels(client: Redis): Promise<string[]> {
 }
 
 export async function untilSubscribed(client: Redis, channel: string): Promise<void> {
-  await vi.waitFor(async () => expect(await doneChannels(client)).toContain(channel), { timeout: 10_000, interval: 5 })
+  await vi.waitFor(async () => expect(await doneChannels(client)).toContain(channel), { ...PATIENCE, interval: 5 })
 }

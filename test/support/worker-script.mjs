@@ -1,5 +1,6 @@
 // A worker process of its own for tests: works one queue until it is told to close, and then must end by itself.
 // argv: Redis URL, queue, shutdown timeout. Every line it prints is JSON. Needs the built dist/.
+import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { defineJob } from 'drover'
 import { createWorker, handle } from 'drover/worker'
@@ -12,6 +13,8 @@ const say = (line) => process.stdout.write(`${JSON.stringify(line)}\n`)
 const contract = defineJob({ name: 'wait', queue, input: z.object({ ms: z.number(), deaf: z.boolean().optional() }) })
 const handler = handle(contract, async ({ ms, deaf }, { id, signal }) => {
   say({ started: id })
+  // A deaf one goes on for so long after it was told to end.
+  if (deaf) await once(signal, 'abort')
   await sleep(ms, undefined, deaf ? {} : { signal })
   return 'done'
 })

@@ -41,7 +41,7 @@ describe('watchSources', () => {
   })
 
   const put = (path: string) => writeFileSync(join(folder, path), `${Math.random()}`)
-  const untilChanged = (file: string) => expect.poll(() => changed, { timeout: 20_000 }).toContain(file)
+  const untilChanged = (file: string) => expect.poll(() => changed).toContain(file)
 
   it('notices a file that is changed, made, or put in place of another', async () => {
     put('jobs/a.ts')

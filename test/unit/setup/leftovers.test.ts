@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { PATIENCE } from '../../support/until.js'
 
 const { findLeftovers, findProcesses } = await import(
   new URL('../../../scripts/setup/leftovers.mjs', import.meta.url).href
@@ -44,13 +45,13 @@ test.runIf(hasProc)(
     start({ env: { ...process.env, TMPDIR: `${folder}-2` } })
 
     const pids = () => findProcesses(folder).map(({ pid }: { pid: number }) => pid)
-    await vi.waitFor(() => expect(new Set(pids())).toEqual(new Set([started.pid, working.pid])), { timeout: 20_000 })
+    await vi.waitFor(() => expect(new Set(pids())).toEqual(new Set([started.pid, working.pid])), PATIENCE)
   },
 )
 
 test.runIf(hasProc)('a process that ends while it is waited for is no leftover', async () => {
   const child = start({ cwd: folder })
-  await vi.waitFor(() => expect(findProcesses(folder)).toHaveLength(1), { timeout: 20_000 })
+  await vi.waitFor(() => expect(findProcesses(folder)).toHaveLength(1), PATIENCE)
   const leftovers = findLeftovers(folder)
   await end(child)
 

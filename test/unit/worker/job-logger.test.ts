@@ -1,5 +1,6 @@
 import { expect, it, vi } from 'vitest'
 import { createJobLogger } from '../../../src/worker/job-logger.js'
+import { PATIENCE } from '../../support/until.js'
 import { collectLog } from '../../support/worker.js'
 
 const about = { queue: 'media', job: 'resize', id: 'j1', attempt: 2 }
@@ -54,7 +55,5 @@ it('a job log that cannot be written to is told of in the log of the worker alon
     throw new Error('Missing key for job j1')
   })
   log.info('late')
-  await vi.waitFor(() => expect(lines.map(({ msg }) => msg)).toEqual(['late', 'a line was not kept in the job log']), {
-    timeout: 60_000,
-  })
+  await vi.waitFor(() => expect(lines.map(({ msg }) => msg)).toEqual(['late', 'a line was not kept in the job log']), PATIENCE)
 })

@@ -4,6 +4,7 @@ import { createTableMemory, LockTable, monotonicMs } from '../../../../src/worke
 import type { FromLockThread } from '../../../../src/worker/lock-thread/messages.js'
 import { LockThread } from '../../../../src/worker/lock-thread/thread.js'
 import { startTestRedis, type TestRedis } from '../../../support/redis.js'
+import { PATIENCE } from '../../../support/until.js'
 import { collectLog } from '../../../support/worker.js'
 
 let server: TestRedis
@@ -44,7 +45,7 @@ it('a thread that ends unexpectedly is started again, logged, and knows what its
   const lock = { queue: 0, id: 'größe', token: 't', startedAt, timeoutMs: 1 }
   thread.tell({ kind: 'hold', entry: { ...lock, slot: 4, version: 0 } }, 'hold 4')
   breakThread(thread)
-  await vi.waitFor(() => expect(lines).toHaveLength(1), { timeout: 20_000 })
+  await vi.waitFor(() => expect(lines).toHaveLength(1), PATIENCE)
   expect(lines[0]).toMatchObject({ level: 50, msg: 'the thread that renews locks ended, starting it again' })
   expect([onGone.mock.calls, messages, table.read()]).toEqual([[], [], []])
 }, 60_000)
@@ -53,7 +54,7 @@ it('locks are lost when no thread comes back for as long as they hold', async ()
   const { thread, onGone } = open(300)
   await thread.ready()
   breakThread(thread)
-  await vi.waitFor(() => expect(onGone).toHaveBeenCalledTimes(1), { timeout: 20_000 })
+  await vi.waitFor(() => expect(onGone).toHaveBeenCalledTimes(1), PATIENCE)
 }, 60_000)
 
 it('TLS settings that cannot be given to a thread are refused by name', () => {
