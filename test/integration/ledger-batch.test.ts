@@ -1,28 +1,15 @@
 // Jobs that end in the same moment share script calls: that they do, and that each still stands for itself.
 import type { Redis } from 'ioredis'
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { afterAll, describe, expect, it, vi } from 'vitest'
 import { batchLimit } from '../../src/ledger/commit-batch.js'
 import { attachLedger, type LedgerBackend, ledgerBackendFactory, readResult } from '../../src/ledger/index.js'
 import { createWorkerClient, parseRedisUrl } from '../../src/redis/index.js'
-import { KERNEL_CONCURRENCY, type Kernel, openKernel, TOKEN, writes } from '../support/kernel.js'
-import { startTestRedis, type TestRedis } from '../support/redis.js'
+import { KERNEL_CONCURRENCY, TOKEN, useKernel, writes } from '../support/kernel.js'
 import { PATIENCE } from '../support/until.js'
 
-let server: TestRedis
-let kernel: Kernel
-let redis: Redis
-
-beforeAll(async () => {
-  server = await startTestRedis()
-  kernel = await openKernel(server.url)
-  redis = kernel.client.duplicate()
-})
-beforeEach(() => redis.flushdb())
-afterAll(async () => {
-  redis.disconnect()
-  await kernel.close()
-  await server.close()
-})
+const { server, kernel } = await useKernel()
+const redis = kernel.client.duplicate()
+afterAll(() => redis.disconnect())
 
 const callsOfScripts = async () =>
   Number(/cmdstat_evalsha:calls=(\d+)/.exec(await redis.info('commandstats'))?.[1] ?? 0)

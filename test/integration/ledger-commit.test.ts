@@ -1,29 +1,11 @@
 // One finish of one job that completes: what it writes, and that all of it is written in one atomic step.
-import type { Job } from 'bullmq'
 import { Redis } from 'ioredis'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { readResult } from '../../src/ledger/index.js'
+import { describe, expect, it } from 'vitest'
 import { readSteps, stepsOn } from '../support/append-only-file.js'
 import { expectExpiry } from '../support/expiry.js'
-import { type Kernel, openKernel } from '../support/kernel.js'
-import { startTestRedis, type TestRedis } from '../support/redis.js'
+import { useKernel } from '../support/kernel.js'
 
-let server: TestRedis
-let kernel: Kernel
-let redis: Redis
-
-beforeAll(async () => {
-  server = await startTestRedis({ appendonly: true })
-  kernel = await openKernel(server.url)
-  redis = kernel.client
-})
-beforeEach(() => redis.flushdb())
-afterAll(async () => {
-  await kernel.close()
-  await server.close()
-})
-
-const resultOf = (job: Job) => readResult(redis, kernel.keys, String(job.id))
+const { server, kernel, redis, resultOf } = await useKernel({ appendonly: true })
 
 describe('a completed job', () => {
   it('leaves its result record, kept as long as its contract says, rounded up to seconds', async () => {

@@ -1,35 +1,17 @@
 // Each staged command against every type and value it cannot work on: the whole commit is refused.
 import type { Job } from 'bullmq'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it } from 'vitest'
 import { EffectRejectedError } from '../../src/job/index.js'
-import { Effects, type StagedWrite } from '../../src/ledger/index.js'
+import { Effects } from '../../src/ledger/index.js'
 import { differences, dumpDb } from '../support/dump-db.js'
-import { type Kernel, openKernel } from '../support/kernel.js'
-import { startTestRedis, type TestRedis } from '../support/redis.js'
+import { useKernel } from '../support/kernel.js'
 
-let server: TestRedis
-let kernel: Kernel
+const { kernel, stage } = await useKernel()
 /** An active job: a refused commit leaves it as it is, so that one job serves many of them. */
 let job: Job
-
-beforeAll(async () => {
-  server = await startTestRedis()
-  kernel = await openKernel(server.url)
-})
 beforeEach(async () => {
-  await kernel.client.flushdb()
   job = await kernel.start()
 })
-afterAll(async () => {
-  await kernel.close()
-  await server.close()
-})
-
-const stage = (use: (effects: Effects) => void): readonly StagedWrite[] => {
-  const effects = new Effects(kernel.keys, { cluster: false })
-  use(effects)
-  return effects.close()
-}
 
 const MAKE: Record<string, (key: string) => string[]> = {
   string: (key) => ['SET', key, 'abc'],

@@ -2,35 +2,17 @@
 import { createHash } from 'node:crypto'
 import type { Job } from 'bullmq'
 import { Redis } from 'ioredis'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { Effects, MAX_EFFECT_CHARACTERS, MAX_EFFECTS, type StagedWrite } from '../../src/ledger/index.js'
+import { beforeEach, describe, expect, it } from 'vitest'
+import { MAX_EFFECT_CHARACTERS, MAX_EFFECTS } from '../../src/ledger/index.js'
 import { expectExpiry } from '../support/expiry.js'
-import { type Kernel, openKernel } from '../support/kernel.js'
-import { startTestRedis, type TestRedis } from '../support/redis.js'
+import { useKernel } from '../support/kernel.js'
 
-let server: TestRedis
-let kernel: Kernel
+const { server, kernel, stage } = await useKernel()
 /** An active job: a refused commit leaves it as it is, so that one job serves many of them. */
 let job: Job
-
-beforeAll(async () => {
-  server = await startTestRedis()
-  kernel = await openKernel(server.url)
-})
 beforeEach(async () => {
-  await kernel.client.flushdb()
   job = await kernel.start()
 })
-afterAll(async () => {
-  await kernel.close()
-  await server.close()
-})
-
-const stage = (use: (effects: Effects) => void): readonly StagedWrite[] => {
-  const effects = new Effects(kernel.keys, { cluster: false })
-  use(effects)
-  return effects.close()
-}
 
 describe('a commit applies', () => {
   it('writes of strings', async () => {

@@ -1,38 +1,11 @@
 // How a job ends that does not complete, and how it runs again by a person's hand.
-import type { Job } from 'bullmq'
-import type { Redis } from 'ioredis'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { EffectRejectedError } from '../../src/job/index.js'
-import { readResult } from '../../src/ledger/index.js'
 import { expectExpiry } from '../support/expiry.js'
-import { type Kernel, openKernel } from '../support/kernel.js'
-import { startTestRedis, type TestRedis } from '../support/redis.js'
+import { useKernel } from '../support/kernel.js'
+import { rejectionOf } from '../support/rejection.js'
 
-let server: TestRedis
-let kernel: Kernel
-let redis: Redis
-
-beforeAll(async () => {
-  server = await startTestRedis()
-  kernel = await openKernel(server.url)
-  redis = kernel.client
-})
-beforeEach(() => redis.flushdb())
-afterAll(async () => {
-  await kernel.close()
-  await server.close()
-})
-
-const resultOf = (job: Job) => readResult(redis, kernel.keys, String(job.id))
-
-async function errorOf(work: Promise<unknown>): Promise<Error> {
-  try {
-    await work
-  } catch (error) {
-    return error as Error
-  }
-  throw new Error('it did not reject')
-}
+const { kernel, redis, resultOf } = await useKernel()
 
 describe('a failed job', () => {
   it('leaves its error as its result, and counts as failed', async () => {
@@ -78,7 +51,7 @@ describe('a failed job', () => {
     await redis.set('text', 'abc')
     const sinceMs = performance.now()
     const job = await kernel.start()
-    const refusal = await errorOf(
+    const refusal = await rejectionOf(
       kernel.complete(job, { effects: [['INCRBY', 'text', 1]], keepResultMs: 7_000_000, runMs: 60 }),
     )
     expect(refusal).toBeInstanceOf(EffectRejectedError)

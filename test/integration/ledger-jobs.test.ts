@@ -1,30 +1,17 @@
 // Jobs that a job stages: they enter their queues with its commit, as BullMQ itself would put them in, or not at all.
 import { Job, Queue } from 'bullmq'
-import type { Redis } from 'ioredis'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, describe, expect, it } from 'vitest'
 import type { StagedJob } from '../../src/ledger/staged-job.js'
 import { queueKeys } from '../../src/redis/index.js'
-import { type Kernel, openKernel, writes } from '../support/kernel.js'
-import { startTestRedis, type TestRedis } from '../support/redis.js'
+import { useKernel, writes } from '../support/kernel.js'
 
-let server: TestRedis
-let kernel: Kernel
-let redis: Redis
-let target: Queue
-
-beforeAll(async () => {
-  server = await startTestRedis()
-  kernel = await openKernel(server.url)
-  redis = kernel.client.duplicate()
-  target = new Queue('mail', { connection: redis, prefix: queueKeys('drover', 'mail').bull })
-  target.on('error', () => undefined)
-})
-beforeEach(() => redis.flushdb())
+const { kernel } = await useKernel()
+const redis = kernel.client.duplicate()
+const target = new Queue('mail', { connection: redis, prefix: queueKeys('drover', 'mail').bull })
+target.on('error', () => undefined)
 afterAll(async () => {
   await target.close()
   redis.disconnect()
-  await kernel.close()
-  await server.close()
 })
 
 const NOW = 1_750_000_000_000

@@ -1,38 +1,11 @@
 // A finish that is refused, by BullMQ or by what stands in the keys of counters, and that it writes nothing.
-import type { Job } from 'bullmq'
-import type { Redis } from 'ioredis'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { EffectRejectedError } from '../../src/job/index.js'
-import { readResult } from '../../src/ledger/index.js'
 import { differences, dumpDb } from '../support/dump-db.js'
-import { type Kernel, openKernel } from '../support/kernel.js'
-import { startTestRedis, type TestRedis } from '../support/redis.js'
+import { useKernel } from '../support/kernel.js'
+import { rejectionOf } from '../support/rejection.js'
 
-let server: TestRedis
-let kernel: Kernel
-let redis: Redis
-
-beforeAll(async () => {
-  server = await startTestRedis()
-  kernel = await openKernel(server.url)
-  redis = kernel.client
-})
-beforeEach(() => redis.flushdb())
-afterAll(async () => {
-  await kernel.close()
-  await server.close()
-})
-
-const resultOf = (job: Job) => readResult(redis, kernel.keys, String(job.id))
-
-async function errorOf(work: Promise<unknown>): Promise<Error> {
-  try {
-    await work
-  } catch (error) {
-    return error as Error
-  }
-  throw new Error('it did not reject')
-}
+const { kernel, redis, resultOf } = await useKernel()
 
 describe('a finish that BullMQ refuses', () => {
   const cases: [string, number, (id: string) => Promise<unknown>, RegExp][] = [
@@ -70,7 +43,7 @@ describe('a finish that BullMQ refuses', () => {
       await spoil(String(job.id))
       const before = await dumpDb(redis)
       const effects = [['SADD', 'own', 'a']] as const
-      const error = await errorOf(kernel.complete(job, { counters: new Map([['bytes', 1]]), effects }))
+      const error = await rejectionOf(kernel.complete(job, { counters: new Map([['bytes', 1]]), effects }))
       expect(error).toMatchObject({ code, message: expect.stringMatching(text) })
       expectOnly(differences(before, await dumpDb(redis)), ofBullmq(String(job.id), code))
     },
@@ -80,7 +53,7 @@ describe('a finish that BullMQ refuses', () => {
     const job = await kernel.start()
     await spoil(String(job.id))
     const before = await dumpDb(redis)
-    expect(await errorOf(kernel.fail(job))).toMatchObject({ code })
+    expect(await rejectionOf(kernel.fail(job))).toMatchObject({ code })
     expectOnly(differences(before, await dumpDb(redis)), ofBullmq(String(job.id), code))
   })
 
@@ -89,20 +62,20 @@ describe('a finish that BullMQ refuses', () => {
     await kernel.complete(job, { counters: new Map([['bytes', 1]]) })
     const before = await dumpDb(redis)
     for (const again of [() => kernel.complete(job, { valueJson: '2' }), () => kernel.fail(job)]) {
-      expect(await errorOf(again())).toMatchObject({ code: -2 })
+      expect(await rejectionOf(again())).toMatchObject({ code: -2 })
     }
     expect(differences(before, await dumpDb(redis))).toEqual({})
     await redis.del(kernel.bull(String(job.id)))
-    expect(await errorOf(kernel.complete(job))).toMatchObject({ code: -1 })
+    expect(await rejectionOf(kernel.complete(job))).toMatchObject({ code: -1 })
     expect(await redis.hgetall(kernel.keys.totals)).toEqual({ 'resize:completed': '1' })
   })
 
   it('is that of a stale run: the run with the lock commits, whichever comes first', async () => {
     const stale = await kernel.start({ jobId: 'shared' })
     await redis.set(`${kernel.bull('shared')}:lock`, 'worker-2:0')
-    expect(await errorOf(kernel.complete(stale, { valueJson: '"stale"' }))).toMatchObject({ code: -6 })
+    expect(await rejectionOf(kernel.complete(stale, { valueJson: '"stale"' }))).toMatchObject({ code: -6 })
     await kernel.complete(stale, { valueJson: '"live"' }, 'worker-2:0')
-    expect(await errorOf(kernel.complete(stale, { valueJson: '"stale"' }))).toMatchObject({ code: -2 })
+    expect(await rejectionOf(kernel.complete(stale, { valueJson: '"stale"' }))).toMatchObject({ code: -2 })
     expect(await resultOf(stale)).toMatchObject({ value: 'live' })
     expect(await redis.hgetall(kernel.keys.totals)).toEqual({ 'resize:completed': '1' })
   })
@@ -155,7 +128,7 @@ describe('keys that a stranger broke', () => {
       ['good', 1],
       ['bad', 1],
     ])
-    const refusal = await errorOf(kernel.complete(job, { counters, effects: [['SADD', 'own', 'a']] }))
+    const refusal = await rejectionOf(kernel.complete(job, { counters, effects: [['SADD', 'own', 'a']] }))
     expect(refusal).toBeInstanceOf(EffectRejectedError)
     expect(refusal).toMatchObject({ command: 'INCRBY', key, reason: expect.stringMatching(reason) })
     expect(differences(before, await dumpDb(redis))).toEqual({})

@@ -1,25 +1,13 @@
 // A failed attempt that another one follows: counted as retried once, in the step that puts the job back, on both of
 // BullMQ's ways of doing so.
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { stepsOn } from '../support/append-only-file.js'
 import { differences, dumpDb } from '../support/dump-db.js'
 import { expectExpiry } from '../support/expiry.js'
-import { type Kernel, openKernel, TOKEN } from '../support/kernel.js'
-import { startTestRedis, type TestRedis } from '../support/redis.js'
+import { TOKEN, useKernel } from '../support/kernel.js'
 import { PATIENCE } from '../support/until.js'
 
-let server: TestRedis
-let kernel: Kernel
-
-beforeAll(async () => {
-  server = await startTestRedis({ appendonly: true })
-  kernel = await openKernel(server.url)
-})
-beforeEach(() => kernel.client.flushdb())
-afterAll(async () => {
-  await kernel.close()
-  await server.close()
-})
+const { server, kernel } = await useKernel({ appendonly: true })
 
 const minuteOf = async (): Promise<string> => (await kernel.client.keys(`${kernel.keys.base}stats:*`))[0] ?? ''
 

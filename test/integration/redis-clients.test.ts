@@ -17,6 +17,7 @@ import {
 } from '../../src/redis/index.js'
 import { type FaultProxy, startFaultProxy } from '../../src/testing/index.js'
 import { freePort, startTestRedis, type TestRedis } from '../support/redis.js'
+import { rejectionOf } from '../support/rejection.js'
 import { PATIENCE } from '../support/until.js'
 
 const PASSWORD = 'p@ss w/rd%'
@@ -45,15 +46,6 @@ function opened<Client extends RedisClient>(client: Client): Client {
 
 const producer = (where: RedisSettings, timeoutMs = SHORT_MS) => opened(createProducerClient(where, { timeoutMs }))
 const worker = (where: RedisSettings) => opened(createWorkerClient(where))
-
-async function rejectionOf(promise: Promise<unknown>): Promise<Error> {
-  const reason = await promise.then(
-    () => undefined,
-    (error: unknown) => error,
-  )
-  if (reason instanceof Error) return reason
-  throw new Error('expected a rejection with an error')
-}
 
 // Not events.once: that rejects when an "error" comes first, and one does.
 function eventOf(client: RedisClient, event: string): Promise<unknown> {

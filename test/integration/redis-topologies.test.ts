@@ -22,6 +22,7 @@ import {
 } from '../../src/redis/index.js'
 import { freePort, startTestRedis, type TestRedis } from '../support/redis.js'
 import { startLoneClusterNode } from '../support/redis-topologies.js'
+import { rejectionOf } from '../support/rejection.js'
 
 const LONG_MS = 60_000
 const WAIT = { timeout: LONG_MS, interval: 50 }
@@ -35,15 +36,6 @@ afterEach(() => {
 function opened<Client extends RedisClient>(client: Client): Client {
   clients.push(client)
   return client
-}
-
-async function rejectionOf(promise: Promise<unknown>): Promise<Error> {
-  const reason = await promise.then(
-    () => undefined,
-    (error: unknown) => error,
-  )
-  if (reason instanceof Error) return reason
-  throw new Error('expected a rejection with an error')
 }
 
 const EACH_KIND: [string, (where: RedisSettings) => RedisClient][] = [

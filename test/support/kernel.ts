@@ -2,16 +2,20 @@
 // policy, no timers, so that a test decides what happens between any two steps.
 import { Job, type JobsOptions, type MinimalQueue, QueueKeys, RedisConnection, RedisQueueBackend } from 'bullmq'
 import type { Redis } from 'ioredis'
+import { afterAll, beforeEach } from 'vitest'
 import {
   attachLedger,
   type CompletedOutcome,
+  Effects,
   type FailedOutcome,
   type LedgerBackend,
   ledgerBackendFactory,
   type Outcome,
+  readResult,
   type StagedWrite,
 } from '../../src/ledger/index.js'
 import { createWorkerClient, type KeysOfQueue, parseRedisUrl, queueKeys } from '../../src/redis/index.js'
+import { startTestRedis, type TestRedis, type TestRedisOptions } from './redis.js'
 
 export interface Kernel {
   /** The client whose scripts are wrapped. */
@@ -142,4 +146,36 @@ export async function openKernel(
 /** Staged writes as an outcome carries them. */
 export function writes(...list: (readonly (string | number)[])[]): { effects: readonly StagedWrite[] } {
   return { effects: list }
+}
+
+export interface TestKernel {
+  readonly server: TestRedis
+  readonly kernel: Kernel
+  readonly redis: Redis
+  resultOf(job: Job): ReturnType<typeof readResult>
+  /** The writes that `use` stages, as an outcome carries them. */
+  stage(use: (effects: Effects) => void): readonly StagedWrite[]
+}
+
+/** A server and a kernel for the tests of a file: emptied before each, closed after the last. Call it at the top. */
+export async function useKernel(options: TestRedisOptions = {}): Promise<TestKernel> {
+  const server = await startTestRedis(options)
+  const kernel = await openKernel(server.url)
+  const redis = kernel.client
+  beforeEach(() => redis.flushdb())
+  afterAll(async () => {
+    await kernel.close()
+    await server.close()
+  })
+  return {
+    server,
+    kernel,
+    redis,
+    resultOf: (job) => readResult(redis, kernel.keys, String(job.id)),
+    stage: (use) => {
+      const effects = new Effects(kernel.keys, { cluster: false })
+      use(effects)
+      return effects.close()
+    },
+  }
 }
