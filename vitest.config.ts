@@ -1,5 +1,5 @@
-import { BaseSequencer, type TestSpecification } from 'vitest/node'
 import { defineConfig } from 'vitest/config'
+import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
 // One project per kind of test, so that `npm run check` can run the fast ones alone.
 const project = (name: string, timeoutMs: number) => ({

@@ -7,8 +7,8 @@ import { BULL_RESERVED_IDS } from '../../src/redis/index.js'
 import { testSeed } from '../support/random.js'
 import { startTestRedis, type TestRedis } from '../support/redis.js'
 import { anything } from '../support/schemas.js'
-import { CANARY, errorOf, expectTyped, Redis, readStore, shuffle } from './matrix.js'
 import { PATIENCE } from '../support/until.js'
+import { CANARY, errorOf, expectTyped, Redis, readStore, shuffle } from './matrix.js'
 
 const job = defineJob({ name: 'any', queue: 'any', input: anything })
 let redis: TestRedis

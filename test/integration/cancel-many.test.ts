@@ -1,6 +1,6 @@
 // All jobs of a queue that match a filter, cancelled: exact counts, beside workers, after a refusal, and with rubbish.
 import { Redis } from 'ioredis'
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { defineJob } from '../../src/job/index.js'
 import { readTotals } from '../../src/ledger/index.js'
 import { createProducer } from '../../src/producer/index.js'
@@ -8,13 +8,9 @@ import { startFaultProxy } from '../../src/testing/index.js'
 import { handle } from '../../src/worker/index.js'
 import { anything } from '../support/schemas.js'
 import { PATIENCE } from '../support/until.js'
-import { createGate, openWorkshop, type Workshop } from '../support/worker.js'
+import { createGate, useWorkshop } from '../support/worker.js'
 
-let shop: Workshop
-beforeAll(async () => {
-  shop = await openWorkshop()
-})
-afterAll(() => shop.close())
+const shop = await useWorkshop()
 
 const NONE = { matched: 0, cancelled: 0, cancelling: 0, ended: 0, refused: 0 }
 const all = (n: number) => ({ ...NONE, matched: n, cancelled: n })
@@ -143,7 +139,9 @@ describe('a job of a flow', () => {
       () =>
         shop.producer.results
           .get({ queue: 'flow', id: 'f.last' })
-          .then((end) => expect(end).toMatchObject({ status: 'completed' })), PATIENCE)
+          .then((end) => expect(end).toMatchObject({ status: 'completed' })),
+      PATIENCE,
+    )
     await worker.close()
   })
 })

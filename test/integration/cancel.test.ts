@@ -1,18 +1,14 @@
 // A job cancelled from outside, in every state: it ends as one that failed, once, wherever it is.
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { defineJob } from '../../src/job/index.js'
 import { readTotals } from '../../src/ledger/index.js'
 import { startFaultProxy } from '../../src/testing/index.js'
 import { handle } from '../../src/worker/index.js'
 import { anything } from '../support/schemas.js'
 import { PATIENCE } from '../support/until.js'
-import { createGate, openWorkshop, type Workshop } from '../support/worker.js'
+import { createGate, useWorkshop } from '../support/worker.js'
 
-let shop: Workshop
-beforeAll(async () => {
-  shop = await openWorkshop()
-})
-afterAll(() => shop.close())
+const shop = await useWorkshop()
 
 const error = { name: 'CancelledError', code: 'CANCELLED', message: 'the job was cancelled' }
 const totals = async (queue: string) => shop.redis.hgetall(shop.keys(queue).totals)
@@ -226,7 +222,9 @@ describe('a job that runs', () => {
       async () =>
         expect([...(await readTotals(shop.redis, shop.keys('done-first'))).values()]).toEqual([
           expect.objectContaining({ completed: 2, failed: 0 }),
-        ]), PATIENCE)
+        ]),
+      PATIENCE,
+    )
     await worker.close()
   })
 

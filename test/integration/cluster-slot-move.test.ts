@@ -12,7 +12,6 @@ import { collectLog } from '../support/worker.js'
 
 const contract = defineJob({ name: 'job', queue: 'media', input: z.object({ waits: z.boolean() }) })
 
-
 const refusals = async (nodes: readonly TestRedis[]) => {
   const texts = await Promise.all(nodes.map((node) => node.cli('INFO', 'errorstats')))
   return texts.reduce((sum, text) => sum + Number(/errorstat_TRYAGAIN:count=(\d+)/.exec(text)?.[1] ?? 0), 0)

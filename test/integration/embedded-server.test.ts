@@ -16,6 +16,7 @@ import {
   findRedisBinary,
   startEmbeddedRedis,
 } from '../../src/redis/index.js'
+import { PATIENCE } from '../support/until.js'
 
 const OWNER = fileURLToPath(new URL('embedded-owner.ts', import.meta.url))
 const run = promisify(execFile)

@@ -1,33 +1,15 @@
 import { randomUUID } from 'node:crypto'
-import type { Redis } from 'ioredis'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, describe, expect, it } from 'vitest'
 import { z } from 'zod'
-import {
-  type BulkProgress,
-  createProducer,
-  defineJob,
-  type EnqueueBulkOptions,
-  type Producer,
-} from '../../src/index.js'
+import { type BulkProgress, createProducer, defineJob, type EnqueueBulkOptions } from '../../src/index.js'
 import { queueKeys } from '../../src/redis/index.js'
-import { type FaultProxy, startFaultProxy } from '../../src/testing/index.js'
-import { openWorkshop, type Workshop } from '../support/worker.js'
+import { startFaultProxy } from '../../src/testing/index.js'
+import { useWorkshop } from '../support/worker.js'
 
-let shop: Workshop
-let producer: Producer
-let redis: Redis
-let proxy: FaultProxy
-
-beforeAll(async () => {
-  shop = await openWorkshop()
-  producer = shop.producer
-  redis = shop.redis
-  proxy = await startFaultProxy({ target: shop.server.url })
-})
-afterAll(async () => {
-  await proxy.close()
-  await shop.close()
-})
+const shop = await useWorkshop()
+const { producer, redis } = shop
+const proxy = await startFaultProxy({ target: shop.server.url })
+afterAll(() => proxy.close())
 
 interface Row {
   readonly n: number

@@ -1,28 +1,16 @@
 import { randomUUID } from 'node:crypto'
-import type { Redis } from 'ioredis'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { createProducer, defineJob, type EnqueueOptions, type Producer } from '../../src/index.js'
+import { afterAll, describe, expect, it } from 'vitest'
+import { createProducer, defineJob, type EnqueueOptions } from '../../src/index.js'
 import { queueKeys } from '../../src/redis/index.js'
-import { type FaultProxy, startFaultProxy } from '../../src/testing/index.js'
+import { startFaultProxy } from '../../src/testing/index.js'
 import { handle } from '../../src/worker/index.js'
 import { anything } from '../support/schemas.js'
-import { openWorkshop, type Workshop } from '../support/worker.js'
+import { useWorkshop } from '../support/worker.js'
 
-let shop: Workshop
-let producer: Producer
-let redis: Redis
-let proxy: FaultProxy
-
-beforeAll(async () => {
-  shop = await openWorkshop()
-  producer = shop.producer
-  redis = shop.redis
-  proxy = await startFaultProxy({ target: shop.server.url })
-})
-afterAll(async () => {
-  await proxy.close()
-  await shop.close()
-})
+const shop = await useWorkshop()
+const { producer, redis } = shop
+const proxy = await startFaultProxy({ target: shop.server.url })
+afterAll(() => proxy.close())
 
 function job(name = 'pay') {
   return defineJob({ name, queue: `q-${randomUUID().slice(0, 8)}`, input: anything, keepResult: '1h' })

@@ -1,29 +1,17 @@
 import { randomUUID } from 'node:crypto'
-import type { Redis } from 'ioredis'
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { afterAll, describe, expect, it, vi } from 'vitest'
 import { z } from 'zod'
-import { createProducer, defineJob, type EnqueueOptions, type Producer } from '../../src/index.js'
+import { createProducer, defineJob, type EnqueueOptions } from '../../src/index.js'
 import { queueKeys } from '../../src/redis/index.js'
-import { type FaultProxy, startFaultProxy } from '../../src/testing/index.js'
+import { startFaultProxy } from '../../src/testing/index.js'
 import { handle } from '../../src/worker/index.js'
 import { PATIENCE } from '../support/until.js'
-import { createGate, openWorkshop, type Workshop } from '../support/worker.js'
+import { createGate, useWorkshop } from '../support/worker.js'
 
-let shop: Workshop
-let producer: Producer
-let redis: Redis
-let proxy: FaultProxy
-
-beforeAll(async () => {
-  shop = await openWorkshop()
-  producer = shop.producer
-  redis = shop.redis
-  proxy = await startFaultProxy({ target: shop.server.url })
-})
-afterAll(async () => {
-  await proxy.close()
-  await shop.close()
-})
+const shop = await useWorkshop()
+const { producer, redis } = shop
+const proxy = await startFaultProxy({ target: shop.server.url })
+afterAll(() => proxy.close())
 
 const input = z.object({ user: z.string(), n: z.number() })
 type Input = z.input<typeof input>

@@ -1,23 +1,14 @@
 import { randomUUID } from 'node:crypto'
-import type { Redis } from 'ioredis'
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
-import { createProducer, defineJob, type EnqueueOptions, type Producer } from '../../src/index.js'
+import { describe, expect, it, vi } from 'vitest'
+import { createProducer, defineJob, type EnqueueOptions } from '../../src/index.js'
 import { queueKeys } from '../../src/redis/index.js'
 import { handle } from '../../src/worker/index.js'
 import { anything } from '../support/schemas.js'
 import { PATIENCE } from '../support/until.js'
-import { openWorkshop, type Workshop } from '../support/worker.js'
+import { useWorkshop } from '../support/worker.js'
 
-let shop: Workshop
-let producer: Producer
-let redis: Redis
-
-beforeAll(async () => {
-  shop = await openWorkshop()
-  producer = shop.producer
-  redis = shop.redis
-})
-afterAll(() => shop.close())
+const shop = await useWorkshop()
+const { producer, redis } = shop
 
 function job(options: object = {}) {
   return defineJob({

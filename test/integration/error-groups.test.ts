@@ -1,18 +1,14 @@
 // Jobs that fail for good: in the group of their error, with the attempts that failed, by the commit that fails them.
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { defineJob } from '../../src/job/index.js'
 import { parseAttempts } from '../../src/ledger/index.js'
 import { handle } from '../../src/worker/index.js'
 import { stepsOn } from '../support/append-only-file.js'
 import { anything } from '../support/schemas.js'
 import { PATIENCE } from '../support/until.js'
-import { openWorkshop, type Workshop } from '../support/worker.js'
+import { useWorkshop } from '../support/worker.js'
 
-let shop: Workshop
-beforeAll(async () => {
-  shop = await openWorkshop()
-})
-afterAll(() => shop.close())
+const shop = await useWorkshop()
 
 const contractOf = (queue: string, attempts = 1) =>
   defineJob({ name: 'mail', queue, input: anything, attempts, backoff: { type: 'fixed', delay: 1 } })

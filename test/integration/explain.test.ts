@@ -1,17 +1,13 @@
 // Why a job does not run now, for each thing that may hold one, and when it is expected to start.
-import { afterAll, beforeAll, expect, it, vi } from 'vitest'
+import { expect, it, vi } from 'vitest'
 import { defineJob } from '../../src/job/index.js'
 import { orderState, type ReasonCode } from '../../src/ledger/index.js'
 import { handle } from '../../src/worker/index.js'
 import { anything } from '../support/schemas.js'
 import { PATIENCE } from '../support/until.js'
-import { createGate, openWorkshop, type Workshop } from '../support/worker.js'
+import { createGate, useWorkshop } from '../support/worker.js'
 
-let shop: Workshop
-beforeAll(async () => {
-  shop = await openWorkshop()
-})
-afterAll(() => shop.close())
+const shop = await useWorkshop()
 
 const define = (queue: string, options = {}) =>
   defineJob({ name: 'job', queue, input: anything, attempts: 1, ...options })

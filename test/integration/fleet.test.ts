@@ -17,8 +17,8 @@ import { workerKey, workersKey } from '../../src/redis/index.js'
 import { startFaultProxy } from '../../src/testing/index.js'
 import { FleetMember, type SteeredWorker } from '../../src/worker/fleet/fleet-member.js'
 import { startTestRedis, type TestRedis } from '../support/redis.js'
-import { rows } from '../unit/docs/documents.js'
 import { PATIENCE } from '../support/until.js'
+import { rows } from '../unit/docs/documents.js'
 
 const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string }
 let server: TestRedis
@@ -37,7 +37,6 @@ afterAll(async () => {
   redis.disconnect()
   await server.close()
 })
-
 
 /** A worker of one queue that only remembers what it was told. */
 function startMember(release?: string, client = redis) {

@@ -1,5 +1,5 @@
 // A job name that is paused in a queue: none of its jobs starts, all others go on, and after it they run in their order.
-import { afterAll, beforeAll, expect, it, vi } from 'vitest'
+import { expect, it, vi } from 'vitest'
 import { defineJob } from '../../src/job/index.js'
 import {
   backlogOf,
@@ -12,13 +12,9 @@ import {
 import { handle } from '../../src/worker/index.js'
 import { anything } from '../support/schemas.js'
 import { PATIENCE } from '../support/until.js'
-import { openWorkshop, type Workshop } from '../support/worker.js'
+import { useWorkshop } from '../support/worker.js'
 
-let shop: Workshop
-beforeAll(async () => {
-  shop = await openWorkshop()
-})
-afterAll(() => shop.close())
+const shop = await useWorkshop()
 
 const define = (queue: string, name: string) => defineJob({ name, queue, input: anything, attempts: 1 })
 

@@ -49,11 +49,10 @@ it('errors are listed, run again, discarded and brought back; what is wrong is a
   const started = await post(api, '/replays', { group, stages: ['rest'] })
   expect(started.status).toBe(202)
   const replay = started.json<{ id: string }>().id
-  await vi.waitFor(
-    async () => {
-      const record = (await api.ask(`${QUEUE}/replays/${replay}`)).json()
-      expect(record).toMatchObject({ state: 'done', retried: 2, failed: 0, by: expect.stringContaining('API token') })
-    }, PATIENCE)
+  await vi.waitFor(async () => {
+    const record = (await api.ask(`${QUEUE}/replays/${replay}`)).json()
+    expect(record).toMatchObject({ state: 'done', retried: 2, failed: 0, by: expect.stringContaining('API token') })
+  }, PATIENCE)
   expect((await api.ask(`${QUEUE}/replays`)).json()).toMatchObject({ replays: [{ id: replay }] })
   expect((await post(api, `/replays/${replay}/stop`, {})).json()).toMatchObject({ state: 'done' })
 

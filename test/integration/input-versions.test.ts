@@ -1,18 +1,15 @@
 // Inputs of older and newer versions than a worker's own, as in the midst of a deploy.
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { expect, it } from 'vitest'
 import { z } from 'zod'
 import { Findings } from '../../src/cli/check/findings.js'
 import { readStoredInputs } from '../../src/cli/check/stored-inputs.js'
 import { type AnyJobContract, defineJob } from '../../src/job/index.js'
 import { defineSchedule } from '../../src/ledger/index.js'
-import { handle, PermanentError } from '../../src/worker/index.js'
-import { openWorkshop, type Workshop } from '../support/worker.js'
 
-let shop: Workshop
-beforeAll(async () => {
-  shop = await openWorkshop()
-})
-afterAll(() => shop.close())
+import { handle, PermanentError } from '../../src/worker/index.js'
+import { useWorkshop } from '../support/worker.js'
+
+const shop = await useWorkshop()
 
 const versions = (queue: string) => ({
   old: defineJob({ name: 'greet', queue, input: z.object({ name: z.string() }), attempts: 1 }),

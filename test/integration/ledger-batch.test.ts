@@ -4,7 +4,7 @@ import { afterAll, describe, expect, it, vi } from 'vitest'
 import { batchLimit } from '../../src/ledger/commit-batch.js'
 import { attachLedger, type LedgerBackend, ledgerBackendFactory, readResult } from '../../src/ledger/index.js'
 import { createWorkerClient, parseRedisUrl } from '../../src/redis/index.js'
-import { KERNEL_CONCURRENCY, TOKEN, useKernel, writes } from '../support/kernel.js'
+import { KERNEL_CONCURRENCY, openKernel, TOKEN, useKernel, writes } from '../support/kernel.js'
 import { PATIENCE } from '../support/until.js'
 
 const { server, kernel } = await useKernel()

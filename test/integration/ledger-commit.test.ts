@@ -3,7 +3,7 @@ import { Redis } from 'ioredis'
 import { describe, expect, it } from 'vitest'
 import { readSteps, stepsOn } from '../support/append-only-file.js'
 import { expectExpiry } from '../support/expiry.js'
-import { useKernel } from '../support/kernel.js'
+import { openKernel, useKernel } from '../support/kernel.js'
 
 const { server, kernel, redis, resultOf } = await useKernel({ appendonly: true })
 

@@ -2,7 +2,7 @@
 import type { Job } from 'bullmq'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { EffectRejectedError } from '../../src/job/index.js'
-import { Effects } from '../../src/ledger/index.js'
+import type { Effects } from '../../src/ledger/index.js'
 import { differences, dumpDb } from '../support/dump-db.js'
 import { useKernel } from '../support/kernel.js'
 

@@ -12,7 +12,9 @@ describe('a failed job', () => {
     const sinceMs = performance.now()
     const job = await kernel.start()
     const error = { name: 'TypeError', message: 'no "such" thing', code: 'E_NONE', stack: 'TypeError: …' }
-    const { finishedOn } = (await kernel.fail(job, { error, runMs: 3, keepResultMs: 5_000_000 })) as { finishedOn: number }
+    const { finishedOn } = (await kernel.fail(job, { error, runMs: 3, keepResultMs: 5_000_000 })) as {
+      finishedOn: number
+    }
     expect(await resultOf(job)).toMatchObject({ v: 1, status: 'failed', error, attempts: 1, runMs: 3 })
     expect(await resultOf(job)).not.toHaveProperty('value')
     await expectExpiry(redis, kernel.keys.result(String(job.id)), 5_000, sinceMs)

@@ -1,21 +1,14 @@
 // Rates by key, over two workers. When jobs were handed out is read from BullMQ's event stream, whose entries Redis itself
-// stamps with its time: no part of the limits writes it. A script that hands a job out reads the time once, T, and a rate is
-// exact by that. Its entry in the stream is stamped s when it is written: off T by no more than the script takes, which Redis
-// measures itself (SLOWLOG; D is the longest). And as Redis runs one script at a time, s lies before the T of the next one.
-// So of a sliding window of 5 and W ms: of any 6 starts the stamps are W - D apart, and of any 7 they are W apart, whatever D is.
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+// stamps with its time: no part of the limits writes it.
+import { describe, expect, it, vi } from 'vitest'
 import { z } from 'zod'
 import { defineJob, type RateOptions } from '../../src/job/index.js'
 import { handle } from '../../src/worker/index.js'
 import { byKey, mostInSpan } from '../support/limit-oracle.js'
 import { PATIENCE } from '../support/until.js'
-import { openWorkshop, type Workshop } from '../support/worker.js'
+import { useWorkshop } from '../support/worker.js'
 
-let shop: Workshop
-beforeAll(async () => {
-  shop = await openWorkshop()
-})
-afterAll(() => shop.close())
+const shop = await useWorkshop()
 
 /** A script has one time, of its start; Redis stamps what it writes to the stream when it writes it, on a busy machine later. */
 const STAMP_MS = 80

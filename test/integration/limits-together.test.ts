@@ -1,18 +1,14 @@
 // Limits by key beside what else holds a job back or moves it: paused queues and names, merged enqueues, flows, cancels,
 // lost locks, batches of one call, workers that know nothing of limits.
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { z } from 'zod'
 import { defineJob, type LimitOptions } from '../../src/job/index.js'
 import { auditLimits, repairLimits } from '../../src/ledger/index.js'
 import { handle, handleBatch } from '../../src/worker/index.js'
 import { PATIENCE } from '../support/until.js'
-import { createGate, openWorkshop, type Workshop } from '../support/worker.js'
+import { createGate, useWorkshop } from '../support/worker.js'
 
-let shop: Workshop
-beforeAll(async () => {
-  shop = await openWorkshop()
-})
-afterAll(() => shop.close())
+const shop = await useWorkshop()
 
 const input = z.object({ tenant: z.string(), n: z.number() })
 const a = (n: number) => ({ tenant: 'a', n })

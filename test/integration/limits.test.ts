@@ -1,20 +1,16 @@
 // Limits by key: how many jobs run at once, over all workers, however they came and however they end. What ran when is
 // judged from what the handlers noted.
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { z } from 'zod'
 import { defineJob, type LimitOptions, PermanentError } from '../../src/job/index.js'
 import { defineSchedule, repairLimits } from '../../src/ledger/index.js'
 import { handle } from '../../src/worker/index.js'
 import { mostAtOnce, type Run } from '../support/limit-oracle.js'
 import { PATIENCE } from '../support/until.js'
-import { createGate, openWorkshop, type Workshop } from '../support/worker.js'
+import { createGate, useWorkshop } from '../support/worker.js'
 
-let shop: Workshop
-beforeAll(async () => {
-  shop = await openWorkshop()
-})
-afterAll(() => shop.close())
+const shop = await useWorkshop()
 
 const input = z.object({ tenant: z.string(), n: z.number() })
 type Input = z.input<typeof input>

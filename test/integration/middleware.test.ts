@@ -125,7 +125,8 @@ describe('middleware of a run', () => {
     }
     const handlers = [contract, timed].map((each) => handle(each, ({ n }) => void runs.push(n)))
     await shop.work(handlers, { middleware: [middleware] })
-    const run = async (n: number, job = contract) => shop.end(await shop.producer.enqueue(job, { n }))
+    const run = async (n: number, job: typeof contract | typeof timed = contract) =>
+      shop.end(await shop.producer.enqueue(job, { n }))
     expect(await run(1)).toMatchObject({ status: 'failed', error: { message: 'not one' } })
     expect(await run(2)).toMatchObject({ status: 'completed', value: 'made here' })
     expect(await run(3)).toMatchObject({ error: { code: 'MIDDLEWARE' satisfies MiddlewareError['code'] } })

@@ -1,28 +1,14 @@
 import { randomUUID } from 'node:crypto'
-import { Redis } from 'ioredis'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
-import { createProducer, defineJob, type EnqueueBulkOptions, type Producer } from '../../src/index.js'
+import { createProducer, defineJob, type EnqueueBulkOptions } from '../../src/index.js'
 import { BullQueues, newJob } from '../../src/producer/bull-queues.js'
 import { RedisGate } from '../../src/producer/redis-gate.js'
 import { sendJobs } from '../../src/producer/send-jobs.js'
 import { parseRedisUrl, queueKeys } from '../../src/redis/index.js'
-import { startTestRedis, type TestRedis } from '../support/redis.js'
+import { useWorkshop } from '../support/worker.js'
 
-let redis: TestRedis
-let client: Redis
-let producer: Producer
-
-beforeAll(async () => {
-  redis = await startTestRedis()
-  client = new Redis(redis.port)
-  producer = createProducer({ redis: redis.url })
-})
-afterAll(async () => {
-  await producer.close()
-  client.disconnect()
-  await redis.close()
-})
+const { server: redis, redis: client, producer } = await useWorkshop()
 
 function job(maxInputBytes = 262_144) {
   return defineJob({

@@ -104,16 +104,15 @@ describe('a producer whose Redis is away', () => {
   it('answers at once when Redis has been away for longer than the timeout already', async () => {
     const producer = produce({ redis: `redis://127.0.0.1:${await freePort()}`, timeout: 400 })
     await expect(producer.enqueue(job(), 1)).rejects.toMatchObject(unavailable)
-    await vi.waitFor(
-      async () => {
-        const timers = vi.spyOn(globalThis, 'setTimeout')
-        const refusal = producer.enqueue(job(), 1).catch((error: unknown) => error)
-        await Promise.resolve()
-        const waits = timers.mock.calls.some(([, ms]) => Number(ms) > 300 && Number(ms) <= 400)
-        timers.mockRestore()
-        expect(await refusal).toMatchObject(unavailable)
-        expect(waits).toBe(false)
-      }, PATIENCE)
+    await vi.waitFor(async () => {
+      const timers = vi.spyOn(globalThis, 'setTimeout')
+      const refusal = producer.enqueue(job(), 1).catch((error: unknown) => error)
+      await Promise.resolve()
+      const waits = timers.mock.calls.some(([, ms]) => Number(ms) > 300 && Number(ms) <= 400)
+      timers.mockRestore()
+      expect(await refusal).toMatchObject(unavailable)
+      expect(waits).toBe(false)
+    }, PATIENCE)
   })
 
   it('rejects within its timeout when Redis is silent behind an open connection', async () => {

@@ -1,30 +1,16 @@
 import { randomUUID } from 'node:crypto'
 import { Queue } from 'bullmq'
-import { Redis } from 'ioredis'
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { z } from 'zod'
-import { createProducer, defineJob, type Producer } from '../../src/index.js'
+import { createProducer, defineJob } from '../../src/index.js'
 import { newJobId } from '../../src/job/job-id.js'
 import { queueKeys } from '../../src/redis/index.js'
 import { startLedgerWorker } from '../support/ledger-worker.js'
-import { startTestRedis, type TestRedis } from '../support/redis.js'
 import { anything } from '../support/schemas.js'
 import { PATIENCE } from '../support/until.js'
+import { useWorkshop } from '../support/worker.js'
 
-let redis: TestRedis
-let client: Redis
-let producer: Producer
-
-beforeAll(async () => {
-  redis = await startTestRedis()
-  client = new Redis(redis.port)
-  producer = createProducer({ redis: redis.url })
-})
-afterAll(async () => {
-  await producer.close()
-  client.disconnect()
-  await redis.close()
-})
+const { server: redis, redis: client, producer } = await useWorkshop()
 
 const input = z.object({ url: z.url(), width: z.number().int().positive().default(800) })
 function job(options: Partial<Parameters<typeof defineJob>[0]> = {}) {

@@ -1,18 +1,14 @@
 // Failed jobs run again in stages, discarded and brought back: each once, also when a replay is killed or two run at once.
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { defineJob } from '../../src/job/index.js'
 import type { ReplayRecord } from '../../src/ledger/index.js'
 import { handle } from '../../src/worker/index.js'
 import { differences, dumpDb } from '../support/dump-db.js'
 import { anything } from '../support/schemas.js'
 import { PATIENCE } from '../support/until.js'
-import { openWorkshop, type Workshop } from '../support/worker.js'
+import { useWorkshop } from '../support/worker.js'
 
-let shop: Workshop
-beforeAll(async () => {
-  shop = await openWorkshop()
-})
-afterAll(() => shop.close())
+const shop = await useWorkshop()
 
 const STAGES = { stages: [1, 3, 'rest'], wait: '60s' } as const
 

@@ -1,26 +1,12 @@
-import { Redis } from 'ioredis'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { createProducer, defineJob, type Producer } from '../../src/index.js'
+import { describe, expect, it } from 'vitest'
+import { defineJob } from '../../src/index.js'
 import { readResults } from '../../src/ledger/index.js'
 import { queueKeys } from '../../src/redis/index.js'
 import { startLedgerWorker, type TestOutcome } from '../support/ledger-worker.js'
-import { startTestRedis, type TestRedis } from '../support/redis.js'
 import { anything } from '../support/schemas.js'
+import { useWorkshop } from '../support/worker.js'
 
-let redis: TestRedis
-let client: Redis
-let producer: Producer
-
-beforeAll(async () => {
-  redis = await startTestRedis()
-  client = new Redis(redis.port)
-  producer = createProducer({ redis: redis.url })
-})
-afterAll(async () => {
-  await producer.close()
-  client.disconnect()
-  await redis.close()
-})
+const { server: redis, redis: client, producer } = await useWorkshop()
 
 async function finish(queue: string, outcome: TestOutcome) {
   const job = defineJob({ name: 'report', queue, input: anything })

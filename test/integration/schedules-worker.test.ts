@@ -1,17 +1,13 @@
 // Schedules from code and from a producer, fired by real workers.
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { z } from 'zod'
 import { defineJob } from '../../src/job/index.js'
 import { defineSchedule } from '../../src/ledger/index.js'
 import { handle } from '../../src/worker/index.js'
 import { PATIENCE } from '../support/until.js'
-import { openWorkshop, type Workshop } from '../support/worker.js'
+import { useWorkshop } from '../support/worker.js'
 
-let shop: Workshop
-beforeAll(async () => {
-  shop = await openWorkshop()
-})
-afterAll(() => shop.close())
+const shop = await useWorkshop()
 
 const input = z.object({ kind: z.string() })
 

@@ -17,9 +17,10 @@ import {
 import { type Kernel, openKernel } from '../support/kernel.js'
 import { startTestRedis, type TestRedis } from '../support/redis.js'
 
+const MINUTE = 60_000
 /** About a minute, whose last multiple is some seconds ago: none comes while a test runs. */
 function newTickMs(): number {
-  for (let ms = 60_000; ; ms += 1_000) {
+  for (let ms = MINUTE; ; ms += 1_000) {
     const since = Date.now() % ms
     if (since > 1_000 && since < 20_000) return ms
   }

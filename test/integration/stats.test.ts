@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import { Redis } from 'ioredis'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { createProducer, defineJob, type Producer } from '../../src/index.js'
+import { describe, expect, it } from 'vitest'
+import { defineJob } from '../../src/index.js'
 import {
   bucketOf,
   percentilesOf,
@@ -13,26 +12,13 @@ import {
 } from '../../src/ledger/index.js'
 import { type KeysOfQueue, queueKeys } from '../../src/redis/index.js'
 import { startLedgerWorker } from '../support/ledger-worker.js'
-import { startTestRedis, type TestRedis } from '../support/redis.js'
 import { anything } from '../support/schemas.js'
+import { useWorkshop } from '../support/worker.js'
 
 const MINUTE = 60_000
 const HOUR = 3_600_000
 
-let redis: TestRedis
-let client: Redis
-let producer: Producer
-
-beforeAll(async () => {
-  redis = await startTestRedis()
-  client = new Redis(redis.port)
-  producer = createProducer({ redis: redis.url })
-})
-afterAll(async () => {
-  await producer.close()
-  client.disconnect()
-  await redis.close()
-})
+const { server: redis, redis: client, producer } = await useWorkshop()
 
 const newKeys = () => queueKeys('drover', `q-${randomUUID().slice(0, 8)}`)
 

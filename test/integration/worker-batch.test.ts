@@ -1,15 +1,11 @@
 // Handlers that take many jobs in one call: each job has its answer, its attempts and its commit, and none fails for another.
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { expect, it } from 'vitest'
 import { z } from 'zod'
 import { defineJob, PermanentError } from '../../src/job/index.js'
 import { type BatchFunction, handleBatch, snooze } from '../../src/worker/index.js'
-import { createGate, openWorkshop, type Workshop } from '../support/worker.js'
+import { createGate, useWorkshop } from '../support/worker.js'
 
-let shop: Workshop
-beforeAll(async () => {
-  shop = await openWorkshop()
-})
-afterAll(() => shop.close())
+const shop = await useWorkshop()
 
 const input = z.object({ n: z.number() })
 const define = (queue: string, options: object = {}) => {

@@ -1,15 +1,11 @@
 // The end of a worker: it takes no more jobs, lets the running ones finish, hands the rest back, and leaves nothing open.
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { defineJob } from '../../src/job/index.js'
 import { type CloseOutcome, handle } from '../../src/worker/index.js'
-import { createGate, openWorkshop, type Workshop } from '../support/worker.js'
+import { createGate, useWorkshop } from '../support/worker.js'
 
-let shop: Workshop
-beforeAll(async () => {
-  shop = await openWorkshop()
-})
-afterAll(() => shop.close())
+const shop = await useWorkshop()
 
 const input = z.object({ n: z.number() })
 const bull = (queue: string, name: string) => shop.keys(queue).bullBase + name

@@ -1,16 +1,12 @@
 // Jobs that a handler enqueues: in their queues with the commit, as from a producer, and not at all without it.
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { defineJob } from '../../src/job/index.js'
 import { queuesKey } from '../../src/redis/index.js'
 import { handle, type JobContext } from '../../src/worker/index.js'
-import { openWorkshop, type Workshop } from '../support/worker.js'
+import { useWorkshop } from '../support/worker.js'
 
-let shop: Workshop
-beforeAll(async () => {
-  shop = await openWorkshop()
-})
-afterAll(() => shop.close())
+const shop = await useWorkshop()
 
 const input = z.object({ n: z.number() })
 const waiting = (queue: string) => shop.redis.lrange(`${shop.keys(queue).bullBase}wait`, 0, -1)

@@ -1,16 +1,12 @@
 // A Redis that has no memory left: a worker finishes what it runs, does not hammer the server, and goes on by itself.
 import { Queue } from 'bullmq'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { expect, it } from 'vitest'
 import { z } from 'zod'
 import { defineJob } from '../../src/job/index.js'
 import { createWorker, handle } from '../../src/worker/index.js'
-import { collectLog, openWorkshop, type Workshop } from '../support/worker.js'
+import { collectLog, useWorkshop } from '../support/worker.js'
 
-let shop: Workshop
-beforeAll(async () => {
-  shop = await openWorkshop()
-})
-afterAll(() => shop.close())
+const shop = await useWorkshop()
 
 const input = z.object({ n: z.number() })
 const fill = () => shop.redis.config('SET', 'maxmemory', '1')

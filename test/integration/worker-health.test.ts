@@ -1,20 +1,16 @@
 // What a worker answers to /livez, /readyz and /metrics.
 import { request } from 'node:http'
 import { Queue } from 'bullmq'
-import { afterAll, beforeAll, expect, it, vi } from 'vitest'
+import { expect, it, vi } from 'vitest'
 import { z } from 'zod'
 import { defineJob, InvalidOptionError, PortInUseError } from '../../src/job/index.js'
 import { startFaultProxy } from '../../src/testing/index.js'
 import { handle, PermanentError, retryIn, startHealthServer, type Worker } from '../../src/worker/index.js'
 import { parseMetrics, sampleValue } from '../support/metrics-text.js'
 import { PATIENCE } from '../support/until.js'
-import { createGate, openWorkshop, type Workshop } from '../support/worker.js'
+import { createGate, useWorkshop } from '../support/worker.js'
 
-let shop: Workshop
-beforeAll(async () => {
-  shop = await openWorkshop()
-})
-afterAll(() => shop.close())
+const shop = await useWorkshop()
 
 const input = z.object({ n: z.number() })
 

@@ -1,15 +1,11 @@
 // A commit that Redis or a limit refuses is a failed attempt like any other: its wait, its record, its line in the log.
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { defineJob } from '../../src/job/index.js'
 import { handle } from '../../src/worker/index.js'
-import { openWorkshop, type Workshop } from '../support/worker.js'
+import { useWorkshop } from '../support/worker.js'
 
-let shop: Workshop
-beforeAll(async () => {
-  shop = await openWorkshop()
-})
-afterAll(() => shop.close())
+const shop = await useWorkshop()
 
 const input = z.object({ n: z.number() })
 const totalsOf = (queue: string) => shop.redis.hgetall(shop.keys(queue).totals)

@@ -1,16 +1,12 @@
 // What becomes of failed attempts: how many there are, how long each waits, and what the last of them leaves.
 import { Queue } from 'bullmq'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { defineJob, PermanentError, retryIn } from '../../src/job/index.js'
 import { handle } from '../../src/worker/index.js'
-import { createGate, openWorkshop, type Workshop } from '../support/worker.js'
+import { createGate, useWorkshop } from '../support/worker.js'
 
-let shop: Workshop
-beforeAll(async () => {
-  shop = await openWorkshop()
-})
-afterAll(() => shop.close())
+const shop = await useWorkshop()
 
 const input = z.object({ n: z.number() })
 const totalsOf = (queue: string) => shop.redis.hgetall(shop.keys(queue).totals)

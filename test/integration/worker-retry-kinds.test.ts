@@ -1,16 +1,12 @@
 // How long a failed job waits by the kind of its backoff, until when it is retried, and jobs that ask to run later.
 import { Queue } from 'bullmq'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { defineJob, PermanentError } from '../../src/job/index.js'
 import { handle, handleCommand, type RetryDelay, retryIn, snooze } from '../../src/worker/index.js'
-import { openWorkshop, type TestWorker, type Workshop } from '../support/worker.js'
+import { type TestWorker, useWorkshop } from '../support/worker.js'
 
-let shop: Workshop
-beforeAll(async () => {
-  shop = await openWorkshop()
-})
-afterAll(() => shop.close())
+const shop = await useWorkshop()
 
 const input = z.object({ n: z.number() })
 const totalsOf = (queue: string) => shop.redis.hgetall(shop.keys(queue).totals)

@@ -1,19 +1,15 @@
 // The start of a worker: what it asks of Redis and of BullMQ before it takes a job, and that a failed start leaves nothing.
 import { RedisConnection } from 'bullmq'
 import { Redis } from 'ioredis'
-import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
+import { expect, it, onTestFinished } from 'vitest'
 import { z } from 'zod'
 import { defineJob } from '../../src/job/index.js'
 import { startFaultProxy } from '../../src/testing/index.js'
 import { createWorker, handle } from '../../src/worker/index.js'
 import { freePort, startTestRedis } from '../support/redis.js'
-import { collectLog, openWorkshop, type Workshop } from '../support/worker.js'
+import { collectLog, useWorkshop } from '../support/worker.js'
 
-let shop: Workshop
-beforeAll(async () => {
-  shop = await openWorkshop()
-})
-afterAll(() => shop.close())
+const shop = await useWorkshop()
 
 const input = z.object({ n: z.number() })
 const handlerOf = (queue: string) => handle(defineJob({ name: 'job', queue, input }), ({ n }) => n)

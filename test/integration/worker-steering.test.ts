@@ -1,18 +1,13 @@
 // A running worker that is made quiet, resumed, given another concurrency and closed, by itself and by orders in Redis.
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { defineJob } from '../../src/job/index.js'
 import { orderConcurrency, orderState, readWorkers } from '../../src/ledger/index.js'
 import { handle } from '../../src/worker/index.js'
 import { anything } from '../support/schemas.js'
 import { PATIENCE } from '../support/until.js'
-import { createGate, type Gate, openWorkshop, type Workshop } from '../support/worker.js'
+import { createGate, type Gate, useWorkshop } from '../support/worker.js'
 
-let shop: Workshop
-beforeAll(async () => {
-  shop = await openWorkshop()
-})
-afterAll(() => shop.close())
-
+const shop = await useWorkshop()
 
 /** A queue whose jobs wait until the test lets each go. */
 function heldQueue(queue: string) {

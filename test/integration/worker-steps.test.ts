@@ -1,16 +1,12 @@
 // What a job keeps between its attempts: steps, a checkpoint, and functions that run once for a key of the queue.
 import { Queue } from 'bullmq'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { defineJob } from '../../src/job/index.js'
 import { handle, type JobContext } from '../../src/worker/index.js'
-import { createGate, openWorkshop, type Workshop } from '../support/worker.js'
+import { createGate, useWorkshop } from '../support/worker.js'
 
-let shop: Workshop
-beforeAll(async () => {
-  shop = await openWorkshop()
-})
-afterAll(() => shop.close())
+const shop = await useWorkshop()
 
 const input = z.object({ n: z.number() })
 const jobKey = (job: { queue: string; id: string }) => `${shop.keys(job.queue).bullBase}${job.id}`

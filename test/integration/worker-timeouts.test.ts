@@ -1,16 +1,12 @@
 // The end of an attempt that takes too long: its signal, its place, and that nothing it does afterwards counts.
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { expect, it } from 'vitest'
 import { z } from 'zod'
 import { defineJob, type StandardSchemaV1 } from '../../src/job/index.js'
 import { handle, type JobContext } from '../../src/worker/index.js'
 import { until } from '../support/until.js'
-import { createGate, openWorkshop, type Workshop } from '../support/worker.js'
+import { createGate, useWorkshop } from '../support/worker.js'
 
-let shop: Workshop
-beforeAll(async () => {
-  shop = await openWorkshop()
-})
-afterAll(() => shop.close())
+const shop = await useWorkshop()
 
 const input: StandardSchemaV1<{ n: number }> = z.object({ n: z.number() })
 

@@ -1,19 +1,15 @@
 // A worker that is alive but takes nothing notices by itself, and reads its queue again.
 import { RedisQueueBackend } from 'bullmq'
-import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest'
+import { afterEach, expect, it, vi } from 'vitest'
 import { z } from 'zod'
 import { defineJob } from '../../src/job/index.js'
 import { startFaultProxy } from '../../src/testing/index.js'
 import { handle } from '../../src/worker/index.js'
 import { PATIENCE } from '../support/until.js'
-import { createGate, openWorkshop, type Workshop } from '../support/worker.js'
+import { createGate, useWorkshop } from '../support/worker.js'
 
-let shop: Workshop
-beforeAll(async () => {
-  shop = await openWorkshop()
-})
+const shop = await useWorkshop()
 afterEach(() => vi.restoreAllMocks())
-afterAll(() => shop.close())
 
 const input = z.object({ n: z.number() })
 const STUCK = 'the queue was not read although Redis answers: its consumer is built anew'

@@ -1,6 +1,5 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { buildDrover, makeProject, runDrover, write } from '../support/drover-cli.js'
-import { startTestRedis, type TestRedis } from '../support/redis.js'
+import { describe, expect, it } from 'vitest'
+import { runDrover, useProject, write } from '../support/drover-cli.js'
 
 const CONTRACTS = `
 import { defineJob } from 'drover'
@@ -9,15 +8,7 @@ const item = z.object({ id: z.string(), price: z.number(), gift: z.boolean().opt
 export const order = defineJob({ name: 'order', queue: 'orders', input: item })
 export const small = defineJob({ name: 'small', queue: 'small', input: item, maxDepth: 2 })
 `
-let redis: TestRedis
-let cwd: string
-
-beforeAll(async () => {
-  await buildDrover()
-  redis = await startTestRedis()
-  cwd = makeProject({ 'contracts.ts': CONTRACTS })
-})
-afterAll(() => redis.close())
+const { redis, cwd } = await useProject({ 'contracts.ts': CONTRACTS })
 
 function enqueue(words: readonly string[], input?: string) {
   const env = { REDIS_URL: redis.url, DROVER_JOBS: 'contracts.ts' }

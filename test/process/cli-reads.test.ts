@@ -1,28 +1,17 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { createProducer, defineJob, defineSchedule } from '../../src/index.js'
 import { queueKeys } from '../../src/redis/index.js'
-import {
-  buildDrover,
-  type Finished,
-  makeProject,
-  runDrover,
-  runDroverBatch,
-  startDrover,
-} from '../support/drover-cli.js'
+import { type Finished, runDrover, runDroverBatch, startDrover, useProject } from '../support/drover-cli.js'
+
 import { GREETING_FILES } from '../support/greeting-jobs.js'
 import { startTestRedis, type TestRedis } from '../support/redis.js'
 
-let redis: TestRedis
-let cwd: string
-let env: Record<string, string>
+const { redis, cwd, env: ofRedis } = await useProject(GREETING_FILES)
+const env = { ...ofRedis, DROVER_JOBS: 'contracts.ts' }
 
 beforeAll(async () => {
-  await buildDrover()
-  redis = await startTestRedis()
-  cwd = makeProject(GREETING_FILES)
-  env = { REDIS_URL: redis.url, DROVER_JOBS: 'contracts.ts' }
-  const worker = startDrover(['worker', '--queues', 'greetings'], { cwd, env: { REDIS_URL: redis.url } })
+  const worker = startDrover(['worker', '--queues', 'greetings'], { cwd, env: ofRedis })
   await worker.until(/worker ready/)
   await run(
     ['enqueue', 'greet', '--input', '{"name":"Ada"}', '--id', 'ada', '--wait'],
@@ -31,7 +20,6 @@ beforeAll(async () => {
     ['enqueue', 'sleep', '--input', '{"file":"x"}', '--id', 'nap'],
   )
 })
-afterAll(() => redis.close())
 
 function run(...commands: string[][]): Promise<Finished[]> {
   return runDroverBatch(commands, { cwd, env })

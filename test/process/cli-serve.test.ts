@@ -2,30 +2,20 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import {
-  buildDrover,
   MAIN,
   makeProject,
   type RunningCommand,
   runDrover,
   startDrover,
+  useProject,
   write,
 } from '../support/drover-cli.js'
-import { freePort, startTestRedis, type TestRedis } from '../support/redis.js'
+import { freePort } from '../support/redis.js'
 
 const TOKEN = 'open-sesame-17'
-let redis: TestRedis
-let cwd: string
-let env: Record<string, string>
-
-beforeAll(async () => {
-  await buildDrover()
-  redis = await startTestRedis()
-  cwd = makeProject()
-  env = { REDIS_URL: redis.url }
-})
-afterAll(() => redis.close())
+const { cwd, env } = await useProject()
 
 async function startServe(words: readonly string[], moreEnv: Record<string, string> = {}) {
   const serve = startDrover(['serve', '--port', '0', ...words], { cwd, env: { ...env, ...moreEnv } })
@@ -120,12 +110,10 @@ describe('drover serve', () => {
     serve.kill('SIGTERM')
     await serve.until(/"msg":"dashboard closing"/)
     await expect
-      .poll(
-        () => {
-          serve.kill('SIGINT')
-          return serve.child.exitCode
-        },
-      )
+      .poll(() => {
+        serve.kill('SIGINT')
+        return serve.child.exitCode
+      })
       .not.toBeNull()
     expect((await serve.finished).code).toBe(130)
     socket.destroy()

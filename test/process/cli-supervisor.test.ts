@@ -1,32 +1,15 @@
 // drover worker with several processes: the built command, real signals.
 import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { expect, it } from 'vitest'
 import { z } from 'zod'
 import { createProducer, defineJob } from '../../src/index.js'
-import {
-  buildDrover,
-  isAlive,
-  makeProject,
-  type RunningCommand,
-  runDrover,
-  startDrover,
-  write,
-} from '../support/drover-cli.js'
+import { isAlive, type RunningCommand, runDrover, startDrover, useProject, write } from '../support/drover-cli.js'
 import { CONTRACTS, HANDLERS } from '../support/greeting-jobs.js'
 import { parseMetrics, sampleValue } from '../support/metrics-text.js'
-import { startTestRedis, type TestRedis } from '../support/redis.js'
 import { until } from '../support/until.js'
 
-let redis: TestRedis
-let cwd: string
-
-beforeAll(async () => {
-  await buildDrover()
-  redis = await startTestRedis()
-  cwd = makeProject({ 'contracts.ts': CONTRACTS, 'jobs/handlers.ts': HANDLERS })
-})
-afterAll(() => redis.close())
+const { redis, cwd } = await useProject({ 'contracts.ts': CONTRACTS, 'jobs/handlers.ts': HANDLERS })
 
 type LogLine = Record<string, unknown> & { msg?: string; pid: number }
 

@@ -1,31 +1,21 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import {
-  buildDrover,
   type Finished,
   makeProject,
   type RunningCommand,
   runDrover,
   runDroverBatch,
   startDrover,
+  useProject,
   write,
 } from '../support/drover-cli.js'
 import { GREETING_FILES } from '../support/greeting-jobs.js'
-import { freePort, startTestRedis, type TestRedis } from '../support/redis.js'
+import { freePort, startTestRedis } from '../support/redis.js'
 import { until } from '../support/until.js'
 
-let redis: TestRedis
-let cwd: string
-let env: Record<string, string>
-
-beforeAll(async () => {
-  await buildDrover()
-  redis = await startTestRedis()
-  cwd = makeProject(GREETING_FILES)
-  env = { REDIS_URL: redis.url }
-})
-afterAll(() => redis.close())
+const { redis, cwd, env } = await useProject(GREETING_FILES)
 
 async function startWorker(
   words: readonly string[] = [],

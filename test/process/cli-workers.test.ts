@@ -1,22 +1,12 @@
 // `drover workers` and `drover jobs` against a worker process: seen, steered, a running job cancelled, and closed.
-import { afterAll, beforeAll, expect, it, vi } from 'vitest'
+import { expect, it, vi } from 'vitest'
 import type { WorkerBeat } from '../../src/ledger/index.js'
-import { buildDrover, type Finished, makeProject, runDroverBatch, startDrover } from '../support/drover-cli.js'
+import { type Finished, runDroverBatch, startDrover, useProject } from '../support/drover-cli.js'
 import { GREETING_FILES } from '../support/greeting-jobs.js'
-import { startTestRedis, type TestRedis } from '../support/redis.js'
 import { PATIENCE } from '../support/until.js'
 
-let redis: TestRedis
-let cwd: string
-let env: Record<string, string>
-
-beforeAll(async () => {
-  await buildDrover()
-  redis = await startTestRedis()
-  cwd = makeProject(GREETING_FILES)
-  env = { REDIS_URL: redis.url, DROVER_JOBS: 'contracts.ts', DROVER_ALLOW_VOLATILE: 'true' }
-})
-afterAll(() => redis.close())
+const { redis, cwd, env: ofRedis } = await useProject(GREETING_FILES)
+const env = { ...ofRedis, DROVER_JOBS: 'contracts.ts', DROVER_ALLOW_VOLATILE: 'true' }
 
 async function run(...words: string[]) {
   const [outcome] = await runDroverBatch([words], { cwd, env })
@@ -27,19 +17,17 @@ const listed = async () => JSON.parse((await run('workers', '--json')).stdout) a
 it('a worker is listed, told to be quiet, to run more and to resume, and exits with 0 when it is told to close', async () => {
   const worker = startDrover(['worker', '--queues', 'naps'], { cwd, env: { REDIS_URL: redis.url } })
   await worker.until(/worker ready/)
-  const id = await vi.waitFor(
-    async () => {
-      const [beat, ...more] = await listed()
-      expect([beat?.pid, more]).toEqual([worker.pid, []])
-      return beat?.id ?? ''
-    }, PATIENCE)
+  const id = await vi.waitFor(async () => {
+    const [beat, ...more] = await listed()
+    expect([beat?.pid, more]).toEqual([worker.pid, []])
+    return beat?.id ?? ''
+  }, PATIENCE)
   expect(await run('workers', 'quiet', 'all')).toMatchObject({ code: 0, stdout: `told ${id}: quiet\n` })
   expect((await run('workers', 'concurrency', id, 'naps', '7')).code).toBe(0)
-  await vi.waitFor(
-    async () => {
-      const [beat] = await listed()
-      expect(beat).toMatchObject({ state: 'quiet', queues: [{ queue: 'naps', concurrency: 7 }] })
-    }, PATIENCE)
+  await vi.waitFor(async () => {
+    const [beat] = await listed()
+    expect(beat).toMatchObject({ state: 'quiet', queues: [{ queue: 'naps', concurrency: 7 }] })
+  }, PATIENCE)
   expect((await run('workers')).stdout).toContain('naps 0/7')
   expect(JSON.parse((await run('workers', 'resume', id, '--json')).stdout)).toEqual({ action: 'resume', told: [id] })
   await vi.waitFor(async () => expect(await listed()).toMatchObject([{ state: 'run' }]), PATIENCE)

@@ -1,19 +1,8 @@
 // `drover token` as a process: what it shows once, what it lists, and what it refuses.
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import { buildDrover, makeProject, runDrover } from '../support/drover-cli.js'
-import { startTestRedis, type TestRedis } from '../support/redis.js'
+import { expect, test } from 'vitest'
+import { runDrover, runDroverBatch, useProject } from '../support/drover-cli.js'
 
-let redis: TestRedis
-let cwd: string
-let env: Record<string, string>
-
-beforeAll(async () => {
-  await buildDrover()
-  redis = await startTestRedis()
-  cwd = makeProject()
-  env = { REDIS_URL: redis.url }
-})
-afterAll(() => redis.close())
+const { redis, cwd, env } = await useProject()
 
 const token = (...words: string[]) => runDrover(['token', ...words], { cwd, env })
 
@@ -30,18 +19,25 @@ test('a token is shown once, listed without its secret, and revoked', async () =
   expect(JSON.parse((await token('list', '--json')).stdout)).toEqual([])
 })
 
-test.each([
-  [['create', 'shop']],
-  [['create', '--scope', 'read']],
-  [['create', 'shop', '--scope', 'root']],
-  [['create', 'shop', '--scope', 'read,']],
-  [['create', 'shop', '--scope', 'read', '--expires', 'soon']],
-  [['create', 'a b', '--scope', 'read']],
-  [['list', 'shop']],
-  [['list', '--scope', 'read']],
-  [['revoke']],
-  [['destroy', 'shop']],
-])('drover token %j is refused with exit code 2, and makes nothing', async (words) => {
-  expect(await token(...words)).toMatchObject({ code: 2, stdout: '' })
+test('what is not a command of tokens is refused with exit code 2, and makes nothing', async () => {
+  const commands = [
+    ['create', 'shop'],
+    ['create', '--scope', 'read'],
+    ['create', 'shop', '--scope', 'root'],
+    ['create', 'shop', '--scope', 'read,'],
+    ['create', 'shop', '--scope', 'read', '--expires', 'soon'],
+    ['create', 'a b', '--scope', 'read'],
+    ['list', 'shop'],
+    ['list', '--scope', 'read'],
+    ['revoke'],
+    ['destroy', 'shop'],
+  ]
+  const outcomes = await runDroverBatch(
+    commands.map((words) => ['token', ...words]),
+    { cwd, env },
+  )
+  expect(outcomes.map(({ code, stdout }, at) => [commands[at], code, stdout])).toEqual(
+    commands.map((words) => [words, 2, '']),
+  )
   expect(await redis.cli('EXISTS', 'drover:tokens')).toBe('0')
 })

@@ -3,21 +3,17 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest'
+import { afterEach, expect, it, vi } from 'vitest'
 import { z } from 'zod'
 import { defineJob } from '../../src/job/index.js'
 import { PATIENCE } from '../support/until.js'
-import { openWorkshop, type Workshop } from '../support/worker.js'
+import { useWorkshop } from '../support/worker.js'
 
-let shop: Workshop
+const shop = await useWorkshop()
 const children: ChildProcess[] = []
-beforeAll(async () => {
-  shop = await openWorkshop()
-})
 afterEach(() => {
   for (const child of children.splice(0)) child.kill('SIGKILL')
 })
-afterAll(() => shop.close())
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const input = z.object({ ms: z.number() })
@@ -37,14 +33,11 @@ function startChild(queue: string, options: object = {}) {
   }
   const exited = once(child, 'close') as Promise<[number | null, NodeJS.Signals | null]>
   const until = (match: (line: Line) => unknown) => {
-    return vi.waitFor(
-      () => {
-        const found = lines.find(match)
-        if (!found) throw new Error(`no such line in ${JSON.stringify(lines)}`)
-        return found
-      },
-      PATIENCE,
-    )
+    return vi.waitFor(() => {
+      const found = lines.find(match)
+      if (!found) throw new Error(`no such line in ${JSON.stringify(lines)}`)
+      return found
+    }, PATIENCE)
   }
   return { child, lines, exited, until }
 }

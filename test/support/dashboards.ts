@@ -60,7 +60,9 @@ export function useDashboards(): TestDashboards {
     work: async (name, finished, run) => {
       const worker = await startLedgerWorker({ url: redis.url, queue: name, run })
       await vi.waitUntil(
-        async () => (await countOf(name, 'completed')) + (await countOf(name, 'failed')) === finished, PATIENCE)
+        async () => (await countOf(name, 'completed')) + (await countOf(name, 'failed')) === finished,
+        PATIENCE,
+      )
       await worker.close()
     },
   }

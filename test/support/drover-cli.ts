@@ -8,6 +8,7 @@ import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { afterAll } from 'vitest'
+import { startTestRedis, type TestRedis } from './redis.js'
 
 export const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 export const MAIN = join(ROOT, 'dist', 'cli', 'main.js')
@@ -163,6 +164,21 @@ export function isAlive(pid: number): boolean {
 }
 
 const folders: string[] = []
+
+export interface Project {
+  readonly redis: TestRedis
+  readonly cwd: string
+  /** Tells commands where the Redis is. */
+  readonly env: Record<string, string>
+}
+
+/** The built command, a Redis, and a project of these files for the tests of a file. Call it at the top of the file. */
+export async function useProject(files: Readonly<Record<string, string>> = {}): Promise<Project> {
+  await buildDrover()
+  const redis = await startTestRedis()
+  afterAll(() => redis.close())
+  return { redis, cwd: makeProject(files), env: { REDIS_URL: redis.url } }
+}
 
 /** A directory of its own, with these files, in which `drover` and `zod` can be imported. Removed after the test file. */
 export function makeProject(files: Readonly<Record<string, string>> = {}): string {

@@ -1,6 +1,7 @@
 // A Redis, a producer and workers of one test file, with the log lines of each worker and a client to look at Redis.
 import { Redis } from 'ioredis'
 import { pino } from 'pino'
+import { afterAll } from 'vitest'
 import type { JobResult } from '../../src/ledger/index.js'
 import { createProducer, type Producer } from '../../src/producer/index.js'
 import { type KeysOfQueue, queueKeys } from '../../src/redis/index.js'
@@ -63,8 +64,15 @@ export async function openWorkshop(create = createWorker): Promise<Workshop> {
   }
 }
 
-/** A pino logger that keeps its lines; at `debug` none of many that are alike is left out. */
-export function collectLog(level: 'debug' | 'info' = 'debug'): { logger: pino.Logger; lines: LogLine[] } {
+/** A workshop for the tests of a file, closed after the last of them. Call it at the top of the file. */
+export async function useWorkshop(): Promise<Workshop> {
+  const shop = await openWorkshop()
+  afterAll(() => shop.close())
+  return shop
+}
+
+/** A pino logger that keeps its lines. */
+export function collectLog(): { logger: pino.Logger; lines: LogLine[] } {
   const lines: LogLine[] = []
   const logger = pino({ level }, { write: (line: string) => void lines.push(JSON.parse(line)) })
   return { logger, lines }

@@ -55,5 +55,8 @@ it('a job log that cannot be written to is told of in the log of the worker alon
     throw new Error('Missing key for job j1')
   })
   log.info('late')
-  await vi.waitFor(() => expect(lines.map(({ msg }) => msg)).toEqual(['late', 'a line was not kept in the job log']), PATIENCE)
+  await vi.waitFor(
+    () => expect(lines.map(({ msg }) => msg)).toEqual(['late', 'a line was not kept in the job log']),
+    PATIENCE,
+  )
 })
