@@ -212,8 +212,8 @@ describe('the overview', () => {
     await Promise.all(Array.from({ length: 50 }, () => ask(url, '/', { headers: BROWSER })))
     const seconds = (performance.now() - startedMs) / 1_000
     const [, calls] = /cmdstat_smembers:calls=(\d+)/.exec(await redis().cli('INFO', 'commandstats')) ?? []
-    // What was read serves for a second.
-    expect(Number(calls)).toBeLessThanOrEqual(2 + seconds)
+    // What was read serves for a second. One more is the look ahead at the start.
+    expect(Number(calls)).toBeLessThanOrEqual(3 + seconds)
   })
 
   it('reads each result record once', async () => {

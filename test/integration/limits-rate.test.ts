@@ -1,5 +1,8 @@
 // Rates by key, over two workers. When jobs were handed out is read from BullMQ's event stream, whose entries Redis itself
-// stamps with its time: no part of the limits writes it.
+// stamps with its time: no part of the limits writes it. A script that hands a job out reads the time once, T, and a rate is
+// exact by that. Its entry in the stream is stamped s when it is written: off T by no more than the script takes, which Redis
+// measures itself (SLOWLOG; D is the longest). And as Redis runs one script at a time, s lies before the T of the next one.
+// So of a sliding window of 5 and W ms: of any 6 starts the stamps are W - D apart, and of any 7 they are W apart, whatever D is.
 import { describe, expect, it, vi } from 'vitest'
 import { z } from 'zod'
 import { defineJob, type RateOptions } from '../../src/job/index.js'
@@ -10,8 +13,7 @@ import { useWorkshop } from '../support/worker.js'
 
 const shop = await useWorkshop()
 
-/** A script has one time, of its start; Redis stamps what it writes to the stream when it writes it, on a busy machine later. */
-const STAMP_MS = 80
+const MAX_SLOW = 100_000
 const input = z.object({ tenant: z.string() })
 
 /** When each job of the queue was handed to a worker, by Redis's clock. */
@@ -66,9 +68,9 @@ describe('a rate by key', () => {
     const { keys, longestMs } = await runAll('sliding', { limit: 5, window: 400 }, 17)
     for (const moments of keys) {
       expect(moments).toHaveLength(17)
-      expect(mostInSpan(moments, 400 - STAMP_MS)).toBe(5)
-      // And it is used: the seventeenth starts in the fourth window, not long after.
-      expect(Math.max(...moments) - Math.min(...moments)).toBeGreaterThanOrEqual(1_200 - STAMP_MS)
+      expect(mostInSpan(moments, 400 - longestMs)).toBeLessThanOrEqual(5)
+      expect(mostInSpan(moments, 400)).toBeLessThanOrEqual(6)
+      expect(Math.max(...moments) - Math.min(...moments)).toBeGreaterThanOrEqual(1200 - longestMs)
     }
   })
 
@@ -76,11 +78,12 @@ describe('a rate by key', () => {
     const { keys, longestMs } = await runAll('fixed', { kind: 'fixed', limit: 4, window: 300 }, 14)
     for (const moments of keys) {
       const windows = new Map<number, number>()
+      const ofWindow = (at: number) => Math.floor(at / 300)
       for (const at of moments) {
-        // One that was stamped late may be of the window before.
-        const before = Math.floor((at - STAMP_MS) / 300)
-        const window = (windows.get(before) ?? 0) < 4 ? before : Math.floor(at / 300)
-        windows.set(window, (windows.get(window) ?? 0) + 1)
+        windows.set(ofWindow(at), windows.get(ofWindow(at)) ?? 0)
+        // Of one beside the edge of a window nobody can tell from outside in which it was counted.
+        if (ofWindow(at - longestMs) !== ofWindow(at + longestMs)) continue
+        windows.set(ofWindow(at), (windows.get(ofWindow(at)) ?? 0) + 1)
       }
       expect(Math.max(...windows.values())).toBeLessThanOrEqual(4)
       expect(windows.size).toBeGreaterThanOrEqual(4)
@@ -88,12 +91,12 @@ describe('a rate by key', () => {
   })
 
   it('as a token bucket lets a burst through, then one each share of the window', async () => {
-    for (const moments of await runAll('bucket', { kind: 'bucket', limit: 10, window: '1s', burst: 3 }, 13)) {
-      expect(mostInSpan(moments, 100 - STAMP_MS)).toBeLessThanOrEqual(3)
+    const { keys, longestMs } = await runAll('bucket', { kind: 'bucket', limit: 10, window: '1s', burst: 3 }, 13)
+    for (const moments of keys) {
       // In any span no more than the burst and what is refilled meanwhile.
-      for (const span of [100, 300, 500, 900])
-        expect(mostInSpan(moments, span)).toBeLessThanOrEqual(3 + (span + STAMP_MS) / 100)
-      expect(Math.max(...moments) - Math.min(...moments)).toBeGreaterThanOrEqual(1_000 - STAMP_MS)
+      for (const span of [50, 100, 300, 500, 900])
+        expect(mostInSpan(moments, span)).toBeLessThanOrEqual(3 + (span + longestMs) / 100)
+      expect(Math.max(...moments) - Math.min(...moments)).toBeGreaterThanOrEqual(1_000 - longestMs)
     }
   })
 
@@ -157,7 +160,7 @@ describe('the rate of a queue', () => {
     const moments = (await startsOf(queue)).map(({ at }) => at).sort((a, b) => a - b)
     // Each window begins with its first start: the sixth comes in the next one.
     for (let at = 0; at + 5 < 18; at += 5)
-      expect((moments[at + 5] ?? 0) - (moments[at] ?? 0)).toBeGreaterThanOrEqual(500 - STAMP_MS)
+      expect((moments[at + 5] ?? 0) - (moments[at] ?? 0)).toBeGreaterThanOrEqual(500 - longestMs)
     for (const worker of workers) await worker.close()
   })
 })

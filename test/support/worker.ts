@@ -71,8 +71,8 @@ export async function useWorkshop(): Promise<Workshop> {
   return shop
 }
 
-/** A pino logger that keeps its lines. */
-export function collectLog(): { logger: pino.Logger; lines: LogLine[] } {
+/** A pino logger that keeps its lines; at `debug` none of many that are alike is left out. */
+export function collectLog(level: 'debug' | 'info' = 'debug'): { logger: pino.Logger; lines: LogLine[] } {
   const lines: LogLine[] = []
   const logger = pino({ level }, { write: (line: string) => void lines.push(JSON.parse(line)) })
   return { logger, lines }
