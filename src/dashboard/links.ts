@@ -38,6 +38,6 @@ export function linkOf(base: string, about: About): { readonly href: string; rea
     case 'workers':
       return { href: `${base}/workers`, text: 'workers' }
     case 'schedules':
-      return { href: `${base}/#schedules`, text: 'schedules' }
+      return { href: `${base}/schedules`, text: 'schedules' }
   }
 }

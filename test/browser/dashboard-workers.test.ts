@@ -131,6 +131,11 @@ describe('the pages about workers, counters and schedules', () => {
     await page.goto(stage.url)
     await page.locator('#schedules').getByText('yearly-report').waitFor()
     await page.locator('.releases', { hasText: 'v41' }).waitFor()
+    await page.getByRole('link', { name: 'All schedules' }).click()
+    await page.getByRole('button', { name: 'Pause' }).click()
+    await page.locator('#schedules .badge', { hasText: 'paused' }).waitFor()
+    await page.getByRole('button', { name: 'Resume' }).click()
+    await page.getByRole('button', { name: 'Pause' }).waitFor()
     expect(complaints).toEqual([])
   })
 
@@ -228,7 +233,8 @@ describe('each page about workers and counters', () => {
   it.each(WINDOWS)('keeps nobody out, by axe, and fits its window (%s)', async (name, options) => {
     const { page, complaints } = await stage.openPage(options)
     await stage.signIn(page)
-    const paths = ['/counters', '/counters/media/bytes', '/workers', `/workers/${encodeURIComponent(worker.id)}`, '/']
+    const own = `/workers/${encodeURIComponent(worker.id)}`
+    const paths = ['/counters', '/counters/media/bytes', '/workers', own, '/schedules', '/']
     for (const path of paths) {
       await page.goto(stage.url + path)
       const file = `${path.startsWith('/workers/') ? '-worker' : path.replace(/\W+/g, '-')}-${name}`

@@ -17,7 +17,7 @@ import { type Html, html } from '../html.js'
 import { jobLink } from '../links.js'
 import { MAX_QUEUES, readQueueNames } from '../overview-data.js'
 import type { Page, Shared } from '../shared.js'
-import { showNext, showNumber, showText } from '../show.js'
+import { showDuration, showNext, showNumber, showText } from '../show.js'
 import { cell, heads, numberCell, section, table } from '../table.js'
 import type { Asked, Shown } from '../view.js'
 import { visitOf } from '../visit.js'
@@ -34,7 +34,7 @@ export async function schedulesView({ shared, base, nowMs, may }: Asked): Promis
   return {
     title: 'Schedules',
     current: 'overview',
-    main: html`<nav class="crumbs" aria-label="Where this is"><a href="${base}/">Overview</a> /</nav>
+    main: html`<nav class="crumbs" aria-label="Where this is"><a href="${base}/">Overview</a></nav>
 <h1>Schedules</h1>
 ${section('schedules', 'By queue and name', schedules.length === 0 ? empty() : rowsOf(base, schedules.slice(0, MAX_SCHEDULES), nowMs, may('operator')))}
 ${more > 0 && html`<p class="notice">${showNumber(more)} more schedules are not shown: <code>drover schedules</code> lists them all.</p>`}
@@ -95,7 +95,7 @@ ${maySteer && cell('change', steerForm(base, schedule), 'steer')}</tr>`
 }
 
 function whenOf({ times, overlap, missed }: ScheduleRecord['spec']): string {
-  const when = times.kind === 'cron' ? `${times.cron} ${times.timezone}` : `every ${times.everyMs / 1_000} s`
+  const when = times.kind === 'cron' ? `${times.cron} ${times.timezone}` : `every ${showDuration(times.everyMs)}`
   return `${when}, overlap ${overlap}, missed ${missed}`
 }
 
