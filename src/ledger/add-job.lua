@@ -5,9 +5,7 @@
   Sent again after a lost reply it finds the job of its id and changes nothing.
 
   KEYS   as BullMQ's script takes them
-  ARGV[1..3]  as BullMQ's script takes them; ARGV[1] packs, among others, its key prefix (1), the job's id (2), the time
-              in ms (4) and the key of the merging rule (9)
-  ARGV[4]  in lines, as each argument more costs every enqueue:
+  ARGV[1]  in lines, as each argument more costs every enqueue:
            1 base of our keys, "{prefix:queue}:"
            2 key of the record of the idempotency key, or ''
            3 hash of the input
@@ -16,16 +14,26 @@
              the record is of the cache, and names the job whose result serves this input; 'refresh': likewise, but run anew
            6 rule by which enqueues merge: '', 'waiting', 'unfinished', 'debounce' or 'throttle'
            7 most jobs that may wait, 0 for any number
+           8 to 12, for BullMQ's script: its key prefix, the job's id, its name, the time in ms, key of the merging rule or ''
+  ARGV[2]  the input, JSON
+  ARGV[3]  the options, JSON with BullMQ's short names: text, as binary arguments cost the client more than all of the rest
   and for a job with tags:
-  ARGV[5]  how long tags are kept, ms; ARGV[6] most jobs of a tag; ARGV[7] most tags of the queue
-  ARGV[8..] tags
+  ARGV[4]  how long tags are kept, ms; ARGV[5] most jobs of a tag; ARGV[6] most tags of the queue
+  ARGV[7..] tags
   Returns  'added <id>'; 'known <id of the job that is there in its place>'; 'conflict <id of the job with this key and
            another input>'; 'cached <id of a completed job, whose result serves>'; 'full <number of waiting jobs>'; or
            BullMQ's negative code. Only 'added' wrote a job.
 ]]
-local function add(KEYS, ARGV)
+local function add(KEYS, ARGV, cmsgpack)
   --@BULLMQ_SCRIPT@
 end
+
+-- In its place: what BullMQ's script would unpack is there as it is.
+local unpacked = {
+  unpack = function(value)
+    return value
+  end,
+}
 
 -- Counted as user counters are (incr-counter.lua). pcall: what a stranger put at their keys stops no enqueue.
 local function countCache(base, job, what)
@@ -56,10 +64,8 @@ local function cachedBy(bull, base, id)
   end
 end
 
-local packed = cmsgpack.unpack(ARGV[1])
-local bull, id, now, mergeKey = packed[1], packed[2], packed[4], packed[9]
-local base, record, hash, recordMs, lasts, merge, maxDepth =
-  string.match(ARGV[4], '^(.-)\n(.-)\n(.-)\n(.-)\n(.-)\n(.-)\n(.-)$')
+local base, record, hash, recordMs, lasts, merge, maxDepth, bull, id, name, now, mergeKey =
+  string.match(ARGV[1], '^([^\n]*)\n([^\n]*)\n([^\n]*)\n([^\n]*)\n([^\n]*)\n([^\n]*)\n([^\n]*)\n([^\n]*)\n([^\n]*)\n([^\n]*)\n([^\n]*)\n([^\n]*)$')
 
 local isRefresh = lasts == 'refresh'
 local caches = lasts == 'cache' or isRefresh
@@ -70,10 +76,10 @@ if record ~= '' then
     return 'added ' .. id
   end
   if caches then
-    hash, lasts = redis.call('HGET', base .. 'caches', packed[3]) or '0', 'cache'
+    hash, lasts = redis.call('HGET', base .. 'caches', name) or '0', 'cache'
     local serves = not isRefresh and heldId and heldHash == hash and cachedBy(bull, base, heldId)
     if serves then
-      countCache(base, packed[3], serves == 'cached' and 'hits' or 'shared')
+      countCache(base, name, serves == 'cached' and 'hits' or 'shared')
       return serves .. ' ' .. heldId
     end
   elseif heldId and (heldLasts == 'time' or redis.call('EXISTS', bull .. heldId, base .. 'result:' .. heldId) > 0) then
@@ -111,7 +117,8 @@ if maxDepth ~= '0' and not isThere and not merges then
   end
 end
 
-local reply = add(KEYS, { ARGV[1], ARGV[2], ARGV[3] })
+local args = { bull, id, name, now, [9] = mergeKey ~= '' and mergeKey or nil }
+local reply = add(KEYS, { args, ARGV[2], cjson.decode(ARGV[3]) }, unpacked)
 if type(reply) == 'number' then
   return reply
 end
@@ -121,20 +128,20 @@ end
 if record ~= '' then
   redis.call('SET', record, id .. ' ' .. hash .. ' ' .. lasts, 'PX', recordMs)
   if caches then
-    countCache(base, packed[3], 'misses')
+    countCache(base, name, 'misses')
   end
 end
 -- pcall: should a stranger have put another type at these keys, the job itself is in.
-for i = 8, #ARGV do
+for i = 7, #ARGV do
   local tag = base .. 'tag:' .. ARGV[i]
   redis.pcall('ZADD', tag, now, id)
-  redis.pcall('ZREMRANGEBYRANK', tag, 0, -1 - tonumber(ARGV[6]))
-  redis.pcall('ZREMRANGEBYSCORE', tag, '-inf', tonumber(now) - tonumber(ARGV[5]))
-  redis.pcall('PEXPIRE', tag, ARGV[5])
+  redis.pcall('ZREMRANGEBYRANK', tag, 0, -1 - tonumber(ARGV[5]))
+  redis.pcall('ZREMRANGEBYSCORE', tag, '-inf', tonumber(now) - tonumber(ARGV[4]))
+  redis.pcall('PEXPIRE', tag, ARGV[4])
   redis.pcall('ZADD', base .. 'tags', now, ARGV[i])
 end
-if #ARGV > 4 then
-  redis.pcall('ZREMRANGEBYRANK', base .. 'tags', 0, -1 - tonumber(ARGV[7]))
-  redis.pcall('PEXPIRE', base .. 'tags', ARGV[5])
+if #ARGV > 3 then
+  redis.pcall('ZREMRANGEBYRANK', base .. 'tags', 0, -1 - tonumber(ARGV[6]))
+  redis.pcall('PEXPIRE', base .. 'tags', ARGV[4])
 end
 return 'added ' .. id

@@ -98,6 +98,7 @@ type AddArguments = Parameters<RedisQueueBackend['addJobToTransaction']>
 /** BullMQ's backend for a producer, which adds jobs with rules by the wrapped scripts. */
 export class AddBackend extends RedisQueueBackend {
   readonly #base: string
+  readonly #keys = new Map<Wrapped, readonly unknown[]>()
 
   constructor(keys: KeysOfQueue, ...backend: ConstructorParameters<typeof RedisQueueBackend>) {
     super(...backend)
@@ -134,43 +135,88 @@ export class AddBackend extends RedisQueueBackend {
     })
   }
 
+  /** Jobs without rules go BullMQ's way; those with some by text alone, of which add-job.lua makes what BullMQ's script wants. */
+  override addJobToTransaction(...call: AddArguments): Promise<string> {
+    const [client, job, jobId = ''] = call
+    const { rules } = job as RuledJob
+    if (rules === undefined) return super.addJobToTransaction(...call)
+    const script = scriptOf(job.opts)
+    const words = [this.#wordsOf(job, jobId, rules), job.data, optionsText(job.opts), ...wordsOfTags(rules.tags)]
+    return this.#run(client, script, job, jobId, this.#keysOf(script), words)
+  }
+
   protected override addStandardJob(...call: Parameters<RedisQueueBackend['addStandardJob']>) {
     const [client, job, opts, args, keys] = call
     if (isPlain(job)) return super.addStandardJob(...call)
-    return this.#add('addStandardJob', client, this.addStandardJobArgs(job, opts, args, keys), job)
+    return this.#addLimited('addStandardJob', client, this.addStandardJobArgs(job, opts, args, keys), job)
   }
 
   protected override addDelayedJob(...call: Parameters<RedisQueueBackend['addDelayedJob']>) {
     const [client, job, opts, args, keys] = call
     if (isPlain(job)) return super.addDelayedJob(...call)
-    return this.#add('addDelayedJob', client, this.addDelayedJobArgs(job, opts, args, keys), job)
+    return this.#addLimited('addDelayedJob', client, this.addDelayedJobArgs(job, opts, args, keys), job)
   }
 
   protected override addPrioritizedJob(...call: Parameters<RedisQueueBackend['addPrioritizedJob']>) {
     const [client, job, opts, args, keys] = call
     if (isPlain(job)) return super.addPrioritizedJob(...call)
-    return this.#add('addPrioritizedJob', client, this.addPrioritizedJobArgs(job, opts, args, keys), job)
+    return this.#addLimited('addPrioritizedJob', client, this.addPrioritizedJobArgs(job, opts, args, keys), job)
   }
 
-  #add(script: Wrapped, client: AddArguments[0], args: readonly unknown[], job: RuledJob): Promise<string> {
-    const { rules } = job
-    const words = rules === undefined ? args : [...args, ...this.#wordsOf(rules)]
-    const limit = limitWords(job)
-    if (limit === undefined) return client.runCommand(commandOf(script), [...words]) as Promise<string>
+  #addLimited(script: Wrapped, client: AddArguments[0], args: readonly unknown[], job: JobJson): Promise<string> {
     const keys = WRAPPED[script]
-    const limited = [...words.slice(0, keys), ...limit, this.#base, ...words.slice(keys)]
-    return client.runCommand(limitedCommandOf(script, rules !== undefined), limited) as Promise<string>
+    return this.#run(client, script, job, job.id, args.slice(0, keys), args.slice(keys))
   }
 
-  #wordsOf(rules: AddRules): unknown[] {
-    const { key, merge = '', maxDepth = 0, tags = [] } = rules
+  #run(
+    client: AddArguments[0],
+    script: Wrapped,
+    job: RuledJob,
+    jobId: string,
+    keys: readonly unknown[],
+    words: readonly unknown[],
+  ): Promise<string> {
+    const limit = limitWords(job)
+    if (limit === undefined) return client.runCommand(commandOf(script), [...keys, ...words]) as Promise<string>
+    const limited = [...keys, ...limit, this.#base, this.queue.keys[''], jobId, ...words]
+    return client.runCommand(limitedCommandOf(script, job.rules !== undefined), limited) as Promise<string>
+  }
+
+  /** As BullMQ gives them to its script, which sees them first; the arguments behind them are left out. */
+  #keysOf(script: Wrapped): readonly unknown[] {
+    let keys = this.#keys.get(script)
+    if (keys === undefined) {
+      const args = this[`${script}Args`]({ data: '' } as JobJson, Buffer.alloc(0), [])
+      keys = args.slice(0, WRAPPED[script])
+      this.#keys.set(script, keys)
+    }
+    return keys
+  }
+
+  #wordsOf({ name, timestamp, deduplicationId }: JobJson, jobId: string, { key, merge, maxDepth = 0 }: AddRules) {
+    const { keys } = this.queue
     const ofKey = key ? `${key.record}\n${key.inputHash}\n${key.ttlMs}\n${key.lasts}` : '\n\n0\n'
-    const ofTags = tags.length === 0 ? [] : [TAG_TTL_MS, MAX_JOBS_OF_TAG, MAX_TAGS_OF_QUEUE, ...tags]
-    return [`${this.#base}\n${ofKey}\n${merge}\n${maxDepth}`, ...ofTags]
+    const mergeKey = deduplicationId === undefined ? '' : `${keys.de}:${deduplicationId}`
+    const ofJob = `${keys['']}\n${jobId}\n${name}\n${timestamp}\n${mergeKey}`
+    return `${this.#base}\n${ofKey}\n${merge ?? ''}\n${maxDepth}\n${ofJob}`
   }
 }
 
-function isPlain(job: RuledJob & RecordedJob): boolean {
-  if (job.rules !== undefined) return false
+/** The script that BullMQ itself would choose. */
+function scriptOf({ delay = 0, priority = 0 }: JobJson['opts']): Wrapped {
+  if (delay > 0) return 'addDelayedJob'
+  return priority > 0 ? 'addPrioritizedJob' : 'addStandardJob'
+}
+
+/** Of the names that BullMQ shortens, this is the one that jobs of ours have. */
+function optionsText({ deduplication, ...opts }: JobJson['opts']): string {
+  return JSON.stringify(deduplication === undefined ? opts : { ...opts, de: deduplication })
+}
+
+function wordsOfTags(tags: readonly string[] = []): unknown[] {
+  return tags.length === 0 ? [] : [TAG_TTL_MS, MAX_JOBS_OF_TAG, MAX_TAGS_OF_QUEUE, ...tags]
+}
+
+function isPlain(job: JobJson & RecordedJob): boolean {
   return (job.opts as StoredOptions).limit === undefined || job.isRecorded === true
 }

@@ -7,20 +7,19 @@
   ARGV[1]  '<spec> <ID>' (limit-functions.lua)
   ARGV[2]  where it gets in line: 'delayed' (not before it is due), 'last' (lifo), or its priority, '0' without one
   ARGV[3]  base of our keys, "{prefix:queue}:"
-  ARGV[4..] as the script inside takes its ARGV
+  ARGV[4]  BullMQ's key prefix; ARGV[5] the job's id
+  ARGV[6..] as the script inside takes its ARGV; the second is the input
   Returns  what the script inside does. A job that was there already stays where it is
 ]]
 local function add(KEYS, ARGV)
   --@ADD@
 end
 --@LIMITS@
-local word, place, base = ARGV[1], ARGV[2], ARGV[3]
+local word, place, base, bull, id = unpack(ARGV, 1, 5)
 local words = {}
-for i = 4, #ARGV do
-  words[i - 3] = ARGV[i]
+for i = 6, #ARGV do
+  words[i - 5] = ARGV[i]
 end
-local packed = cmsgpack.unpack(words[1])
-local bull, id = packed[1], packed[2]
 local reply = add(KEYS, words)
 -- A debounced job that took this input: its key is this one's. It gets in line when it is due.
 local other = place == 'delayed' and type(reply) == 'string' and string.match(reply, '^known (.+)$')
