@@ -39,6 +39,8 @@ const EXPECTED = {
 /** The line of BullMQ's moveToFinished where its functions end and its body begins. */
 const BODY_STARTS_WITH = '\nlocal jobIdKey = KEYS[12]\n'
 
+/** Where it unpacks its options, which several jobs of a call may share. */
+const UNPACK = 'local opts = cmsgpack.unpack(ARGV[8])'
 /** Where it reads fields of the job, and where it ends the mark of a failure to come. */
 const MARK_READ = /(rcall\("HMGET", jobIdKey, "parentKey", "parent", "deid")\)/
 const MARK_END = /if ARGV\[5\] == "failed" then(\s+rcall\("HDEL", jobIdKey, "defa"\))/
@@ -118,9 +120,9 @@ function commitScripts(finishing: string, addStagedJob: string, publish: string)
   const { functions, body } = splitScript(finishing)
   const luaOf = (underLimits: string) =>
     fillTemplate(commitLua, {
-      BULLMQ_FUNCTIONS: withHeldField('moveToFinished', functions),
+      BULLMQ_FUNCTIONS: withHeldField('moveToFinished', functions, 'metas'),
       HELD_FUNCTIONS: heldFunctionsLua,
-      BULLMQ_BODY: endMark(body),
+      BULLMQ_BODY: endMark(takeUnpacked(body)),
       UNDER_LIMITS: underLimits,
       ADD_STAGED_JOB: addStagedJob,
       PUT_IN_OUTBOX: putInOutboxLua,
@@ -168,6 +170,12 @@ function checkShape(script: keyof typeof EXPECTED, version: string, definition: 
     `BullMQ ${BULLMQ_VERSION} with ${expected.keys} keys and ${expected.args} arguments`,
     `BullMQ ${version || 'of unknown version'} with ${definition.numberOfKeys ?? 0} keys and ${highestArg} arguments`,
   )
+}
+
+/** BullMQ's body, that takes its options as a table. */
+function takeUnpacked(body: string): string {
+  if (body.split(UNPACK).length !== 2) throw new UnsupportedBullmqError('moveToFinished', UNPACK, 'another unpacking')
+  return body.replace(UNPACK, 'local opts = ARGV[8]')
 }
 
 /**

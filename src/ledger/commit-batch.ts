@@ -7,6 +7,11 @@ const MAX_BATCH = 16
 /** At most one job in so many shares a call: with all of them in one, Redis and worker would wait for each other. */
 const CALLS_IN_FLIGHT = 3
 
+/** How many calls of one worker share one look for events to trim. */
+const TRIM_EVERY = 10
+/** The word of a job that has BullMQ's packed options. */
+const PACKED = 3
+
 /** How many jobs may share one call in a worker that runs `concurrency` jobs at a time. */
 export function batchLimit(concurrency: number): number {
   return Math.min(MAX_BATCH, Math.ceil(concurrency / CALLS_IN_FLIGHT))
@@ -29,6 +34,7 @@ export class CommitBatch {
   /** True once the queue is known to have limits. */
   isLimited = false
   #waiting: Commit[] = []
+  #calls = 0
 
   /**
    * `bases` are what our keys and BullMQ's keys of the queue start with; `client` is BullMQ's, once it is connected;
@@ -70,10 +76,13 @@ export class CommitBatch {
   #argumentsOf(commits: readonly Commit[]): unknown[] {
     const args: unknown[] = [commits.length]
     for (const { jobKey } of commits) args.push(jobKey)
-    args.push(...this.#bases)
+    args.push(...this.#bases, this.#calls++ % TRIM_EVERY === 0 ? 1 : 0)
+    let packed: unknown
     for (const { words } of commits) {
-      args.push(words.length)
+      const first = args.push(words.length)
       for (const word of words) args.push(word)
+      if (words[PACKED] === packed) args[first + PACKED] = ''
+      packed = words[PACKED]
     }
     return args
   }

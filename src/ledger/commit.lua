@@ -1,7 +1,7 @@
 --[[
   Finishes jobs of one queue and commits what each wrote, each job in one step. BullMQ's own script moveToFinished stands
   in here: first its functions, then its body as `finish`, unchanged but that two of its reads ask for one field more
-  (paused job names, a cancel that came too late: bullmq-scripts.ts). Around it are the checks before a job's finish and
+  (paused job names, a cancel that came too late) and that its options come unpacked (bullmq-scripts.ts). Around it are the checks before a job's finish and
   the writes after it. It must be atomic: a crash, a second run or a lost lock between "completed" and "counted" would
   lose or double a count. Redis does not roll a script back, so every write is checked first.
   Several jobs that end at the same moment share one call, because setting BullMQ's functions up is a fifth of its time;
@@ -10,14 +10,17 @@
   KEYS[i]  job key of the i-th job, "{prefix:queue}:queue:<id>"
   ARGV[1]  base of our keys, "{prefix:queue}:"
   ARGV[2]  base of BullMQ's keys, "{prefix:queue}:queue:"
+  ARGV[3]  "1" when BullMQ's stream of events is trimmed
   then, for each job, the number of its words and these words (numbered as in the code, W):
-    1..9   as BullMQ's moveToFinished takes its ARGV (its 14 keys are rebuilt here)
-    10     result record, JSON
-    11     how long the result is kept, seconds
-    12     field of the totals hash, "<job>:completed" or "<job>:failed"
-    13     minute of the stats hash, minutes since 1970
-    14     field of the stats hash, "<job>|c|<run bucket>|<wait bucket>" (f for failed)
-    15     number of user counters C, followed by C pairs: name, whole number to add
+    1..8   what BullMQ's moveToFinished needs (its 14 keys and the rest of its ARGV are rebuilt here): job id; time, ms
+           since 1970; lock token; its packed options, "" for those of the job before; return value or reason of the
+           failure; "completed" or "failed"; "1" to hand over the next job; packed fields to set, or ""
+    9      result record, JSON
+    10     how long the result is kept, seconds
+    11     field of the totals hash, "<job>:completed" or "<job>:failed"
+    12     minute of the stats hash, minutes since 1970
+    13     field of the stats hash, "<job>|c|<run bucket>|<wait bucket>" (f for failed)
+    14     number of user counters C, followed by C pairs: name, whole number to add
     then   staged writes, each: number of words, command, key, further words; or ENQUEUE and a
            staged job (add-staged-job.lua); or OUTBOX and one for another slot (put-in-outbox.lua); or BATCH and the key of the job's batch (count-batch.lua); or CACHE,
            the record of the job's cached result, and for how many ms it serves, 0: not; or ERROR
@@ -27,9 +30,31 @@
            DROVER_COUNTER <n> <reason>   user counter n cannot be added to; nothing was written
            DROVER_EFFECT <n> <reason>    staged write n would fail; nothing was written
 ]]
--- Names that are paused, as the functions of BullMQ read them.
-local held
+-- Names that are paused, as the functions of BullMQ read them; what these read of a queue's meta hash, once per call.
+local held, metas = nil, {}
 --@BULLMQ_FUNCTIONS@
+-- What BullMQ's functions do anew for each job and need not, as nothing of a call undoes it, is done once for all jobs.
+if #KEYS > 1 then
+  local function oncePerKey(run)
+    local isDone = {}
+    return function(key, ...)
+      if not isDone[key] then
+        isDone[key] = true
+        run(key, ...)
+      end
+    end
+  end
+  local addMarker = oncePerKey(addBaseMarkerIfNeeded)
+  addBaseMarkerIfNeeded = function(markerKey, isPausedOrMaxed)
+    if not isPausedOrMaxed then
+      addMarker(markerKey, false)
+    end
+  end
+  promoteDelayedJobs, trimEvents = oncePerKey(promoteDelayedJobs), oncePerKey(trimEvents)
+end
+if ARGV[3] ~= '1' then
+  trimEvents = function() end
+end
 local function finish(KEYS, ARGV)
   --@BULLMQ_BODY@
 end
@@ -50,33 +75,79 @@ local function whole(text)
   end
 end
 
-local function checkCounters(first, count)
-  for i = 1, count do
-    local name, delta = ARGV[first + 2 * i - 2], ARGV[first + 2 * i - 1]
-    local current = redis.pcall('GET', base .. 'counter:' .. name)
-    if type(current) == 'table' then
-      return i, 'the key does not hold a string'
-    end
-    if current then
-      local number = whole(current)
-      if not number then
-        return i, 'the key does not hold a whole number'
-      end
-      if math.abs(number) + math.abs(tonumber(delta)) > LIMIT then
-        return i, 'the sum would not fit 64 bits'
+-- What the jobs of a call add to the same numbers is written as one sum, as a command costs as much as the rest of counting
+-- does: `steps` by counter, `fields` by hash and field. `values` are counters as they were read, with what was added since.
+local values, steps, fields = {}, {}, {}
+-- Beyond this a double does not hold every whole number.
+local SAFE = 9007199254740991
+
+-- As text: Redis turns a Lua number into text again, which takes longer than the command itself.
+local function asText(sum)
+  return sum == 1 and '1' or string.format('%.0f', sum)
+end
+
+local function writeFields(key, sums)
+  local isNew = false
+  for field, sum in pairs(sums) do
+    -- pcall: should a stranger have put another type at these keys, the job's own writes still go in.
+    if redis.pcall('HINCRBY', key, field, asText(sum)) == sum then
+      local counter = string.match(field, '^#([^|]+)')
+      isNew = isNew or not counter
+      -- First changed in this minute: named, so that a list of counters needs no scan.
+      if counter then
+        redis.pcall('SADD', base .. 'counters', counter)
       end
     end
   end
+  return isNew
 end
 
-local function addToCounters(first, count, stats, job)
+-- Counters come last: should the Redis user have no right to one, which raises, all else is written.
+local function writeSums()
+  for key, sums in pairs(fields) do
+    if writeFields(key, sums) and key ~= base .. 'totals' then
+      redis.call('EXPIRE', key, statsTtl)
+    end
+  end
+  for name, sum in pairs(steps) do
+    if redis.call('INCRBY', base .. 'counter:' .. name, asText(sum)) == sum then
+      redis.pcall('SADD', base .. 'counters', name)
+    end
+  end
+  values, steps, fields = {}, {}, {}
+end
+
+local function addToField(key, field, number)
+  if fields[key] and math.abs((fields[key][field] or 0) + number) > SAFE then
+    writeSums()
+  end
+  fields[key] = fields[key] or {}
+  fields[key][field] = (fields[key][field] or 0) + number
+end
+
+local function addToCounter(name, number)
+  if math.abs((steps[name] or 0) + number) > SAFE then
+    writeSums()
+  end
+  steps[name] = (steps[name] or 0) + number
+  values[name] = values[name] and values[name] + number
+end
+
+local function checkCounters(first, count)
   for i = 1, count do
     local name, delta = ARGV[first + 2 * i - 2], ARGV[first + 2 * i - 1]
-    local sum = redis.call('INCRBY', base .. 'counter:' .. name, delta)
-    local sumOfMinute = redis.pcall('HINCRBY', stats, '#' .. name .. '|' .. job, delta)
-    -- New, or first changed in this minute: name it, so that a list of counters needs no scan.
-    if sum == tonumber(delta) or sumOfMinute == tonumber(delta) then
-      redis.pcall('SADD', base .. 'counters', name)
+    if not values[name] then
+      local current = redis.pcall('GET', base .. 'counter:' .. name)
+      if type(current) == 'table' then
+        return i, 'the key does not hold a string'
+      end
+      values[name] = whole(current or '0')
+      if not values[name] then
+        return i, 'the key does not hold a whole number'
+      end
+    end
+    if math.abs(values[name]) + math.abs(tonumber(delta)) > LIMIT then
+      return i, 'the sum would not fit 64 bits'
     end
   end
 end
@@ -109,10 +180,17 @@ local keys = {
   '', '', '', bull .. 'marker',
 }
 
+-- BullMQ's options of the job, and those of the next ones that bring none.
+local options
+
 -- W is where the job's words begin, so that word n is ARGV[W + n]; `last` is where they end.
 local function commit(jobKey, W, last)
-  local counters = tonumber(ARGV[W + 15])
-  local firstCounter, firstEffect = W + 16, W + 16 + 2 * counters
+  if ARGV[W + 4] ~= '' then
+    options = cmsgpack.unpack(ARGV[W + 4])
+  end
+  options.token = ARGV[W + 3]
+  local counters = tonumber(ARGV[W + 14])
+  local firstCounter, firstEffect = W + 15, W + 15 + 2 * counters
   local index, reason = checkCounters(firstCounter, counters)
   if index then
     return refusal('COUNTER', index, reason)
@@ -127,10 +205,11 @@ local function commit(jobKey, W, last)
     end
   end
 
-  local id, target = ARGV[W + 1], ARGV[W + 5]
+  local id, target = ARGV[W + 1], ARGV[W + 6]
   keys[11], keys[12], keys[13] = bull .. target, jobKey, bull .. 'metrics:' .. target
   local outcome = finish(keys, {
-    id, ARGV[W + 2], ARGV[W + 3], ARGV[W + 4], target, ARGV[W + 6], ARGV[W + 7], ARGV[W + 8], ARGV[W + 9],
+    id, ARGV[W + 2], target == 'completed' and 'returnvalue' or 'failedReason', ARGV[W + 5], target, ARGV[W + 7], bull,
+    options, ARGV[W + 8],
   })
   if type(outcome) == 'number' and outcome < 0 then
     return outcome
@@ -140,17 +219,21 @@ local function commit(jobKey, W, last)
     outcome = 0
   end
 
-  local record = ARGV[W + 10]
-  redis.call('SET', base .. 'result:' .. id, record, 'EX', ARGV[W + 11])
-  -- '1' as text: Redis turns a Lua number into text again, which takes longer than the command itself.
-  -- pcall: should a stranger have put another type at these two keys, the job's own writes still go in.
-  redis.pcall('HINCRBY', base .. 'totals', ARGV[W + 12], '1')
-  local stats = base .. 'stats:' .. ARGV[W + 13]
-  if redis.pcall('HINCRBY', stats, ARGV[W + 14], '1') == 1 then
-    redis.call('EXPIRE', stats, statsTtl)
-  end
+  local record = ARGV[W + 9]
+  redis.call('SET', base .. 'result:' .. id, record, 'EX', ARGV[W + 10])
+  local stats = base .. 'stats:' .. ARGV[W + 12]
+  addToField(base .. 'totals', ARGV[W + 11], 1)
+  addToField(stats, ARGV[W + 13], 1)
   if counters > 0 then
-    addToCounters(firstCounter, counters, stats, string.match(ARGV[W + 14], '^[^|]+'))
+    local suffix = string.match(ARGV[W + 13], '^[^|]+')
+    for at = firstCounter, firstEffect - 1, 2 do
+      addToCounter(ARGV[at], tonumber(ARGV[at + 1]))
+      addToField(stats, '#' .. ARGV[at] .. '|' .. suffix, tonumber(ARGV[at + 1]))
+    end
+  end
+  -- A staged write may name a counter's key: it comes after all that was added before.
+  if firstEffect <= last then
+    writeSums()
   end
   local at = firstEffect
   while at <= last do
@@ -189,7 +272,7 @@ local function commit(jobKey, W, last)
   return outcome
 end
 
-local replies, at, jobs = {}, 3, #KEYS
+local replies, at, jobs = {}, 4, #KEYS
 -- On a cluster a key that never exists stands behind the last job's: see src/redis/slot-guard.ts.
 if KEYS[jobs] == base .. 'absent' then
   jobs = jobs - 1
@@ -209,4 +292,5 @@ for i = 1, jobs do
   replies[i] = reply
   at = last + 1
 end
+writeSums()
 return replies

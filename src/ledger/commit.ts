@@ -43,7 +43,28 @@ export interface FinishingJob {
 /** The version of the result record, its field `v`. */
 export const RESULT_VERSION = 1
 
-/** The words of one job for commit.lua, from its tenth on; `jobs` are the writes that enqueue the outcome's jobs. */
+/** How many of the arguments that BullMQ builds for a finish are keys; the rest are in `finishWords`. */
+const BULLMQ_KEYS = 14
+
+/** The first eight words of one job for commit.lua. */
+export type FinishWords = readonly [
+  id: string,
+  finishedAt: number,
+  token: string,
+  packed: unknown,
+  value: unknown,
+  status: 'completed' | 'failed',
+  fetches: unknown,
+  fields: unknown,
+]
+
+/** Those of a finish as BullMQ's own arguments have it. */
+export function finishWords(bullmqArgs: readonly unknown[], token: string): FinishWords {
+  const [id, finishedAt, , value, status, fetches, , packed, fields] = bullmqArgs.slice(BULLMQ_KEYS)
+  return [String(id), finishedAt as number, token, packed, value, status as 'completed', fetches, fields]
+}
+
+/** The words of one job for commit.lua, from its ninth on; `jobs` are the writes that enqueue the outcome's jobs. */
 export function commitWords(
   job: FinishingJob,
   outcome: Outcome,

@@ -1,8 +1,7 @@
 // Makes the ledger's backend for BullMQ's workers: which connections it works over, and what follows each other on a queue.
-import { type BackendFactory, type MinimalJob, QueueKeys, RedisConnection } from 'bullmq'
+import { type BackendFactory, QueueKeys, RedisConnection } from 'bullmq'
 import { Cluster, type Redis } from 'ioredis'
 import { outliveFailover, queueKeys } from '../redis/index.js'
-import type { Outcome } from './commit.js'
 import { LedgerBackend } from './ledger-backend.js'
 import type { LedgerBackendOptions } from './ledger-backend-options.js'
 
@@ -17,7 +16,6 @@ export function ledgerBackendFactory(
     isLimited,
   }: Pick<LedgerBackendOptions, 'keepResultMs' | 'onSettled' | 'release' | 'isLimited'> = {},
 ): BackendFactory<LedgerBackend> {
-  const outcomes = new WeakMap<MinimalJob, Outcome>()
   return (queue, options) => {
     const keys = queueKeys(prefix, queue)
     const blockingClient = copyOf(client)
@@ -25,7 +23,7 @@ export function ledgerBackendFactory(
     const blocking = new RedisConnection(blockingClient, { blocking: true })
     const bullKeys = new QueueKeys(keys.bull)
     const toKey = (type: string) => bullKeys.toKey(queue, type)
-    const own = { client, keys, prefix, queue, blockingClient, keepResultMs, onSettled, outcomes, release, isLimited }
+    const own = { client, keys, prefix, queue, blockingClient, keepResultMs, onSettled, release, isLimited }
     return new LedgerBackend(own, connection, queue, bullKeys.getKeys(queue), toKey, options, blocking)
   }
 }

@@ -16,8 +16,6 @@ export interface LedgerBackendOptions {
   readonly keepResultMs?: ((job: string) => number | undefined) | undefined
   /** True when a contract of the queue has a limit. Default: as soon as a job with one comes. */
   readonly isLimited?: boolean | undefined
-  /** Where staged outcomes are; backends that follow each other on one queue share them. Default: a place of its own. */
-  readonly outcomes?: WeakMap<MinimalJob, Outcome> | undefined
   /** Which release of the application the worker is of; empty when it was not told. */
   readonly release?: string | undefined
   /**

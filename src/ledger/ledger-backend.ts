@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type MinimalJob, RedisQueueBackend, raw2NextJobData, type WorkerOptions } from 'bullmq'
 import { type StoredError, serializeError } from '../job/index.js'
 import { type KeysOfQueue, queuesKey } from '../redis/index.js'
-import { commitWords, type Outcome } from './commit.js'
+import { commitWords, type FinishWords, finishWords, type Outcome } from './commit.js'
 import { batchLimit, CommitBatch } from './commit-batch.js'
 import { rejectionOf } from './commit-rejection.js'
 import type { StagedWrite } from './effects.js'
@@ -14,14 +14,11 @@ import { pushErrorWrite } from './errors/failure-words.js'
 import { errorOfReason } from './failed-reason.js'
 import type { LedgerBackendOptions } from './ledger-backend-options.js'
 import { repairLimits } from './limits/repair-limits.js'
-import { createNextJobReader, type NextJob } from './next-job.js'
+import { createNextJobReader, type NextJob, sharedByText } from './next-job.js'
 import { writeToOutbox } from './outbox/outbox.js'
 import { writeOfJob } from './staged-job.js'
 import type { StoredOptions } from './stored-job.js'
 
-/** How many of the arguments BullMQ builds are keys; the rest go to the commit as they are. */
-const BULLMQ_KEYS = 14
-const JOB_KEY = 11
 const FETCH_RETRY_MS = 500
 /** Longest wait of one blocking read for the next job. */
 const MAX_BLOCK_SECONDS = 5
@@ -33,6 +30,10 @@ const KEEP_ALL = -1
 
 /** What a finished job has of its stalls and crashes, so that a manual retry starts afresh: none. */
 const NO_CRASHES = { stc: 0, 'drover:survived': 0, 'drover:alone': 0 }
+
+/** Where an outcome waits for its commit: with the job, so that it goes with it. */
+const STAGED = Symbol('outcome to commit')
+type WithOutcome = MinimalJob & { [STAGED]?: Outcome }
 
 function hasStalled(job: MinimalJob): boolean {
   return ((job as { stalledCounter?: number }).stalledCounter ?? 0) > 0
@@ -50,7 +51,6 @@ export class LedgerBackend extends RedisQueueBackend {
   readonly #keys: KeysOfQueue
   readonly #queue: string
   readonly #options: LedgerBackendOptions
-  readonly #outcomes: WeakMap<MinimalJob, Outcome>
   readonly #readNextJob = createNextJobReader()
   readonly #batch: CommitBatch
   /** True when the worker keeps completed jobs up to a number of them. */
@@ -69,7 +69,6 @@ export class LedgerBackend extends RedisQueueBackend {
     this.#keys = options.keys
     this.#queue = options.queue
     this.#options = options
-    this.#outcomes = options.outcomes ?? new WeakMap()
     const { removeOnComplete, concurrency = 1 } = this.queue.opts as WorkerOptions
     this.#trims = removeOnComplete !== undefined && 'count' in removeOnComplete && (removeOnComplete.count ?? 0) > 0
     const bases = [options.keys.base, options.keys.bullBase] as const
@@ -79,7 +78,7 @@ export class LedgerBackend extends RedisQueueBackend {
 
   /** Says what the next move of this job to completed or failed commits. */
   stage(job: MinimalJob, outcome: Outcome): void {
-    this.#outcomes.set(job, outcome)
+    ;(job as WithOutcome)[STAGED] = outcome
   }
 
   /** Says why the attempt of this job failed that another one follows: the move to it keeps that with the job. */
@@ -145,7 +144,7 @@ export class LedgerBackend extends RedisQueueBackend {
     token: string,
     fetchNext: boolean,
   ): ReturnType<RedisQueueBackend['moveToCompleted']> {
-    const staged = this.#outcomes.get(job)
+    const staged = (job as WithOutcome)[STAGED]
     const outcome: Outcome =
       staged?.status === 'completed'
         ? staged
@@ -153,20 +152,28 @@ export class LedgerBackend extends RedisQueueBackend {
     // BullMQ copies a return value into the job and into the event stream; the result key has the whole.
     const reference = JSON.stringify(this.#keys.result(String(job.id))) as R & string
     const keep = removeOnComplete ?? this.#trimInTurns()
-    const args = hasStalled(job)
-      ? this.moveToFinishedArgs(
-          job,
-          reference,
-          'returnvalue',
-          keep,
-          'completed',
-          token,
-          Date.now(),
-          fetchNext,
-          NO_CRASHES,
-        )
-      : this.moveToCompletedArgs(job, reference, keep as { count: number }, token, fetchNext)
-    return this.#commit(token, job, args, outcome)
+    return this.#commit(this.#completionWords(job, reference, keep, token, fetchNext), job, outcome)
+  }
+
+  /** What BullMQ packs for a completion is the same for all jobs of one options text, but for the token, which goes beside it. */
+  #completionWords(
+    job: MinimalJob,
+    reference: string,
+    keep: Parameters<RedisQueueBackend['moveToCompleted']>[2],
+    token: string,
+    fetchNext: boolean,
+  ): FinishWords {
+    const shared = sharedByText(job.opts)
+    const kind = keep === undefined ? 'trimming' : 'keeping'
+    const fields = hasStalled(job) ? NO_CRASHES : undefined
+    if (shared?.[kind] !== undefined && fields === undefined) {
+      const fetches = fetchNext && !this.queue.closing ? 1 : 0
+      return [String(job.id), Date.now(), token, shared[kind], reference, 'completed', fetches, '']
+    }
+    const rest = [keep, 'completed', token, Date.now(), fetchNext, fields] as const
+    const words = finishWords(this.moveToFinishedArgs(job, reference, 'returnvalue', ...rest), token)
+    if (shared) shared[kind] = words[3]
+    return words
   }
 
   override async moveToFailed<T, R, N extends string>(
@@ -177,7 +184,7 @@ export class LedgerBackend extends RedisQueueBackend {
     fetchNext: boolean,
     fieldsToUpdate?: Record<string, unknown>,
   ): ReturnType<RedisQueueBackend['moveToFailed']> {
-    const staged = this.#outcomes.get(job)
+    const staged = (job as WithOutcome)[STAGED]
     const outcome: Outcome =
       staged?.status === 'failed'
         ? staged
@@ -189,7 +196,7 @@ export class LedgerBackend extends RedisQueueBackend {
           }
     const fields = hasStalled(job) ? { ...fieldsToUpdate, ...NO_CRASHES } : fieldsToUpdate
     const args = this.moveToFailedArgs(job, failedReason, removeOnFail, token, fetchNext, fields)
-    return this.#commit(token, job, args, outcome)
+    return this.#commit(finishWords(args, token), job, outcome)
   }
 
   /**
@@ -245,15 +252,10 @@ export class LedgerBackend extends RedisQueueBackend {
     return stalled
   }
 
-  async #commit(
-    token: string,
-    job: MinimalJob,
-    bullmqArgs: readonly unknown[],
-    outcome: Outcome,
-  ): ReturnType<RedisQueueBackend['moveToFailed']> {
-    const finishedOn = bullmqArgs[BULLMQ_KEYS + 1] as number
+  async #commit(finish: FinishWords, job: MinimalJob, outcome: Outcome): ReturnType<RedisQueueBackend['moveToFailed']> {
+    const [id, finishedOn, token] = finish
     const finishing = {
-      id: String(job.id),
+      id,
       name: job.name,
       queue: this.#queue,
       attemptsMade: job.attemptsMade,
@@ -265,12 +267,12 @@ export class LedgerBackend extends RedisQueueBackend {
     let isRefused = false
     let committed: Outcome | undefined
     try {
-      const words = bullmqArgs.slice(BULLMQ_KEYS)
+      const words: unknown[] = [...finish]
       const kept = life.keepResult === undefined ? outcome : { ...outcome, keepResultMs: life.keepResult }
       for (const word of commitWords(finishing, kept, finishedOn, this.#jobsOf(outcome))) words.push(word)
       pushEndingWrites(words, this.#keys, job.name, life, kept)
       pushErrorWrite(words, finishing, kept, finishedOn, this.#options.release)
-      const reply = await this.#batch.commit(bullmqArgs[JOB_KEY], words).catch((error: unknown) => {
+      const reply = await this.#batch.commit(this.#keys.bullBase + id, words).catch((error: unknown) => {
         const rejection = rejectionOf(error, outcome, this.#keys)
         if (!rejection) throw error
         // Should this have been the last attempt, BullMQ fails the job next: with this for its record.

@@ -5,6 +5,20 @@ import { type JobJson, type JobsOptions, raw2NextJobData } from 'bullmq'
 /** Texts kept; options that differ from job to job (delays, priorities) must not fill the memory. */
 const MAX_TEXTS = 100
 
+/** BullMQ's packed options for a completion that trims the completed jobs, and for one that does not. */
+interface SharedByText {
+  trimming?: unknown
+  keeping?: unknown
+}
+
+/** BullMQ copies a job's options, symbols too. */
+const SHARED = Symbol('shared by jobs of one options text')
+
+/** What is kept for all jobs with the same options text as this one's; undefined when the text is not known. */
+export function sharedByText(options: object): SharedByText | undefined {
+  return (options as { [SHARED]?: SharedByText })[SHARED]
+}
+
 /** BullMQ's four values: the next job or nothing, its id, milliseconds until the rate limit ends, next due time. */
 export type NextJob = ReturnType<typeof raw2NextJobData>
 
@@ -20,7 +34,7 @@ export function createNextJobReader(): (reply: unknown) => NextJob {
     const next = raw2NextJobData(reply as unknown[])
     const job = next[0] as JobJson
     if (known) job.opts = known
-    else if (parsed.size < MAX_TEXTS) parsed.set(text, job.opts)
+    else if (parsed.size < MAX_TEXTS) parsed.set(text, Object.assign(job.opts, { [SHARED]: {} }))
     return next
   }
 }

@@ -38,6 +38,26 @@ describe('jobs that end together', () => {
     expect(await redis.get(kernel.keys.counter('sum'))).toBe(String((limit * (limit + 1)) / 2))
   })
 
+  it('add up to the last digit, and a write that one of them staged finds what was added before it', async () => {
+    const most = Number.MAX_SAFE_INTEGER
+    const jobs = await startMany(3)
+    await kernel.complete(await kernel.start({ name: 'first' }))
+    const before = await callsOfScripts()
+    const setOnce = writes(['SETNX', kernel.keys.counter('sum'), 100], ['INCRBY', kernel.keys.counter('sum'), 10])
+    const counters = new Map([...[['most', most] as const], ['sum', 1]])
+    await Promise.all(jobs.map((job, at) => kernel.complete(job, { counters, ...(at === 1 && setOnce) })))
+    expect((await callsOfScripts()) - before).toBe(1)
+    expect(await redis.get(kernel.keys.counter('most'))).toBe(String(3n * BigInt(most)))
+    expect(await redis.get(kernel.keys.counter('sum'))).toBe('13')
+    // Of two minutes, should one have turned meanwhile.
+    const stats = await redis.keys(`${kernel.keys.base}stats:*`)
+    const minutes = await Promise.all(stats.map((key) => redis.hgetall(key)))
+    const inAll = (field: string) => minutes.reduce((sum, minute) => sum + BigInt(minute[field] ?? 0), 0n)
+    expect([inAll('#most|resize'), inAll('#sum|resize')]).toEqual([3n * BigInt(most), 3n])
+    for (const key of stats) expect(await redis.ttl(key)).toBeGreaterThan(0)
+    expect((await redis.smembers(kernel.keys.counterNames)).sort()).toEqual(['most', 'sum'])
+  })
+
   it('are refused one by one: a bad counter, a bad write, a lost lock and a removed job leave the others alone', async () => {
     await redis.set(kernel.keys.counter('text'), 'not a number')
     const [good, badCounter, badWrite, lockLost, removed, failed] = await startMany(6)

@@ -13,6 +13,7 @@ import {
   LIMITED_COMMIT_COMMAND,
   type NamedScript,
 } from '../../src/ledger/bullmq-scripts.js'
+import { finishWords } from '../../src/ledger/commit.js'
 import { attachLedger, BULLMQ_VERSION } from '../../src/ledger/index.js'
 import { DELIVER_COMMAND } from '../../src/ledger/outbox/outbox.js'
 import { type Kernel, openKernel, TOKEN } from '../support/kernel.js'
@@ -58,12 +59,24 @@ const META_READ = 'rcall("HMGET", queueMetaKey, "paused", "concurrency", "max", 
 const META_READ_OURS = `${META_READ.slice(0, -1)}, "drover:held")\n  held = queueAttributes[5]\n`
 const MARK_ENDS = '\n            rcall("HDEL", jobIdKey, "defa")'
 
-/** What we change of BullMQ's text: one more field with what it reads anyway, and what is done with it. */
+const UNPACKING = 'local opts = cmsgpack.unpack(ARGV[8])'
+/** Functions of the finishing script that the commit lets run once for all jobs of a call, by the key they get first. */
+const ONCE = [
+  'addBaseMarkerIfNeeded(markerKey, isPausedOrMaxed)',
+  'promoteDelayedJobs(delayedKey,',
+  'trimEvents(metaKey, eventStreamKey)',
+]
+
+/**
+ * What we change of BullMQ's text: one more field with what it reads anyway, and what is done with it; and what is the
+ * same for several jobs of a call is read or unpacked once.
+ */
 const OURS: Readonly<Record<string, readonly (readonly [theirs: string, ours: string])[]>> = {
   moveToActive: [[META_READ, META_READ_OURS]],
   moveToDelayed: [[META_READ, META_READ_OURS]],
   moveToFinished: [
-    [META_READ, META_READ_OURS],
+    [META_READ, `metas[queueMetaKey] or ${META_READ_OURS}  metas[queueMetaKey] = queueAttributes\n`],
+    [UNPACKING, 'local opts = ARGV[8]'],
     ['"parentKey", "parent", "deid")', '"parentKey", "parent", "deid", "defa")'],
     [`if ARGV[5] == "failed" then${MARK_ENDS}`, `if jobAttributes[4] then${MARK_ENDS}`],
   ],
@@ -120,6 +133,11 @@ describe('the pinned BullMQ', () => {
     expect(matching(/"HINCRBY"[^\n]*"atm"/).sort()).toEqual(named('moveToDelayed', 'moveToFinished', 'retryJob'))
   })
 
+  it('has the functions that run once for all jobs of a call, each defined once', () => {
+    const { lua } = scriptOf('moveToFinished')
+    for (const head of ONCE) expect(lua.split(`local function ${head}`)).toHaveLength(2)
+  })
+
   it('finishes a job over the commit alone: its own script is not there to be called', async () => {
     const client = kernel.client as unknown as Record<string, unknown>
     expect(client[`moveToFinished:${BULLMQ_VERSION}`]).toBeUndefined()
@@ -139,7 +157,10 @@ describe('moveToFinished', () => {
       const args = finishingArgs(job, target)
       const seen = await runStub(args)
       expect(seen.KEYS).toEqual(args.slice(0, 14))
-      expect(seen.ARGV.slice(0, 9)).toEqual(args.slice(14).map((arg) => String(arg ?? '')))
+      const [packed] = args.splice(21, 1, seen.ARGV[7])
+      expect(seen.ARGV).toEqual(args.slice(14).map((arg) => String(arg ?? '')))
+      const options = await kernel.client.eval('return cjson.encode(cmsgpack.unpack(ARGV[1]))', 0, packed as Buffer)
+      expect(JSON.parse(seen.ARGV[7] ?? '')).toEqual(JSON.parse(String(options)))
     },
   )
 
@@ -158,6 +179,17 @@ describe('moveToFinished', () => {
     expect(kernel.backend.moveToCompletedArgs(job, 'x', KEEP, TOKEN, true).slice(14, 20)).toEqual([
       ...[job.id, expect.any(Number), 'returnvalue', 'x', 'completed', 1],
     ])
+  })
+
+  it('gets the same packed options for jobs of the same options, but for the token', async () => {
+    const [one, other] = [await kernel.start(), await kernel.start()]
+    expect(other.id).not.toBe(one.id)
+    const packed = (job: Job, token: string) =>
+      kernel.backend.moveToCompletedArgs(job, 'x', KEEP, token, true)[21] as Buffer
+    expect(packed(other, TOKEN)).toEqual(packed(one, TOKEN))
+    expect(packed(other, 'tokem').toString('latin1').replace('tokem', 'token')).toBe(
+      packed(one, 'token').toString('latin1'),
+    )
   })
 })
 
@@ -231,21 +263,23 @@ function finishingArgs(job: Job, target: 'completed' | 'failed'): unknown[] {
 async function runStub(args: readonly unknown[]): Promise<{ KEYS: string[]; ARGV: string[] }> {
   // It has the places that are changed in the real one, where they are never reached.
   const stub = `local function copy(from, count) local to = {} for i = 1, count do to[i] = from[i] end return to end
+local addBaseMarkerIfNeeded, promoteDelayedJobs, trimEvents
 local function meta(queueMetaKey) local queueAttributes = ${META_READ} end
 local jobIdKey = KEYS[12]
 local function never() local jobAttributes = rcall("HMGET", jobIdKey, "parentKey", "parent", "deid")
   if ARGV[5] == "failed" then
     rcall("HDEL", jobIdKey, "defa")
   end end
-local ninth = ARGV[9]
-return {copy(KEYS, 14), copy(ARGV, 9)}`
+${UNPACKING}
+local given = copy(ARGV, 8)
+given[9] = ARGV[9]
+given[8] = cjson.encode(opts)
+return {copy(KEYS, 14), given}`
   const name = `moveToFinished:${BULLMQ_VERSION}`
   const [{ definition }] = wrapperOf()(name, { lua: stub, numberOfKeys: 14 }) as [NamedScript]
-  const words = [...args.slice(14), '{}', 60, 'resize:completed', 1, 'resize|c|0|0', 0]
-  const sent = [args[11], kernel.keys.base, kernel.keys.bullBase, words.length, ...words].map((arg) =>
-    Buffer.isBuffer(arg) ? arg.toString() : `${arg ?? ''}`,
-  )
-  const [[keys, argv]] = (await kernel.client.eval(definition.lua, 1, ...sent)) as [[string[], string[]]]
+  const words = [...finishWords(args, TOKEN), '{}', 60, 'resize:completed', 1, 'resize|c|0|0', 0]
+  const sent = [args[11], kernel.keys.base, kernel.keys.bullBase, 1, words.length, ...words]
+  const [[keys, argv]] = (await kernel.client.eval(definition.lua, 1, ...(sent as string[]))) as [[string[], string[]]]
   return { KEYS: keys, ARGV: argv }
 }
 

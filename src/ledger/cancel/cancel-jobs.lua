@@ -135,7 +135,7 @@ local function settle(list, jobs)
   end
 end
 
-local outcomes, taken, jobKeys, allWords, lists = {}, {}, {}, { base, bull }, {}
+local outcomes, taken, jobKeys, allWords, lists = {}, {}, {}, { base, bull, '1' }, {}
 local at = 5
 -- On a cluster a key that never exists stands behind the last job's: see src/redis/slot-guard.ts.
 local jobs = KEYS[#KEYS] == base .. 'absent' and #KEYS - 1 or #KEYS

@@ -6,7 +6,7 @@ import type { Cluster, Redis } from 'ioredis'
 import { RedisRefusedError } from '../../job/index.js'
 import type { KeysOfQueue, RedisClient } from '../../redis/index.js'
 import { createScriptWrapper, LIMITED_COMMIT_COMMAND } from '../bullmq-scripts.js'
-import { commitWords, type FailedOutcome } from '../commit.js'
+import { commitWords, type FailedOutcome, finishWords } from '../commit.js'
 import { pushEndingWrites } from '../ending-writes.js'
 import { pushErrorWrite } from '../errors/failure-words.js'
 import { CANCELLED_REASON, errorOfReason } from '../failed-reason.js'
@@ -14,7 +14,6 @@ import { fillTemplate } from '../fill-template.js'
 import { readCancellable, type StoredJob } from './read-cancellable.js'
 
 const CANCEL_COMMAND = 'droverCancel'
-const BULLMQ_KEYS = 14
 const DEFAULT_KEEP_RESULT_MS = 86_400_000
 const TOKEN = 'drover:cancel'
 /** BullMQ's count for: remove none. */
@@ -104,7 +103,8 @@ function wordsOf(
 ): unknown[] {
   const job = { id, opts: { ...options, attempts: options.attempts ?? 0 } } as never
   const bullmqArgs = backend.moveToFailedArgs(job, CANCELLED_REASON, { count: KEEP_ALL }, TOKEN, false, { stc: 0 })
-  const finishedAt = Number(bullmqArgs[BULLMQ_KEYS + 1])
+  const finish = finishWords(bullmqArgs, TOKEN)
+  const finishedAt = finish[1]
   const outcome: FailedOutcome = {
     status: 'failed',
     error: errorOfReason(CANCELLED_REASON),
@@ -121,7 +121,7 @@ function wordsOf(
     processedOn: startedAt ?? finishedAt,
     delayMs: options.delay ?? 0,
   }
-  const words: unknown[] = [...bullmqArgs.slice(BULLMQ_KEYS), ...commitWords(finishing, outcome, finishedAt)]
+  const words: unknown[] = [...finish, ...commitWords(finishing, outcome, finishedAt)]
   pushEndingWrites(words, keys, name, options, outcome)
   pushErrorWrite(words, finishing, outcome, finishedAt)
   return words

@@ -19,12 +19,17 @@ export const heldFunctionsLua = fillTemplate(readLua('./held-functions.lua'), { 
 const takeLua = readLua('./take-job.lua')
 const holdLua = fillTemplate(readLua('./hold-name.lua'), { HELD_FUNCTIONS: heldFunctionsLua })
 
-/** A script of BullMQ that also puts the names that are paused into the variable `held`, in one read as before. */
-export function withHeldField(script: string, lua: string): string {
+/**
+ * A script of BullMQ that also puts the names that are paused into the variable `held`, in one read as before; where a
+ * variable `memo` is named, what was read is kept in that table by key and read once per call.
+ */
+export function withHeldField(script: string, lua: string, memo?: string): string {
   const [before = '', after, ...more] = lua.split(READ)
   if (after === undefined || more.length > 0)
     throw new UnsupportedBullmqError(script, READ, 'another read of the meta hash')
-  return `${before}${READ.slice(0, -1)}, "${HELD_FIELD}")\n  held = queueAttributes[5]\n${after}`
+  const known = memo === undefined ? '' : `${memo}[queueMetaKey] or `
+  const keep = memo === undefined ? '' : `  ${memo}[queueMetaKey] = queueAttributes\n`
+  return `${before}${known}${READ.slice(0, -1)}, "${HELD_FIELD}")\n  held = queueAttributes[5]\n${keep}${after}`
 }
 
 /** BullMQ's moveToActive, or a script around it, that hands over no job of a paused name. */
