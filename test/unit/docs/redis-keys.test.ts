@@ -122,7 +122,7 @@ test('the fields of stats that scripts write are documented', () => {
   const fields = rows(DOCUMENT, 'stats').map(([field]) => plain(field))
   expect(read('src/ledger/count-retried.lua')).toContain("job .. (isSnooze and '|s' or '|r')")
   expect(fields).toEqual(expect.arrayContaining(['<job>|r', '<job>|s']))
-  expect(read('src/ledger/commit.lua')).toContain("'#' .. name")
+  expect(read('src/ledger/commit.lua')).toContain("addToField(stats, '#' .. ")
   expect(fields).toContain('#<counter>')
 })
 
