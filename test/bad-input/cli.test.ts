@@ -3,9 +3,9 @@
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { buildDrover, type Finished, makeProject, runDrover, runDroverBatch } from '../support/drover-cli.js'
-import { testSeed } from '../support/random.js'
+import { shuffle, testSeed } from '../support/random.js'
 import { startTestRedis, type TestRedis } from '../support/redis.js'
-import { CANARY, expectClean, readStore, shuffle } from './matrix.js'
+import { CANARY, expectClean, readStore } from './matrix.js'
 
 const CONTRACTS = `
 import { defineJob } from 'drover'

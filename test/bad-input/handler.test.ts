@@ -4,10 +4,9 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { defineJob } from '../../src/job/index.js'
 import type { JobContext } from '../../src/worker/index.js'
 import { handle } from '../../src/worker/index.js'
-import { testSeed } from '../support/random.js'
+import { shuffle, testSeed } from '../support/random.js'
 import { anything } from '../support/schemas.js'
 import { openWorkshop, type Workshop } from '../support/worker.js'
-import { shuffle } from './matrix.js'
 
 const odd = defineJob({ name: 'odd', queue: 'odd', input: anything, attempts: 1, maxResultBytes: 100_000 })
 const good = defineJob({ name: 'good', queue: 'odd', input: anything })

@@ -4,11 +4,11 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vites
 import { defineJob } from '../../src/job/index.js'
 import { createProducer, type Producer } from '../../src/producer/index.js'
 import { BULL_RESERVED_IDS } from '../../src/redis/index.js'
-import { testSeed } from '../support/random.js'
+import { shuffle, testSeed } from '../support/random.js'
 import { startTestRedis, type TestRedis } from '../support/redis.js'
 import { anything } from '../support/schemas.js'
 import { PATIENCE } from '../support/until.js'
-import { CANARY, errorOf, expectTyped, Redis, readStore, shuffle } from './matrix.js'
+import { CANARY, errorOf, expectTyped, Redis, readStore } from './matrix.js'
 
 const job = defineJob({ name: 'any', queue: 'any', input: anything })
 let redis: TestRedis

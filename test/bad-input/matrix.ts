@@ -3,7 +3,6 @@
 import { Redis } from 'ioredis'
 import { expect } from 'vitest'
 import { isDroverError } from '../../src/job/index.js'
-import { createRandom } from '../support/random.js'
 
 /** Stands in inputs wherever a row has room for it; no message may repeat it. */
 export const CANARY = 'c4nary-input'
@@ -56,15 +55,6 @@ export function expectClean(text: string): void {
   expect(text).not.toMatch(FOREIGN_WORDS)
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not be there
   expect(text).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f]/)
-}
-
-/** The rows in an order that the seed decides. */
-export function shuffle<Row>(rows: readonly Row[], seed: number): Row[] {
-  const random = createRandom(seed)
-  const left = [...rows]
-  const order: Row[] = []
-  while (left.length > 0) order.push(...left.splice(random.below(left.length), 1))
-  return order
 }
 
 export { Redis }

@@ -9,13 +9,24 @@ import { z } from 'zod'
 import { defineJob } from '../../src/job/index.js'
 import { createProducer, type Producer } from '../../src/producer/index.js'
 import { queueKeys, queueTag } from '../../src/redis/index.js'
-import { createRandom, testSeed } from '../support/random.js'
+import { buildDrover } from '../support/drover-cli.js'
+import { createRandom, shuffle, testSeed } from '../support/random.js'
 import type { TestRedis } from '../support/redis.js'
 import { type ClusterGroup, startCluster } from '../support/redis-topologies.js'
 import { until } from '../support/until.js'
 
-const [ROUNDS, JOBS] = [4, 40]
-const root = fileURLToPath(new URL('../..', import.meta.url))
+/** Around which scripts of the outbox workers kill themselves; null: killed from outside, at any moment. */
+const DEATHS = [
+  { step: 'read', side: 'after' },
+  { step: 'deliver', side: 'sent' },
+  { step: 'deliver', side: 'after' },
+  { step: 'remove', side: 'sent' },
+  { step: null, side: '' },
+] as const
+type Death = Readonly<{ step: string | null; side: string; nth: number }>
+/** Parents that are enqueued at once, again and again until the next worker is dead. */
+const JOBS = 10
+const script = fileURLToPath(new URL('../support/outbox-worker.mjs', import.meta.url))
 const parents = 'parents'
 const parent = defineJob({ name: 'parent', queue: parents, input: z.object({ n: z.number() }), attempts: 1 })
 const processes = new Set<ChildProcess>()
@@ -26,8 +37,10 @@ let sink: { readonly queue: string; readonly owner: TestRedis }
 let children: { readonly queue: string; readonly owner: TestRedis }
 /** The inputs of the jobs that came into the sink, in their order. */
 const taken: number[] = []
+let enqueued = 0
 
 beforeAll(async () => {
+  await buildDrover()
   cluster = await startCluster()
   look = new Cluster(cluster.nodes.map(({ host, port }) => ({ host, port })))
   producer = createProducer({ redis: cluster.url, timeout: '60s' })
@@ -52,12 +65,19 @@ async function queueNotOn(stem: string, nodes: readonly TestRedis[]) {
   }
 }
 
-async function start(): Promise<ChildProcess> {
-  const args = ['--import', 'tsx', 'test/support/outbox-script.ts', cluster.url, parents, sink.queue, children.queue]
-  const started = spawn(process.execPath, args, { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] })
-  processes.add(started)
-  await once(started.stdout, 'data')
-  return started
+interface Victim {
+  readonly ended: Promise<unknown>
+  /** It has begun to load, and works once it is told to. */
+  begin(): void
+  kill(): void
+}
+
+/** Kills itself so; without a step it lives on. */
+function start(death?: Death): Victim {
+  const plan = { redis: cluster.url, parents, sink: sink.queue, children: children.queue, ...death }
+  const child = spawn(process.execPath, [script, JSON.stringify(plan)], { stdio: ['pipe', 'ignore', 'inherit'] })
+  processes.add(child)
+  return { ended: once(child, 'exit'), begin: () => child.stdin.write('begin'), kill: () => child.kill('SIGKILL') }
 }
 
 /** Takes what came into the sink out of it, and away: no id is left there by which a second coming would be told. */
@@ -102,39 +122,52 @@ async function expectOnceEach(jobs: number, note: string): Promise<void> {
 
 const inputs = (from: number, to: number) => Array.from({ length: to - from }, (_, n) => ({ n: from + n }))
 
-it(`${ROUNDS * JOBS} jobs enqueue one each in two other slots, while ${ROUNDS} workers are killed at random moments`, async () => {
+it(`jobs are once in queues of other slots, while ${DEATHS.length} workers are killed, between the steps of the outbox and at any moment`, async () => {
   const seed = testSeed()
   console.info(`seed ${seed}`)
   const { below } = createRandom(seed)
-  const workers = [start(), start()]
-  for (let round = 0; round < ROUNDS; round++) {
-    const victim = await (workers.shift() as Promise<ChildProcess>)
-    const before = taken.length
-    await producer.enqueueBulk(parent, inputs(round * JOBS, (round + 1) * JOBS))
-    const moment = before + 1 + below(JOBS - 5)
-    await until(`${moment} jobs have come`, async () => (await takeAll()) >= moment)
-    victim.kill('SIGKILL')
-    workers.push(start())
+  const deaths = shuffle(DEATHS, seed).map((death): Death => ({ ...death, nth: 1 + below(4) }))
+  const victims = [...deaths.map(start), start()]
+  for (const [index, { step }] of deaths.entries()) {
+    const victim = victims[index] as Victim
+    // What the last one left is only in the outbox by now: what comes a second time is seen.
+    await takeAll()
+    victim.begin()
+    let isDead = false
+    void victim.ended.then(() => {
+      isDead = true
+    })
+    while (!isDead) {
+      const before = taken.length
+      await producer.enqueueBulk(parent, inputs(enqueued, enqueued + JOBS))
+      enqueued += JOBS
+      const moment = before + 1 + below(JOBS - 1)
+      await until(`${moment} jobs have come, or the worker is dead`, async () => isDead || (await takeAll()) >= moment)
+      if (step !== null) continue
+      victim.kill()
+      await victim.ended
+    }
   }
-  await untilAllEnded(ROUNDS * JOBS)
-  await expectOnceEach(ROUNDS * JOBS, `seed ${seed}`)
+  await takeAll()
+  victims.at(-1)?.begin()
+  await untilAllEnded(enqueued)
+  await expectOnceEach(enqueued, `seed ${seed}`)
   // Both went through the outbox.
   const fences = await look.hgetall(queueKeys('drover', parents).outboxes)
   expect(Object.keys(fences).sort()).toEqual([children.queue, sink.queue].sort())
-  await Promise.all(workers)
 })
 
 it('they come once while the slot of their queue moves to another node, halfway for a time', async () => {
   const from = sink.owner
   const to = await ownerOf(parents)
   const slot = await cluster.slotOf(queueTag('drover', sink.queue))
-  const [first, jobs] = [ROUNDS * JOBS, ROUNDS * JOBS + 20]
+  const jobs = enqueued + 20
   await cluster.moveSlot(slot, from, to, {
     // What was delivered is noted on one node; the jobs themselves would be written on the other.
     movesFirst: (key) => key.includes(':inbox:'),
     during: async () => {
       const before = await refusals([from, to])
-      await producer.enqueueBulk(parent, inputs(first, jobs))
+      await producer.enqueueBulk(parent, inputs(enqueued, jobs))
       await until('a move of jobs was put off', async () => (await refusals([from, to])) > before)
     },
   })

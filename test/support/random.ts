@@ -30,3 +30,12 @@ export function createRandom(seed: number): Random {
     pick: (items) => items[below(items.length)] as (typeof items)[number],
   }
 }
+
+/** The values in an order that the seed decides. */
+export function shuffle<Value>(values: readonly Value[], seed: number): Value[] {
+  const random = createRandom(seed)
+  const left = [...values]
+  const order: Value[] = []
+  while (left.length > 0) order.push(...left.splice(random.below(left.length), 1))
+  return order
+}
