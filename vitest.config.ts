@@ -2,12 +2,13 @@ import { defineConfig } from 'vitest/config'
 import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
 // One project per kind of test, so that `npm run check` can run the fast ones alone.
-const project = (name: string, timeoutMs: number) => ({
+const project = (name: string, timeoutMs: number, { isolate = true } = {}) => ({
   test: {
     name,
     include: [`test/${name}/**/*.test.ts`],
     testTimeout: timeoutMs,
     hookTimeout: timeoutMs,
+    isolate,
     typecheck: { enabled: false },
     // For `expect.poll`, which gives up after one second otherwise: less than a busy machine may stand still.
     expect: { poll: { timeout: 60_000 } },
@@ -33,7 +34,8 @@ class LongestFirst extends BaseSequencer {
 export default defineConfig({
   test: {
     projects: [
-      project('unit', 120_000),
+      // In one process per core, which loads src/ once: a process per file would take longer to start than most to run.
+      project('unit', 120_000, { isolate: false }),
       project('integration', 120_000),
       project('process', 300_000),
       project('property', 900_000),
