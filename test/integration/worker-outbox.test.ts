@@ -21,6 +21,7 @@ let producer: Producer
 let look: Redis
 const workers: Worker[] = []
 const clients: RedisClient[] = []
+const backends: { close(): Promise<void> }[] = []
 
 beforeAll(async () => {
   node = await startLoneClusterNode()
@@ -29,6 +30,8 @@ beforeAll(async () => {
   look = new Redis(node.port)
 })
 afterAll(async () => {
+  // Each has a connection of its own, too, for commands that wait.
+  await Promise.all(backends.map((backend) => backend.close()))
   for (const client of clients) client.disconnect()
   await Promise.all(workers.map((worker) => worker.close()))
   await producer.close()
@@ -143,6 +146,7 @@ async function ready(queue: string) {
   const client = open()
   // BullMQ defines its scripts, with which ours are made, when a backend is built.
   const backend = ledgerBackendFactory(client as Cluster, 'drover')(queue, { connection: client } as never)
+  backends.push(backend)
   await backend.waitUntilReady()
   return { client, steps: client as unknown as Steps, prefix: 'drover', queue, keys: keysOf(queue) }
 }
