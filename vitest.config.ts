@@ -44,7 +44,8 @@ export default defineConfig({
       project('fault', 900_000),
       project('browser', 300_000),
     ],
-    maxWorkers: 2,
+    // One more than the cores of a small machine: much of the time of a test is waiting, for processes and for Redis.
+    maxWorkers: 3,
     sequence: { sequencer: LongestFirst },
   },
 })
