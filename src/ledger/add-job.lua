@@ -4,7 +4,7 @@
   It must be atomic: what decides whether there is a job, and the job, are of two producers who come at the same time.
   Sent again after a lost reply it finds the job of its id and changes nothing.
 
-  KEYS   as BullMQ's script takes them
+  KEYS[1]  BullMQ's meta hash; the others that its script takes are made here, as each costs every enqueue
   ARGV[1]  in lines, as each argument more costs every enqueue:
            1 base of our keys, "{prefix:queue}:"
            2 key of the record of the idempotency key, or ''
@@ -118,7 +118,8 @@ if maxDepth ~= '0' and not isThere and not merges then
 end
 
 local args = { bull, id, name, now, [9] = mergeKey ~= '' and mergeKey or nil }
-local reply = add(KEYS, { args, ARGV[2], cjson.decode(ARGV[3]) }, unpacked)
+local reply = add({ --@BULLMQ_KEYS@
+}, { args, ARGV[2], cjson.decode(ARGV[3]) }, unpacked)
 if type(reply) == 'number' then
   return reply
 end

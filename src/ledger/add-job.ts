@@ -49,8 +49,12 @@ interface ScriptDefinition {
 const addJobLua = readFileSync(new URL('./add-job.lua', import.meta.url), 'utf8')
 const parkAddedLua = readFileSync(new URL('./limits/park-added.lua', import.meta.url), 'utf8')
 
-/** BullMQ's scripts that are wrapped: the number of their keys. Each takes three arguments more. */
-const WRAPPED = { addStandardJob: 9, addDelayedJob: 6, addPrioritizedJob: 9 } as const
+/** BullMQ's scripts that are wrapped: the names of their keys. Each takes three arguments more. */
+const WRAPPED = {
+  addStandardJob: ['wait', 'paused', 'meta', 'id', 'completed', 'delayed', 'active', 'events', 'marker'],
+  addDelayedJob: ['marker', 'meta', 'id', 'delayed', 'completed', 'events'],
+  addPrioritizedJob: ['marker', 'meta', 'id', 'prioritized', 'delayed', 'completed', 'active', 'events', 'pc'],
+} as const
 type Wrapped = keyof typeof WRAPPED
 
 const commandOf = (script: Wrapped) => `drover:${script}`
@@ -68,11 +72,13 @@ export function attachAddRules(client: Redis | Cluster): void {
     const [script = '', version = ''] = name.split(':')
     if (!Object.hasOwn(WRAPPED, script)) return
     checkShape(script as Wrapped, version, definition)
-    const lua = addJobLua.replace('--@BULLMQ_SCRIPT@', () => definition.lua)
-    const numberOfKeys = WRAPPED[script as Wrapped]
-    define(commandOf(script as Wrapped), { lua, numberOfKeys })
+    const names = WRAPPED[script as Wrapped]
+    const keys = names.map((key) => `bull .. '${key}'`).join(', ')
+    const lua = fillTemplate(addJobLua, { BULLMQ_SCRIPT: definition.lua, BULLMQ_KEYS: keys })
+    define(commandOf(script as Wrapped), { lua, numberOfKeys: 1 })
     for (const add of [definition.lua, lua]) {
       const limited = fillTemplate(parkAddedLua, { ADD: add, LIMITS: limitFunctionsLua })
+      const numberOfKeys = add === lua ? 1 : names.length
       define(limitedCommandOf(script as Wrapped, add === lua), { lua: limited, numberOfKeys })
     }
   }
@@ -80,10 +86,10 @@ export function attachAddRules(client: Redis | Cluster): void {
 
 function checkShape(script: Wrapped, version: string, { lua, numberOfKeys }: ScriptDefinition): void {
   const usesThree = lua.includes('ARGV[3]') && !/ARGV\[([4-9]|\d\d)/.test(lua)
-  if (version === BULLMQ_VERSION && numberOfKeys === WRAPPED[script] && usesThree) return
+  if (version === BULLMQ_VERSION && numberOfKeys === WRAPPED[script].length && usesThree) return
   throw new UnsupportedBullmqError(
     script,
-    `BullMQ ${BULLMQ_VERSION} with ${WRAPPED[script]} keys and 3 arguments`,
+    `BullMQ ${BULLMQ_VERSION} with ${WRAPPED[script].length} keys and 3 arguments`,
     `BullMQ ${version || 'of unknown version'} with ${numberOfKeys ?? 0} keys`,
   )
 }
@@ -98,7 +104,6 @@ type AddArguments = Parameters<RedisQueueBackend['addJobToTransaction']>
 /** BullMQ's backend for a producer, which adds jobs with rules by the wrapped scripts. */
 export class AddBackend extends RedisQueueBackend {
   readonly #base: string
-  readonly #keys = new Map<Wrapped, readonly unknown[]>()
 
   constructor(keys: KeysOfQueue, ...backend: ConstructorParameters<typeof RedisQueueBackend>) {
     super(...backend)
@@ -142,7 +147,7 @@ export class AddBackend extends RedisQueueBackend {
     if (rules === undefined) return super.addJobToTransaction(...call)
     const script = scriptOf(job.opts)
     const words = [this.#wordsOf(job, jobId, rules), job.data, optionsText(job.opts), ...wordsOfTags(rules.tags)]
-    return this.#run(client, script, job, jobId, this.#keysOf(script), words)
+    return this.#run(client, script, job, jobId, [this.queue.keys.meta], words)
   }
 
   protected override addStandardJob(...call: Parameters<RedisQueueBackend['addStandardJob']>) {
@@ -164,8 +169,8 @@ export class AddBackend extends RedisQueueBackend {
   }
 
   #addLimited(script: Wrapped, client: AddArguments[0], args: readonly unknown[], job: JobJson): Promise<string> {
-    const keys = WRAPPED[script]
-    return this.#run(client, script, job, job.id, args.slice(0, keys), args.slice(keys))
+    const { length } = WRAPPED[script]
+    return this.#run(client, script, job, job.id, args.slice(0, length), args.slice(length))
   }
 
   #run(
@@ -180,17 +185,6 @@ export class AddBackend extends RedisQueueBackend {
     if (limit === undefined) return client.runCommand(commandOf(script), [...keys, ...words]) as Promise<string>
     const limited = [...keys, ...limit, this.#base, this.queue.keys[''], jobId, ...words]
     return client.runCommand(limitedCommandOf(script, job.rules !== undefined), limited) as Promise<string>
-  }
-
-  /** As BullMQ gives them to its script, which sees them first; the arguments behind them are left out. */
-  #keysOf(script: Wrapped): readonly unknown[] {
-    let keys = this.#keys.get(script)
-    if (keys === undefined) {
-      const args = this[`${script}Args`]({ data: '' } as JobJson, Buffer.alloc(0), [])
-      keys = args.slice(0, WRAPPED[script])
-      this.#keys.set(script, keys)
-    }
-    return keys
   }
 
   #wordsOf({ name, timestamp, deduplicationId }: JobJson, jobId: string, { key, merge, maxDepth = 0 }: AddRules) {

@@ -3,7 +3,7 @@
   without one, BullMQ's own or add-job.lua, stands unchanged inside `add`. It must be atomic: a worker could take the job
   from the wait list before it is in its line.
 
-  KEYS     as BullMQ's script takes them
+  KEYS     as the script inside takes them
   ARGV[1]  '<spec> <ID>' (limit-functions.lua)
   ARGV[2]  where it gets in line: 'delayed' (not before it is due), 'last' (lifo), or its priority, '0' without one
   ARGV[3]  base of our keys, "{prefix:queue}:"
