@@ -113,6 +113,39 @@ describe('a job that does not run', () => {
     await worker.close()
   })
 
+  it('is found among thousands without a look at each, wherever it waits, and the others keep their order', async () => {
+    const contract = defineJob({ name: 'many', queue: 'many', input: anything })
+    // Each of a time of its own, and thousands of one.
+    await shop.producer.enqueueBulk(
+      contract,
+      Array.from({ length: 3_000 }, (_, n) => n),
+    )
+    await shop.producer.enqueueBulk(
+      contract,
+      Array.from({ length: 2_000 }, (_, n) => n),
+    )
+    const { bullBase } = shop.keys('many')
+    const waits = () => shop.redis.lrange(`${bullBase}wait`, 0, -1)
+    const all = await waits()
+    const alike = shop.redis.pipeline()
+    for (const id of all.slice(0, 2_000)) alike.hset(bullBase + id, 'timestamp', 9e12)
+    await alike.exec()
+    const looks = async () => Number(/cmdstat_lpos:calls=(\d+)/.exec(await shop.redis.info('commandstats'))?.[1] ?? 0)
+    const before = await looks()
+    const places = [0, 1, 700, 1_999, 2_000, 2_500, 3_333, 4_998, 4_999]
+    for (const place of places) {
+      expect(await shop.producer.jobs.cancel({ queue: 'many', id: all[place] ?? '' })).toBe('cancelled')
+    }
+    expect(await waits()).toEqual(all.filter((_, place) => !places.includes(place)))
+    // One each, for whether it runs.
+    expect((await looks()) - before).toBe(places.length)
+    // One that waits out of the order of its enqueue is found, too.
+    const [oldest = ''] = all.slice(-5)
+    await shop.redis.multi().lrem(`${bullBase}wait`, 1, oldest).lpush(`${bullBase}wait`, oldest).exec()
+    expect(await shop.producer.jobs.cancel({ queue: 'many', id: oldest })).toBe('cancelled')
+    expect(await waits()).not.toContain(oldest)
+  })
+
   it('is cancelled beside workers that take it, and ends once either way', async () => {
     const contract = defineJob({ name: 'race', queue: 'race', input: anything, attempts: 1 })
     const worker = await shop.work([handle(contract, () => 1)], { concurrency: 4 })

@@ -19,18 +19,28 @@
 ]]
 local base, bull, token, hint = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 local SETS = { 'delayed', 'prioritized', 'waiting-children' }
--- Jobs looked at one by one where the search by halves ends.
+-- Jobs looked at one by one where the search by halves ends: a few before, at first as many behind, and at most.
 local NEAR, MOST = 64, 4096
 
 local function commitAll(KEYS, ARGV)
   --@COMMIT@
 end
 
-local function indexIn(list, id, first, last)
-  for at, other in ipairs(redis.call('LRANGE', list, first, last)) do
-    if other == id then
-      return first + at - 1
+-- The place of the job from `first` on, looked for in growing steps, as many may be of one millisecond.
+local function indexFrom(list, id, first)
+  local last = first + MOST
+  local step = 2 * NEAR
+  while first < last do
+    local others = redis.call('LRANGE', list, first, first + step - 1)
+    for at, other in ipairs(others) do
+      if other == id then
+        return first + at - 1
+      end
     end
+    if #others < step then
+      return
+    end
+    first, step = first + step, 2 * step
   end
 end
 
@@ -64,9 +74,7 @@ local function indexOf(list, id, timestamp)
   end
   local length = redis.call('LLEN', list)
   if length > MOST and timestamp then
-    local first = math.max(0, firstNotAfter(list, length, timestamp) - NEAR)
-    local last = firstNotAfter(list, length, timestamp - 1) + NEAR
-    local index = last - first <= MOST and indexIn(list, id, first, last)
+    local index = indexFrom(list, id, math.max(0, firstNotAfter(list, length, timestamp) - NEAR))
     if index then
       return index
     end

@@ -58,6 +58,12 @@ if ARGV[4] == '1' then
       seen[id], met[id] = true, true
     end
   end
+  -- Also those whose last job in line was cancelled: with a wrong count they would never be forgotten.
+  for _, set in ipairs({ limits.READY, limits.DUE }) do
+    for _, id in ipairs(redis.call('ZRANGE', set, '0', ARGV[5])) do
+      met[id] = true
+    end
+  end
 end
 
 -- How many jobs of each key have a permit.
