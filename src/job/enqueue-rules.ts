@@ -1,7 +1,7 @@
 // Owns the rules of a contract or of one enqueue that decide whether an enqueue makes a job at all: which enqueues count
 // as one (`unique`, `debounce`, `throttle`), and how many jobs may wait (`maxDepth`). Redis applies them in one step.
 
-import { describeValue } from './describe-value.js'
+import { describeValue, isWellFormed } from './describe-value.js'
 import { type Duration, parseDuration } from './duration.js'
 import { InvalidOptionError, UnknownOptionError } from './errors.js'
 import { suggest } from './suggest.js'
@@ -156,6 +156,9 @@ export function readText<Words extends readonly unknown[]>(
   } catch (cause) {
     throw new InvalidOptionError(option, `${expected}, not one that throws`, describeValue(cause), { cause })
   }
-  if (typeof text === 'string' && text !== '' && text.length <= MAX_TEXT) return text
-  throw new InvalidOptionError(option, expected, text)
+  if (typeof text !== 'string' || text === '' || text.length > MAX_TEXT)
+    throw new InvalidOptionError(option, expected, text)
+  // As half an emoji that a slice left.
+  if (!isWellFormed(text)) throw new InvalidOptionError(option, expected, 'a text with a lone surrogate')
+  return text
 }

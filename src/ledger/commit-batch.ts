@@ -8,7 +8,7 @@ const MAX_BATCH = 16
 const CALLS_IN_FLIGHT = 3
 
 /** How many calls of one worker share one look for events to trim. */
-const TRIM_EVERY = 10
+const TRIM_EVENTS_EVERY = 10
 /** The word of a job that has BullMQ's packed options. */
 const PACKED = 3
 
@@ -76,7 +76,7 @@ export class CommitBatch {
   #argumentsOf(commits: readonly Commit[]): unknown[] {
     const args: unknown[] = [commits.length]
     for (const { jobKey } of commits) args.push(jobKey)
-    args.push(...this.#bases, this.#calls++ % TRIM_EVERY === 0 ? 1 : 0)
+    args.push(...this.#bases, this.#calls++ % TRIM_EVENTS_EVERY === 0 ? 1 : 0)
     let packed: unknown
     for (const { words } of commits) {
       const first = args.push(words.length)

@@ -1,9 +1,10 @@
 --[[
   Finishes jobs of one queue and commits what each wrote, each job in one step. BullMQ's own script moveToFinished stands
   in here: first its functions, then its body as `finish`, unchanged but that two of its reads ask for one field more
-  (paused job names, a cancel that came too late) and that its options come unpacked (bullmq-scripts.ts). Around it are the checks before a job's finish and
-  the writes after it. It must be atomic: a crash, a second run or a lost lock between "completed" and "counted" would
-  lose or double a count. Redis does not roll a script back, so every write is checked first.
+  (paused job names, a cancel that came too late), that its options come unpacked (bullmq-scripts.ts), and that what is the
+  same for all jobs of a call is done once. Around it are the checks before a job's finish and the writes after it. It must
+  be atomic: a crash, a second run or a lost lock between "completed" and "counted" would lose or double a count. Redis
+  does not roll a script back, so every write is checked first.
   Several jobs that end at the same moment share one call, because setting BullMQ's functions up is a fifth of its time;
   they have nothing else to do with each other, and one that is refused or fails leaves the others alone.
 
@@ -102,19 +103,24 @@ local function writeFields(key, sums)
   return isNew
 end
 
--- Counters come last: should the Redis user have no right to one, which raises, all else is written.
+-- Gives the error of a counter that the Redis user may not add to, which only a server before Redis 7 learns this late.
 local function writeSums()
-  for key, sums in pairs(fields) do
-    if writeFields(key, sums) and key ~= base .. 'totals' then
-      redis.call('EXPIRE', key, statsTtl)
-    end
-  end
-  for name, sum in pairs(steps) do
-    if redis.call('INCRBY', base .. 'counter:' .. name, asText(sum)) == sum then
-      redis.pcall('SADD', base .. 'counters', name)
-    end
-  end
+  local ofFields, ofCounters, problem = fields, steps, nil
   values, steps, fields = {}, {}, {}
+  for key, sums in pairs(ofFields) do
+    if writeFields(key, sums) and key ~= base .. 'totals' then
+      redis.pcall('EXPIRE', key, statsTtl)
+    end
+  end
+  for name, sum in pairs(ofCounters) do
+    local value = redis.pcall('INCRBY', base .. 'counter:' .. name, asText(sum))
+    if value == sum then
+      redis.pcall('SADD', base .. 'counters', name)
+    elseif type(value) == 'table' then
+      problem = value
+    end
+  end
+  return problem
 end
 
 local function addToField(key, field, number)
@@ -126,17 +132,20 @@ local function addToField(key, field, number)
 end
 
 local function addToCounter(name, number)
+  local value = values[name] and values[name] + number
   if math.abs((steps[name] or 0) + number) > SAFE then
     writeSums()
   end
-  steps[name] = (steps[name] or 0) + number
-  values[name] = values[name] and values[name] + number
+  steps[name], values[name] = (steps[name] or 0) + number, value
 end
 
 local function checkCounters(first, count)
   for i = 1, count do
     local name, delta = ARGV[first + 2 * i - 2], ARGV[first + 2 * i - 1]
     if not values[name] then
+      if redis.acl_check_cmd and not redis.acl_check_cmd('INCRBY', base .. 'counter:' .. name, delta) then
+        return i, 'the Redis user may not add to it'
+      end
       local current = redis.pcall('GET', base .. 'counter:' .. name)
       if type(current) == 'table' then
         return i, 'the key does not hold a string'
@@ -231,10 +240,6 @@ local function commit(jobKey, W, last)
       addToField(stats, '#' .. ARGV[at] .. '|' .. suffix, tonumber(ARGV[at + 1]))
     end
   end
-  -- A staged write may name a counter's key: it comes after all that was added before.
-  if firstEffect <= last then
-    writeSums()
-  end
   local at = firstEffect
   while at <= last do
     local stop = at + tonumber(ARGV[at])
@@ -292,5 +297,4 @@ for i = 1, jobs do
   replies[i] = reply
   at = last + 1
 end
-writeSums()
-return replies
+return writeSums() or replies

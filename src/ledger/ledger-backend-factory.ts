@@ -1,4 +1,4 @@
-// Makes the ledger's backend for BullMQ's workers: which connections it works over, and what follows each other on a queue.
+// Makes the ledger's backend for BullMQ's workers: which connections it works over.
 import { type BackendFactory, QueueKeys, RedisConnection } from 'bullmq'
 import { Cluster, type Redis } from 'ioredis'
 import { outliveFailover, queueKeys } from '../redis/index.js'

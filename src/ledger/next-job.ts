@@ -2,7 +2,7 @@
 // parsed form is kept: parsing it is a good part of what reading a job costs.
 import { type JobJson, type JobsOptions, raw2NextJobData } from 'bullmq'
 
-/** Texts kept; options that differ from job to job (delays, priorities) must not fill the memory. */
+/** Texts kept, the newest; options that differ from job to job (keys, delays, priorities) must not fill the memory. */
 const MAX_TEXTS = 100
 
 /** BullMQ's packed options for a completion that trims the completed jobs, and for one that does not. */
@@ -34,7 +34,10 @@ export function createNextJobReader(): (reply: unknown) => NextJob {
     const next = raw2NextJobData(reply as unknown[])
     const job = next[0] as JobJson
     if (known) job.opts = known
-    else if (parsed.size < MAX_TEXTS) parsed.set(text, Object.assign(job.opts, { [SHARED]: {} }))
+    else {
+      if (parsed.size === MAX_TEXTS) parsed.delete(parsed.keys().next().value as string)
+      parsed.set(text, Object.assign(job.opts, { [SHARED]: {} }))
+    }
     return next
   }
 }

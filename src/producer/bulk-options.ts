@@ -25,7 +25,7 @@ export interface BulkProgress {
 }
 
 export interface EnqueueBulkOptions<Input = unknown> extends Omit<EnqueueOptions<Input>, 'id' | 'key'> {
-  /** Jobs per round trip, 1 to 5000. Default 500. A larger chunk holds more inputs in memory, and Redis busy for longer. */
+  /** Jobs that are under way at once, 1 to 5000. Default 500. A larger chunk holds more inputs in memory. */
   readonly chunkSize?: number | undefined
   /** Called after each chunk with what is in Redis. What it throws ends the bulk. */
   readonly onProgress?: ((progress: BulkProgress) => void) | undefined

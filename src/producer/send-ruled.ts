@@ -10,7 +10,7 @@ const FIRST_PAUSE_MS = 25
 const MAX_PAUSE_MS = 500
 
 /**
- * Sends jobs of one queue in one round trip and tells what became of each, in their order. Where `onFull` is `wait`,
+ * Sends jobs of one queue, all before the first answer, and tells what became of each, in their order. Where `onFull` is `wait`,
  * those that found the queue full are sent again until they are in, or until for the gate's timeout none of them got in.
  * @throws as `sendJobs`
  */

@@ -1,4 +1,4 @@
-// Rows of the outbox on their way to Redis: sent per queue in one round trip, each in a step that enqueues its job once
+// Rows of the outbox on their way to Redis: sent per queue, all before the first answer, each in a step that enqueues its job once
 // however often it is sent, and what became of each.
 import {
   ClosedError,

@@ -95,3 +95,9 @@ describe('a key or weight of an input', () => {
     }
   })
 })
+
+it('takes no half of a character for a key: a slice that cut an emoji is told before anything is sent', () => {
+  const cut = { key: (input: { name: string }) => input.name.slice(0, 3), concurrency: 1 }
+  expect(() => of(cut, { name: 'ab\u{1f600}' })).toThrow(InvalidOptionError)
+  expect(of(cut, { name: 'a\u{1f600}' })).toContain('a\u{1f600}')
+})
