@@ -1,5 +1,5 @@
 // What each job did in the last 60 minutes. Minutes that are over do not change, so they are read once and kept; a refresh
-// then reads two or three hashes per queue and not sixty.
+// then reads three or four hashes per queue and not sixty.
 import { type JobStats, readStats, type StatsOfStep, sumStats } from '../ledger/index.js'
 import type { KeysOfQueue, RedisClient } from '../redis/index.js'
 
@@ -9,6 +9,7 @@ const MINUTES = 60
 export const SETTLED_AFTER_MS = 2 * MINUTE_MS
 
 interface Hour {
+  readonly readAtMs: number
   readonly minutes: readonly StatsOfStep[]
   /** The minutes that are over, and their sum: made again only when there is another one. */
   readonly settled: readonly StatsOfStep[]
@@ -22,13 +23,15 @@ export class LastHour {
   async read(client: RedisClient, keys: KeysOfQueue, queue: string, nowMs: number): Promise<Map<string, JobStats>> {
     const firstAt = (Math.floor(nowMs / MINUTE_MS) - MINUTES + 1) * MINUTE_MS
     const known = this.#hourOf.get(queue)
-    const settled = (known?.minutes ?? []).filter(({ at }) => at >= firstAt && isOver(at, nowMs))
+    // Over when it was read, not only by now: what was read half-way would stay so.
+    const settledAtMs = Math.min(known?.readAtMs ?? nowMs, nowMs)
+    const settled = (known?.minutes ?? []).filter(({ at }) => at >= firstAt && isOver(at, settledAtMs))
     const last = settled.at(-1)
     const sinceMs = last === undefined ? firstAt : last.at + MINUTE_MS
     const open = await readStats(client, keys, { sinceMs, step: 'minute', nowMs })
     const isSame = known && known.settled.length === settled.length && known.settled[0] === settled[0]
     const sum = isSame ? known.sum : sumStats(settled)
-    this.#hourOf.set(queue, { minutes: [...settled, ...open], settled, sum })
+    this.#hourOf.set(queue, { readAtMs: nowMs, minutes: [...settled, ...open], settled, sum })
     return sumStats([{ jobs: sum }, ...open])
   }
 

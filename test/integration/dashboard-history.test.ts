@@ -61,6 +61,17 @@ describe('the history of queues', () => {
     expect((await hashesRead()) - before).toBe(3)
   })
 
+  it('keeps no point of minutes that were still going on when they were read last', async () => {
+    await count(keys.stats(MINUTE), 10)
+    const { read } = await open()
+    expect((await read('6h')).points.at(-1)?.completed).toBe(10)
+    await count(keys.stats(MINUTE), 100)
+    for (const minutes of [10, 11]) {
+      const { points } = await read('6h', NOW + minutes * 60_000)
+      expect(points.map(({ completed }) => completed).filter(Boolean)).toEqual([110])
+    }
+  })
+
   it('reads hours that are over from their own hashes, and this hour from its minutes', async () => {
     await count(keys.stats(MINUTE), 1)
     await count(keys.stats(HOUR * 60), 10)

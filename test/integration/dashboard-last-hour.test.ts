@@ -45,6 +45,16 @@ describe('the last hour', () => {
     expect(await completed(NOW + 2 * 60_000)).toBe(11_110)
   })
 
+  it('reads a minute again that was still going on when it was read last, however long ago that was', async () => {
+    const { completed } = await open()
+    await count(MINUTE, 10)
+    expect(await completed(NOW)).toBe(10)
+    await count(MINUTE, 100)
+    expect(await completed(NOW + 5 * 60_000)).toBe(110)
+    await count(MINUTE, 1_000)
+    expect(await completed(NOW + 6 * 60_000)).toBe(110)
+  })
+
   it('reads a minute that is long over once', async () => {
     const { completed } = await open()
     await completed(NOW)
