@@ -13,7 +13,7 @@ import {
   type WorkerState,
 } from '../../src/ledger/index.js'
 import { MAX_RELEASES, noteRelease } from '../../src/ledger/releases.js'
-import { workerKey, workersKey } from '../../src/redis/index.js'
+import { workerKey, workerOrdersKey, workersKey } from '../../src/redis/index.js'
 import { startFaultProxy } from '../../src/testing/index.js'
 import { FleetMember, type SteeredWorker } from '../../src/worker/fleet/fleet-member.js'
 import { startTestRedis, type TestRedis } from '../support/redis.js'
@@ -119,6 +119,14 @@ describe('a worker of a fleet', () => {
     const since = ['media 5', 'quiet', 'run', 'quiet', 'media 6', 'close']
     expect(told).toEqual(['media 9', 'quiet', 'run', ...since])
   })
+})
+
+it('a worker closes that was told to, also when its heartbeat cannot be written', async () => {
+  await redis.set(workersKey('drover'), 'of another program')
+  const { member, told } = startMember()
+  // Both in one look: what changed is told by a heartbeat at once.
+  await redis.hset(workerOrdersKey('drover', member.id), { 'concurrency:media': '9', state: 'close' })
+  await vi.waitFor(() => expect(told).toEqual(['media 9', 'close']), PATIENCE)
 })
 
 describe('the releases of workers', () => {

@@ -117,12 +117,13 @@ export class FleetMember {
     }
     if (orders.state === 'quiet' && worker.state === 'run') worker.quiet()
     if (orders.state === 'run' && worker.state === 'quiet') worker.resume()
-    const isChanged = this.#describe() !== this.#told
-    if (isChanged || performance.now() - this.#lastBeatAt >= BEAT_MS) await this.#beat()
     if (orders.state === 'close' && worker.state !== 'close') {
       this.#options.logger.info('told to close')
       worker.close()
     }
+    // An order is read once: all are followed before a heartbeat, which may fail.
+    const isChanged = this.#describe() !== this.#told
+    if (isChanged || performance.now() - this.#lastBeatAt >= BEAT_MS) await this.#beat()
   }
 
   async #beat(): Promise<void> {
