@@ -8,20 +8,13 @@ const MOST_AT_ONCE = 10_000
 const UNKNOWN = ['SIGUSR2', 'SIGALRM'] as const
 
 /**
- * SIGTSTP: the worker takes no more jobs. SIGCONT: it does again, where SIGTSTP had it stop, and not an order of `drover workers`.
+ * SIGTSTP: the worker takes no more jobs. SIGCONT: it does again, unless an order of `drover workers` came before or since.
  * SIGTTIN and SIGTTOU: each queue runs one job more or fewer at once, down to one. In a terminal, Ctrl-Z keeps its meaning.
  */
 export function steerBySignals(worker: Worker): void {
   if (process.platform === 'win32' || isatty(0)) return
-  let isQuietBySignal = false
-  process.on('SIGTSTP', () => {
-    isQuietBySignal ||= worker.state === 'run'
-    worker.quiet()
-  })
-  process.on('SIGCONT', () => {
-    if (isQuietBySignal) worker.resume()
-    isQuietBySignal = false
-  })
+  process.on('SIGTSTP', () => worker.quiet('signal'))
+  process.on('SIGCONT', () => worker.resume('signal'))
   // One after the other: two signals at once are two steps.
   let changes: Promise<void> = Promise.resolve()
   const step = (by: number) => {

@@ -48,10 +48,13 @@ export interface Worker {
   readonly handled: number
   /** How it is doing: what its health answers and metrics are made of. Never rejects; what Redis does not tell is missing. */
   health(question?: HealthQuestion): Promise<WorkerHealth>
-  /** Takes no more jobs until `resume`; the running ones go on. On a worker that closes it does nothing. */
-  quiet(): void
-  /** Takes jobs again. */
-  resume(): void
+  /**
+   * Takes no more jobs until `resume`; the running ones go on. On a worker that closes it does nothing. With `signal`,
+   * `resume('signal')` ends it as well, unless somebody else asked for it before or since.
+   */
+  quiet(by?: 'signal'): void
+  /** Takes jobs again; with `signal` only where nobody but a signal made it quiet. */
+  resume(by?: 'signal'): void
   /**
    * Changes how many jobs of a queue run at once, 1 to 10,000. More are taken at once; with fewer, running jobs go on and
    * no more are taken until there is room.
@@ -81,7 +84,7 @@ export class RunningWorker implements Worker, SteeredWorker {
   readonly #logger: Logger
   readonly #member: FleetMember
   #resolveClosed: (outcome: CloseOutcome) => void = () => undefined
-  #isQuiet = false
+  #quietBy: 'signal' | 'order' | undefined
   #rollUpTimer: NodeJS.Timeout | undefined
   #closing: Promise<CloseOutcome> | undefined
 
@@ -128,7 +131,7 @@ export class RunningWorker implements Worker, SteeredWorker {
 
   get state(): WorkerState {
     if (this.#closing) return 'close'
-    return this.#isQuiet ? 'quiet' : 'run'
+    return this.#quietBy === undefined ? 'run' : 'quiet'
   }
 
   get handled(): number {
@@ -168,16 +171,18 @@ export class RunningWorker implements Worker, SteeredWorker {
     }
   }
 
-  quiet(): void {
-    if (this.#closing || this.#isQuiet) return
-    this.#isQuiet = true
+  quiet(by: 'signal' | 'order' = 'order'): void {
+    if (this.#closing) return
+    const before = this.#quietBy
+    this.#quietBy = by === 'order' ? by : (before ?? by)
+    if (before !== undefined) return
     this.#logger.info({ running: this.running }, 'worker quiet, it takes no more jobs')
     for (const worker of this.#workers) worker.quiet()
   }
 
-  resume(): void {
-    if (this.#closing || !this.#isQuiet) return
-    this.#isQuiet = false
+  resume(by: 'signal' | 'order' = 'order'): void {
+    if (this.#closing || this.#quietBy === undefined || (by === 'signal' && this.#quietBy !== by)) return
+    this.#quietBy = undefined
     this.#logger.info('worker resumed')
     for (const worker of this.#workers) worker.resume()
   }

@@ -115,7 +115,8 @@ export class FleetMember {
       const wanted = orders.concurrency.get(queue)
       if (wanted !== undefined && wanted !== concurrency) worker.setConcurrency(queue, wanted)
     }
-    if (orders.state === 'quiet' && worker.state === 'run') worker.quiet()
+    // Also where a signal made it quiet already: the order is to outlast the next signal.
+    if (orders.state === 'quiet') worker.quiet()
     if (orders.state === 'run' && worker.state === 'quiet') worker.resume()
     if (orders.state === 'close' && worker.state !== 'close') {
       this.#options.logger.info('told to close')
