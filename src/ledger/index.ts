@@ -146,7 +146,14 @@ export {
   type MetricFamily,
   type TimeHistogram,
 } from './metrics/exposition.js'
-export { fleetMetrics, problemMetrics, type QueueDepth, queueMetrics, totalsMetrics } from './metrics/queue-metrics.js'
+export {
+  fleetMetrics,
+  problemMetrics,
+  type QueueDepth,
+  queueMetrics,
+  totalsMetrics,
+  unreadableMetrics,
+} from './metrics/queue-metrics.js'
 export {
   emptyOutbox,
   type OutboxDepth,

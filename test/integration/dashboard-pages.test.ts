@@ -2,9 +2,9 @@
 import { describe, expect, it } from 'vitest'
 import { ask, BROWSER } from '../support/dashboard-http.js'
 import { problemOf, useDashboards } from '../support/dashboards.js'
-import { parseMetrics } from '../support/metrics-text.js'
+import { parseMetrics, sampleValue } from '../support/metrics-text.js'
 
-const { start, startRedis, openQueue } = useDashboards()
+const { redis, start, startRedis, openQueue } = useDashboards()
 
 describe('every answer', () => {
   it('has a strict policy, is not kept by caches and names neither express nor a server', async () => {
@@ -180,4 +180,13 @@ it('/metrics is for those who are signed in, and in the format of Prometheus', a
     labels: { code: 'NO_WORKER', level: expect.any(String), queue: 'unserved' },
     value: 1,
   })
+})
+
+it('/metrics counts the queues of which another program wrote a key, also those beyond the first 100', async () => {
+  const names = Array.from({ length: 101 }, (_, index) => `q${String(index).padStart(3, '0')}`)
+  await redis().cli('SADD', 'drover:queues', ...names)
+  for (const name of ['q000', 'q100']) await redis().cli('SET', `{drover:${name}}:totals`, 'text')
+  const samples = parseMetrics((await ask(await start(), '/metrics')).text)
+  expect(sampleValue(samples, 'drover_unreadable_queues')).toBe(2)
+  expect(samples.filter(({ name }) => name === 'drover_queue_paused')).toHaveLength(99)
 })

@@ -13,6 +13,7 @@ import {
   readQueueNow,
   readTotals,
   totalsMetrics,
+  unreadableMetrics,
 } from '../../ledger/index.js'
 import { queueKeys } from '../../redis/index.js'
 import { type Overview, readQueueNames } from '../overview-data.js'
@@ -29,12 +30,14 @@ export async function showMetrics(request: Request, response: Response, shared: 
   // Numbers of before an outage must not look like those of now.
   if (problem !== undefined || overview === undefined) return answerProblem(request, response, problem ?? NOT_READ)
   const { depths, totals } = queuesOf(overview)
-  if (overview.leftOut.queues > 0) await addLeftOut(shared, overview, { depths, totals })
+  const { queues, unreadable } = overview.leftOut
+  const more = queues > 0 ? await addLeftOut(shared, overview, { depths, totals }) : 0
   const families = [
     ...queueMetrics(depths, overview.readAt),
     ...totalsMetrics(totals),
     ...fleetMetrics(overview.workers),
     ...problemMetrics(overview.problems),
+    ...unreadableMetrics(unreadable.length + more),
   ]
   response.setHeader('Cache-Control', 'no-store')
   response.setHeader('Content-Type', METRICS_TYPE)
@@ -47,8 +50,9 @@ function queuesOf({ queues, jobs }: Overview): Queues {
   return { depths: [...queues], totals }
 }
 
-// The overview shows the first queues by name; alerts are about all of them.
-async function addLeftOut({ client, prefix }: Shared, overview: Overview, { depths, totals }: Queues): Promise<void> {
+// The overview shows the first queues by name; alerts are about all of them. Resolves with how many could not be read.
+async function addLeftOut({ client, prefix }: Shared, overview: Overview, { depths, totals }: Queues): Promise<number> {
+  let unreadable = 0
   const known = new Set([...overview.queues.map(({ queue }) => queue), ...overview.leftOut.unreadable])
   const names = (await readQueueNames(client, prefix)).filter((queue) => !known.has(queue))
   await Promise.all(
@@ -64,9 +68,11 @@ async function addLeftOut({ client, prefix }: Shared, overview: Overview, { dept
       } catch (error) {
         // A key of another type, which another program wrote, must not hide every other queue.
         if (!isWrongType(error)) throw error
+        unreadable++
       }
     }),
   )
+  return unreadable
 }
 
 const NOT_READ = { status: 503, code: 'REDIS_UNAVAILABLE', message: 'Redis was not read yet.' } as const

@@ -82,6 +82,12 @@ export function problemMetrics(findings: readonly Finding[]): MetricFamily[] {
   ]
 }
 
+/** How many queues are in no other metric. */
+export function unreadableMetrics(queues: number): MetricFamily[] {
+  const help = 'Queues that are in no other metric: a key of each has another type, so another program wrote it.'
+  return [gauge('drover_unreadable_queues', help, [[{}, queues]])]
+}
+
 function gauge(name: string, help: string, samples: Samples): MetricFamily {
   return { name, help, type: 'gauge', samples }
 }

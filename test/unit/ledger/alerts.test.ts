@@ -2,7 +2,14 @@
 import { readFileSync } from 'node:fs'
 import { expect, it } from 'vitest'
 import { parse } from 'yaml'
-import { fleetMetrics, formatMetrics, problemMetrics, QUEUE_RULES, WORKER_RULES } from '../../../src/ledger/index.js'
+import {
+  fleetMetrics,
+  formatMetrics,
+  problemMetrics,
+  QUEUE_RULES,
+  unreadableMetrics,
+  WORKER_RULES,
+} from '../../../src/ledger/index.js'
 import { parseMetrics } from '../../support/metrics-text.js'
 
 interface AlertRule {
@@ -21,7 +28,7 @@ const finding = (code: string, level: 'error' | 'warning', queue: string) =>
   ({ code, level, evidence: 'seen', about: { kind: 'queue', queue } }) as const
 
 it('each alert asks for a metric that drover serve has', () => {
-  const told = [...fleetMetrics([]), ...problemMetrics([])].map(({ name }) => name)
+  const told = [...fleetMetrics([]), ...problemMetrics([]), ...unreadableMetrics(0)].map(({ name }) => name)
   for (const { alert, expr } of alerts) {
     const asked = expr.match(/drover_[a-z_]+/g) ?? []
     expect([alert, asked.length, asked.filter((name) => !told.includes(name))]).toEqual([alert, 1, []])
