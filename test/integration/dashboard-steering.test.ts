@@ -151,6 +151,25 @@ describe('the page of schedules', () => {
     ])
   })
 
+  it('reads no more than it shows, 500, and says how many there are beyond', async () => {
+    const { url, client } = await open()
+    const { schedule, schedules } = queueKeys('drover', 'many')
+    const record = await client.hgetall(queueKeys('drover', 'reports').schedule('nightly'))
+    for (const index of Array.from({ length: 600 }).keys()) {
+      client.zadd(schedules, '1', `s${index}`).catch(() => undefined)
+      client.hset(schedule(`s${index}`), record).catch(() => undefined)
+    }
+    await client.sadd('drover:queues', 'many', 'zoo')
+    await client.zadd(queueKeys('drover', 'zoo').schedules, '1', 'feeding')
+    const viewer = await tokenOf(client, ['read'])
+    await redis().cli('CONFIG', 'RESETSTAT')
+    const { text } = await ask(url, '/schedules', { headers: { ...BROWSER, ...viewer } })
+    expect(text).toContain('102 more schedules are not shown')
+    expect(text.match(/<th scope="row">/g)).toHaveLength(500)
+    const [, read] = /cmdstat_zscore:calls=(\d+)/.exec(await redis().cli('INFO', 'commandstats')) ?? []
+    expect(Number(read)).toBe(500)
+  })
+
   it('changes nothing for a viewer, another site, a name that there is not, or in read-only mode', async () => {
     const { producer, url, client } = await open()
     const viewer = await tokenOf(client, ['read'])

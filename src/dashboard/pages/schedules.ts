@@ -1,5 +1,5 @@
-// All schedules of all queues: when each ticks next, what it did, and the buttons that pause and resume one. Bounded: queues
-// of very many schedules are named and left out.
+// The schedules of the overview's queues: when each ticks next, what it did, and the buttons that pause and resume one.
+// Bounded: at most 500 are read, and queues of very many schedules are named and left out.
 import type { Request, Response } from 'express'
 import { isJobName, isQueueName, ScheduleNotFoundError } from '../../job/index.js'
 import {
@@ -29,14 +29,13 @@ const MAX_NAME_LENGTH = 128
 type ScheduleOfQueue = ScheduleRecord & { readonly queue: string }
 
 export async function schedulesView({ shared, base, nowMs, may }: Asked): Promise<Shown> {
-  const { schedules, leftOut } = await readSchedules(shared)
-  const more = schedules.length - MAX_SCHEDULES
+  const { schedules, more, leftOut } = await readSchedules(shared)
   return {
     title: 'Schedules',
     current: 'overview',
     main: html`<nav class="crumbs" aria-label="Where this is"><a href="${base}/">Overview</a></nav>
 <h1>Schedules</h1>
-${section('schedules', 'By queue and name', schedules.length === 0 ? empty() : rowsOf(base, schedules.slice(0, MAX_SCHEDULES), nowMs, may('operator')))}
+${section('schedules', 'By queue and name', schedules.length === 0 ? empty() : rowsOf(base, schedules, nowMs, may('operator')))}
 ${more > 0 && html`<p class="notice">${showNumber(more)} more schedules are not shown: <code>drover schedules</code> lists them all.</p>`}
 ${leftOut.map(({ queue, why }) => html`<p class="notice">Queue ${showText(queue, 64)} is left out: ${showText(why, 400)}.</p>`)}
 <p class="muted">A paused schedule gives no job and stays paused over deploys; resumed, it ticks from then on. What passed meanwhile is not made up for.</p>`,
@@ -45,6 +44,8 @@ ${leftOut.map(({ queue, why }) => html`<p class="notice">Queue ${showText(queue,
 
 interface Read {
   readonly schedules: readonly ScheduleOfQueue[]
+  /** Names that are not read, in queues that are not left out. */
+  readonly more: number
   readonly leftOut: readonly { readonly queue: string; readonly why: string }[]
 }
 
@@ -52,17 +53,30 @@ async function readSchedules({ client, prefix }: Shared): Promise<Read> {
   await untilConnected(client)
   const queues = (await readQueueNames(client, prefix)).slice(0, MAX_QUEUES)
   const keysOf = (queue: string) => queueKeys(prefix, queue)
-  const { values, unreadable } = await readEachQueue(client, keysOf, queues, async (queue) => {
-    const keys = keysOf(queue)
-    const count = await client.zcard(keys.schedules)
-    return { queue, count, found: count > MAX_SCHEDULES_OF_QUEUE ? [] : await listSchedules(client, keys) }
+  const counted = await readEachQueue(client, keysOf, queues, async (queue) => {
+    return { queue, count: await client.zcard(keysOf(queue).schedules) }
   })
+  const isLarge = ({ count }: { readonly count: number }) => count > MAX_SCHEDULES_OF_QUEUE
+  const schedules: ScheduleOfQueue[] = []
+  const unreadable = [...counted.unreadable]
+  let room = MAX_SCHEDULES
+  let more = 0
+  // One after the other, so that there is never more asked of Redis than a page shows.
+  for (const { queue, count } of counted.values.filter((each) => !isLarge(each))) {
+    const most = Math.min(count, room)
+    room -= most
+    more += count - most
+    if (most === 0) continue
+    const read = await readEachQueue(client, keysOf, [queue], () => listSchedules(client, keysOf(queue), most))
+    schedules.push(...read.values.flat().map((record) => ({ ...record, queue })))
+    unreadable.push(...read.unreadable)
+  }
+  const large = counted.values.filter(isLarge)
   return {
-    schedules: values.flatMap(({ queue, found }) => found.map((record) => ({ ...record, queue }))),
+    schedules,
+    more,
     leftOut: [
-      ...values
-        .filter(({ count }) => count > MAX_SCHEDULES_OF_QUEUE)
-        .map(({ queue, count }) => ({ queue, why: `it has ${showNumber(count)} schedules` })),
+      ...large.map(({ queue, count }) => ({ queue, why: `it has ${showNumber(count)} schedules` })),
       ...unreadable.map(({ queue, problem }) => ({ queue, why: problem })),
     ],
   }

@@ -75,9 +75,13 @@ export async function readSchedule(
   return parseRecord(name, fields, score)
 }
 
-/** All schedules of the queue that can be read, by name. */
-export async function listSchedules(client: RedisClient, keys: KeysOfQueue): Promise<ScheduleRecord[]> {
-  const names = (await client.zrange(keys.schedules, '0', '-1')).sort()
+/** The schedules of the queue that can be read, by name: of the first `most` names, by default of all. */
+export async function listSchedules(
+  client: RedisClient,
+  keys: KeysOfQueue,
+  most = Number.POSITIVE_INFINITY,
+): Promise<ScheduleRecord[]> {
+  const names = (await client.zrange(keys.schedules, '0', '-1')).sort().slice(0, most)
   const records = await Promise.all(names.map((name) => readSchedule(client, keys, name)))
   return records.filter((record) => record !== undefined)
 }
