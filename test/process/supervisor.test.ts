@@ -23,6 +23,7 @@ interface Stage {
 interface StageOptions {
   readonly timing?: RestartTiming
   readonly killAfterMs?: number
+  readonly level?: 'info' | 'debug'
   /** Which of them cannot be started. */
   readonly isRefused?: (number: number, n: number) => boolean
 }
@@ -31,13 +32,13 @@ interface StageOptions {
 function supervise(
   processes: number,
   script: string,
-  { timing = TIMING, killAfterMs = 60_000, isRefused = () => false }: StageOptions = {},
+  { timing = TIMING, killAfterMs = 60_000, level = 'debug', isRefused = () => false }: StageOptions = {},
 ): Stage {
   const cwd = makeProject()
   const imports = `import { existsSync } from 'node:fs'\nimport { setTimeout } from 'node:timers/promises'`
   write(cwd, 'process.mjs', `${imports}\nconst [number, n] = process.argv.slice(2).map(Number);\n${script}`)
   const lines: Record<string, unknown>[] = []
-  const logger = pino({ level: 'debug' }, { write: (line: string) => void lines.push(JSON.parse(line)) })
+  const logger = pino({ level }, { write: (line: string) => void lines.push(JSON.parse(line)) })
   const starts = new Map<number, number>()
   const supervisor = new Supervisor({
     processes,
@@ -68,6 +69,15 @@ it('processes that end again and again are started with growing waits, told of o
   expect(loops.map((line) => line.process).sort()).toEqual([1, 2])
   expect(said('every process is in a crash loop, the supervisor ends')).toHaveLength(1)
   expect(supervisor.processes.filter(({ pid }) => isAlive(pid ?? 0))).toEqual([])
+})
+
+it('a log that is thinned tells of the ends and of the crash loop of each process', async () => {
+  const { supervisor, said } = supervise(3, `${READY} await setTimeout(1); process.exit(7);`, { level: 'info' })
+  expect(await supervisor.run()).toBe(70)
+  const ended = said('process ended by itself, it is started again').map((line) => line.process)
+  expect([...new Set(ended)].sort()).toEqual([1, 2, 3])
+  const loops = said('crash loop: the process ends again and again soon after its start')
+  expect(loops.map((line) => line.process).sort()).toEqual([1, 2, 3])
 })
 
 it('one process in a crash loop does not end those that work', async () => {

@@ -135,7 +135,7 @@ export class Supervisor {
       // Without memory for a fork, say: the processes that run go on, and this one is tried again.
       const againInMs = place.policy.ended(0, true)
       const fields = { process: place.number, err: error, againInMs }
-      logThinned(this.#logger, 'error', fields, 'a process could not be started')
+      logThinned(this.#logger, 'error', fields, 'a process could not be started', `${place.number}`)
       this.#startLater(place, againInMs)
     }
   }
@@ -170,7 +170,7 @@ export class Supervisor {
     const isOutside = code === EXIT_CODES.redisUnreachable.code
     const againInMs = place.policy.ended(ended.readyMs, isOutside)
     const fields = { process: place.number, code, signal, ends: place.policy.ends, againInMs }
-    logThinned(this.#logger, 'error', fields, 'process ended by itself, it is started again')
+    logThinned(this.#logger, 'error', fields, 'process ended by itself, it is started again', `${place.number}`)
     this.#tellOfLoop(place)
     // Where a replacement is starting it takes over, or #replace sees to it.
     if (!this.#isClosing && place.replacement === undefined) this.#startLater(place, againInMs)
@@ -193,10 +193,10 @@ export class Supervisor {
     }
     const fields = { process: place.number, ends: place.policy.ends, limit: CRASH_LOOP_ENDS }
     const text = 'crash loop: the process ends again and again soon after its start'
-    if (!place.isToldOfLoop) logThinned(this.#logger, 'error', fields, text)
+    // Once for each loop, so none is left out for another's.
+    if (!place.isToldOfLoop) this.#logger.error(fields, text)
     place.isToldOfLoop = true
-    const others = this.#places.filter(({ isGone }) => !isGone)
-    if (!others.every(isLooping)) return
+    if (!this.#places.every((each) => each.isGone || isLooping(each))) return
     this.#logger.fatal(fields, 'every process is in a crash loop, the supervisor ends')
     this.kill()
     this.#finish(EXIT_CODES.crashLoop.code)
