@@ -55,7 +55,9 @@ function logFailure(logger: Logger, request: Request, response: Response): void 
       ...(err === undefined ? {} : { err }),
       responseTime: Math.round(performance.now() - startedMs),
     }
-    if (statusCode >= 500) logThinned(logger, 'error', fields, 'request errored', `${statusCode} ${err?.name}`)
+    // The route as it is written, so that names in paths make no kinds.
+    const kind = `${statusCode} ${err?.name} ${request.method} ${request.route?.path}`
+    if (statusCode >= 500) logThinned(logger, 'error', fields, 'request errored', kind)
     else logThinned(logger, 'warn', fields, 'request refused', `${statusCode}`)
   })
 }

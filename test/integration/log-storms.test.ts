@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { createDashboard } from '../../src/dashboard/index.js'
 import { defineJob } from '../../src/job/index.js'
 import { createHttpApi } from '../../src/producer/http/index.js'
+import { auditKey, queueKeys, queuesKey, workersKey } from '../../src/redis/index.js'
 import { handle } from '../../src/worker/index.js'
 import { ask } from '../support/dashboard-http.js'
 import { until } from '../support/until.js'
@@ -102,6 +103,39 @@ it('hundreds of requests that are refused are a line for each cause and then one
       req: { method: 'GET', path: '/overview.json' },
       res: { statusCode: 401 },
     })
+  } finally {
+    await dashboard.close()
+    await api.close()
+  }
+})
+
+it('requests that fail for a cause of ours are told apart by their routes, and not by the names in their paths', async () => {
+  const { logger, lines } = collectLog('info')
+  const redis = shop.server.url
+  const prefix = 'spoilt'
+  for (const key of [workersKey(prefix), auditKey(prefix)]) await shop.redis.set(key, 'of another program')
+  await shop.redis.sadd(queuesKey(prefix), 'one', 'two')
+  for (const queue of ['one', 'two']) {
+    const { counterNames, schedules } = queueKeys(prefix, queue)
+    await shop.redis.mset(counterNames, 'of another program', schedules, 'of another program')
+  }
+  const api = createHttpApi({ redis, prefix, contracts: [], adminToken: 'admin-token-of-the-test', logger })
+  const dashboard = createDashboard({ redis, prefix, port: 0, beside: api.router, logger })
+  try {
+    const { url } = await dashboard.listen()
+    const headers = { authorization: 'Bearer admin-token-of-the-test' }
+    const paths = ['counters', 'schedules'].flatMap((what) =>
+      ['one', 'two'].map((queue) => `/v1/queues/${queue}/${what}`),
+    )
+    for (let n = 0; n < 10; n++) {
+      for (const path of [...paths, '/workers', '/audit'])
+        expect((await ask(url, path, { headers })).status).toBeGreaterThanOrEqual(500)
+    }
+    await dashboard.close()
+    await api.close()
+    const of = (end: string) =>
+      counted(lines.filter(({ path, req }) => String(path ?? (req as { path?: string })?.path).endsWith(end)))
+    expect(['/counters', '/schedules', '/workers', '/audit'].map(of)).toEqual([20, 20, 10, 10])
   } finally {
     await dashboard.close()
     await api.close()

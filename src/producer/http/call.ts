@@ -16,6 +16,8 @@ export interface Call {
   readonly id: string
   /** Who asks; undefined until the token was checked. */
   access: Access | undefined
+  /** Method and path of the route that was entered, with its parameters unfilled: of a line's kind, of which there may be few. */
+  route: string
   /** Why it was refused, for the log. */
   code: string | undefined
   /** What went wrong on our side, for the log. */
@@ -31,7 +33,7 @@ export function startCall(logger: Logger | undefined): RequestHandler {
   return (request, response, next) => {
     const given = request.headers['x-request-id']
     const id = typeof given === 'string' && SAFE_ID.test(given) ? given : randomUUID()
-    const call: Call = { request, response, id, access: undefined, code: undefined, error: undefined }
+    const call: Call = { request, response, id, access: undefined, route: '', code: undefined, error: undefined }
     response.locals.droverCall = call
     response.setHeader('X-Request-Id', id)
     // Answers show jobs' data: no cache may keep them.
@@ -100,7 +102,8 @@ function logAtEnd(logger: Logger, call: Call): void {
       ...(response.writableFinished ? {} : { cut: true }),
     }
     if (status < 400) logger.info(line, 'API request')
-    else logThinned(logger, status >= 500 ? 'error' : 'warn', line, 'API request', `${status} ${call.code}`)
+    else if (status < 500) logThinned(logger, 'warn', line, 'API request', `${status} ${call.code}`)
+    else logThinned(logger, 'error', line, 'API request', `${status} ${call.code} ${call.route}`)
   })
 }
 

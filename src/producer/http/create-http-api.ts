@@ -153,9 +153,11 @@ function fixedPaths(room: Room): RequestHandler {
   }
 }
 
-function enter({ scope, reach, handle }: Route, room: Room): RequestHandler {
+function enter({ method, path, scope, reach, handle }: Route, room: Room): RequestHandler {
+  const name = `${method} ${path}`
   return (_request, response, next) => {
     const call = callOf(response)
+    call.route = name
     try {
       checkScope(call, scope, reach)
     } catch (error) {
