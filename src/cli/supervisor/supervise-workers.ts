@@ -52,11 +52,12 @@ export async function superviseWorkers(settings: Settings, words: readonly strin
     return supervisor.close()
   }
   tellUnknownSignals(logger)
-  rollOnHangup(supervisor, () => void end('SIGHUP'))
   const secondSignal = () => {
+    flushThrottled(logger)
     logger.warn('second signal, every process ends now')
     supervisor.kill()
   }
+  rollOnHangup(supervisor, () => void end('SIGHUP'), secondSignal)
   void untilShutdownSignal(secondSignal, ENDING).then(end)
   const code = await supervisor.run()
   await health?.close()
@@ -66,12 +67,15 @@ export async function superviseWorkers(settings: Settings, words: readonly strin
 }
 
 /** SIGHUP asks for a rolling restart, but for the one that the end of the terminal sends, which asks to end. */
-function rollOnHangup(supervisor: Supervisor, end: () => void): void {
+function rollOnHangup(supervisor: Supervisor, end: () => void, atSecond: () => void): void {
   const hadTerminal = hasTerminal()
   let isEnding = false
   process.on('SIGHUP', () => {
     if (!hadTerminal || hasTerminal()) return supervisor.restartAll()
-    if (isEnding) process.exit(exitCodeOfSignal('SIGHUP'))
+    if (isEnding) {
+      atSecond()
+      process.exit(exitCodeOfSignal('SIGHUP'))
+    }
     isEnding = true
     end()
   })
