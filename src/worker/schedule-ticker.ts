@@ -1,18 +1,19 @@
 // Fires the schedules of one queue: any of its workers may, and whoever comes first does. What that means for missed and
 // overlapping ticks is src/ledger/schedules.
 import type { Logger } from 'pino'
-import { logThinned, throttledLine, throttledLog } from '../job/index.js'
+import { logThinned, throttledLog } from '../job/index.js'
 import { fireDue, type ScheduleRoom } from '../ledger/index.js'
 
 /** How often a queue with schedules is looked at, and one without, which may get some at any time. */
 const LOOK_MS = 1_000
 const IDLE_LOOK_MS = 5_000
+const UNREADABLE = 'a schedule cannot be read and does not tick: set it again, or remove it'
 
 export class ScheduleTicker {
   readonly #room: () => ScheduleRoom
   readonly #logger: Logger
   readonly #onError: (error: unknown) => void
-  readonly #logUnreadable: (fields: { readonly schedule: string }) => void
+  readonly #queue: string
   #timer: NodeJS.Timeout | undefined
   #looking: Promise<void> = Promise.resolve()
   #isClosed = false
@@ -20,10 +21,9 @@ export class ScheduleTicker {
   /** `room` is asked each time, as a worker's backend may be built anew. */
   constructor(room: () => ScheduleRoom, queue: string, logger: Logger) {
     this.#room = room
+    this.#queue = queue
     this.#logger = logger.child({ queue })
     this.#onError = throttledLog(this.#logger, 'warn', 'schedules were not looked at, will retry')
-    const unreadable = 'a schedule cannot be read and does not tick: set it again, or remove it'
-    this.#logUnreadable = throttledLine(this.#logger, 'warn', unreadable)
   }
 
   start(): void {
@@ -55,11 +55,16 @@ export class ScheduleTicker {
       const fields = { schedule: name, job, ids, passed }
       if (outcome === 'fired') this.#logger.info(fields, 'schedule fired')
       else if (outcome === 'skipped') this.#logger.info(fields, 'schedule skipped a tick: its last job is unfinished')
-      else if (outcome === 'unreadable') this.#logUnreadable({ schedule: name })
+      else if (outcome === 'unreadable') this.#warn({ schedule: name }, UNREADABLE)
       if (passed > 0 && (outcome === 'fired' || outcome === 'passed')) {
-        logThinned(this.#logger, 'warn', fields, 'schedule passed over missed ticks')
+        this.#warn(fields, 'schedule passed over missed ticks')
       }
     }
     return schedules > 0 ? LOOK_MS : IDLE_LOOK_MS
+  }
+
+  // Lines of one schedule do not stand for those of another.
+  #warn(fields: { readonly schedule: string }, text: string): void {
+    logThinned(this.#logger, 'warn', fields, text, `${this.#queue} ${fields.schedule}`)
   }
 }
