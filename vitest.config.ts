@@ -34,7 +34,7 @@ class LongestFirst extends BaseSequencer {
 export default defineConfig({
   test: {
     projects: [
-      // In one process per core, which loads src/ once: a process per file would take longer to start than most to run.
+      // In `maxWorkers` processes, which load src/ once each: one per file would take longer to start than most to run.
       project('unit', 120_000, { isolate: false }),
       project('integration', 120_000),
       project('process', 300_000),

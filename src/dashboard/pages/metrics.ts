@@ -1,5 +1,6 @@
 // `/metrics`: what Redis says of all queues and workers, for Prometheus. It is the overview's look at Redis, a second old at
-// most, so that a scrape costs what a tab costs; a worker's own metrics are on the worker's own port.
+// most, so that a scrape costs what a tab costs; queues beyond its first 100 are read anew for each scrape. A worker's own
+// metrics are on the worker's own port.
 import type { Request, Response } from 'express'
 import {
   fleetMetrics,
