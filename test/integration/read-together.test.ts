@@ -1,8 +1,9 @@
 // Reads that are sent together: each answers as it would alone, also where one is refused.
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { afterAll, beforeAll, expect, it, vi } from 'vitest'
 import { type Read, readTogether } from '../../src/ledger/read-together.js'
 import { createReaderClient, parseRedisUrl, type RedisClient } from '../../src/redis/index.js'
 import { startTestRedis, type TestRedis } from '../support/redis.js'
+import { PATIENCE } from '../support/until.js'
 
 let redis: TestRedis
 let client: RedisClient
@@ -10,7 +11,7 @@ let client: RedisClient
 beforeAll(async () => {
   redis = await startTestRedis()
   client = createReaderClient(parseRedisUrl(redis.url), { onError: () => undefined })
-  await expect.poll(() => client.status).toBe('ready')
+  await vi.waitFor(() => expect(client.status).toBe('ready'), PATIENCE)
 })
 afterAll(async () => {
   client?.disconnect()
