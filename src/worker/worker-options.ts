@@ -51,7 +51,7 @@ export interface WorkerOptions {
    * locks each third of it, also while a handler blocks the event loop.
    */
   readonly lockDuration?: Duration
-  /** How often lost jobs are looked for. Default `1s`, at least 100 ms. All workers of a queue share one look. */
+  /** How often lost jobs are looked for. Default `500ms`, at least 100 ms. All workers of a queue share one look. */
   readonly stalledInterval?: Duration
   /**
    * How long the event loop may be blocked before the process is ended with SIGKILL, so that a supervisor starts it again.
@@ -158,7 +158,7 @@ export function checkWorkerOptions(options: WorkerOptions): CheckedWorkerOptions
   const shared = {
     prefix,
     lockMs: parseDuration(options.lockDuration ?? '3s', { option: 'lockDuration', minMs: 1_000, maxMs: 3_600_000 }),
-    stalledIntervalMs: parseDuration(options.stalledInterval ?? '1s', {
+    stalledIntervalMs: parseDuration(options.stalledInterval ?? '500ms', {
       option: 'stalledInterval',
       minMs: 100,
       maxMs: 3_600_000,

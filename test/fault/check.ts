@@ -6,7 +6,7 @@ import { type AofFacts, readAofFacts } from './aof-facts.js'
 import { type Facts, judge, type Problem } from './judge.js'
 import { readLedger } from './ledger-file.js'
 import { type Client, hitsKey, readQueue } from './queue-state.js'
-import { readRecovery, type Spread } from './recovery.js'
+import { type Recovery, readRecovery } from './recovery.js'
 
 export type { Problem, ProblemKind } from './judge.js'
 export { type Spread, spreadOf } from './recovery.js'
@@ -26,7 +26,7 @@ export interface CheckOptions {
   readonly needsNoFault?: boolean
 }
 
-export interface Report {
+export interface Report extends Recovery {
   readonly tried: number
   readonly acked: number
   readonly completed: number
@@ -44,10 +44,6 @@ export interface Report {
   /** Jobs in Redis whose enqueue was never answered: legal. */
   readonly recovered: number
   readonly faults: number
-  /** Handler runs beyond the first of each job. */
-  readonly reruns: number
-  /** From the fault that ended a run to the next run of its job, in milliseconds. */
-  readonly recoveryMs: Spread | undefined
   readonly ok: boolean
   readonly problems: readonly Problem[]
 }

@@ -62,17 +62,26 @@ it('the same seed makes the same choices', async () => {
 })
 
 it('recovery counts from the kill of a process to the next start of each job it had', () => {
-  const start = (id: string, pid: number, at: number) => ({ e: 'start', id, pid, attempt: 1, at }) as const
+  const start = (id: string, pid: number, at: number, token: number) =>
+    ({ e: 'start', id, pid, attempt: 1, token, at }) as const
   const lines = [
-    start('a', 1, 0),
-    start('b', 1, 1),
-    { e: 'threw', id: 'b', pid: 1, attempt: 1, why: 'planned', at: 2 },
+    start('a', 1, 0, 1),
+    start('b', 1, 1, 1),
+    start('c', 1, 2, 1),
+    { e: 'threw', id: 'b', pid: 1, attempt: 1, why: 'planned', at: 3 },
     { e: 'fault', kind: 'SIGKILL', seed: 7, pid: 1, at: 10 },
-    start('a', 2, 3_010),
+    start('a', 2, 3_010, 2),
     // Its first attempt was over before the kill: a retry is no recovery.
-    start('b', 2, 4_000),
+    start('b', 2, 4_000, 2),
+    // Worker 3 was given it, and killed before it began.
+    { e: 'fault', kind: 'SIGKILL', seed: 7, pid: 3, at: 3_020 },
+    start('c', 2, 6_010, 3),
   ] as const
-  expect(readRecovery(lines)).toEqual({ reruns: 2, recoveryMs: { count: 1, p50: 3_000, p99: 3_000, max: 3_000 } })
+  expect(readRecovery(lines)).toEqual({
+    reruns: 3,
+    recoveryMs: { count: 1, p50: 3_000, p99: 3_000, max: 3_000 },
+    cutTwiceMs: { count: 1, p50: 6_000, p99: 6_000, max: 6_000 },
+  })
   expect(spreadOf([3, 1, 2])).toEqual({ count: 3, p50: 2, p99: 3, max: 3 })
 })
 

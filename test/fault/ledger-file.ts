@@ -21,7 +21,15 @@ export type LedgerLine =
   | { readonly e: 'refused'; readonly id: string; readonly code: string }
   /** The enqueue rejected, and the job may be stored or not. */
   | { readonly e: 'unknown'; readonly id: string; readonly code: string }
-  | { readonly e: 'start'; readonly id: string; readonly pid: number; readonly attempt: number; readonly n?: number }
+  /** `token` counts the times the job was handed out, also to workers that were gone before they began it. */
+  | {
+      readonly e: 'start'
+      readonly id: string
+      readonly pid: number
+      readonly attempt: number
+      readonly n?: number
+      readonly token?: number
+    }
   /** The handler returns; `add` is what it staged, by counter. */
   | {
       readonly e: 'end'

@@ -15,12 +15,22 @@ export function spreadOf(values: readonly number[]): Spread {
   return { count: sorted.length, p50: rank(0.5), p99: rank(0.99), max: rank(1) }
 }
 
+export interface Recovery {
+  /** Runs beyond the first of each job. */
+  readonly reruns: number
+  /** From the kill of a worker to the next start of each job that it ran. */
+  readonly recoveryMs: Spread | undefined
+  /** The same, of jobs that were also handed to a worker which was killed in turn before it began them. */
+  readonly cutTwiceMs: Spread | undefined
+}
+
 /** Counts runs beyond the first of each job, and how long each run that a fault cut short waited for the next. */
-export function readRecovery(lines: readonly Noted[]): { reruns: number; recoveryMs: Spread | undefined } {
+export function readRecovery(lines: readonly Noted[]): Recovery {
   const faultsByPid = new Map<number, number>()
   for (const line of lines) if (line.e === 'fault' && line.pid !== undefined) faultsByPid.set(line.pid, line.at)
-  const lastRun = new Map<string, { pid: number; over: boolean }>()
-  const waits: number[] = []
+  const lastRun = new Map<string, { pid: number; token: number | undefined; over: boolean }>()
+  const once: number[] = []
+  const twice: number[] = []
   let reruns = 0
   for (const line of lines) {
     if (line.e === 'threw') {
@@ -31,8 +41,12 @@ export function readRecovery(lines: readonly Noted[]): { reruns: number; recover
     const before = lastRun.get(line.id)
     if (before) reruns++
     const faultAt = before && !before.over ? faultsByPid.get(before.pid) : undefined
-    if (faultAt !== undefined && faultAt < line.at && before?.pid !== line.pid) waits.push(line.at - faultAt)
-    lastRun.set(line.id, { pid: line.pid, over: false })
+    if (faultAt !== undefined && faultAt < line.at && before?.pid !== line.pid) {
+      const handedOut = (line.token ?? 0) - (before?.token ?? 0)
+      ;(handedOut > 1 ? twice : once).push(line.at - faultAt)
+    }
+    lastRun.set(line.id, { pid: line.pid, token: line.token, over: false })
   }
-  return { reruns, recoveryMs: waits.length === 0 ? undefined : spreadOf(waits) }
+  const spread = (values: number[]) => (values.length === 0 ? undefined : spreadOf(values))
+  return { reruns, recoveryMs: spread(once), cutTwiceMs: spread(twice) }
 }

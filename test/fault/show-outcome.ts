@@ -4,10 +4,11 @@ import type { RowOutcome } from './run-row.js'
 export function showOutcome({ row, size, seed, ok, seconds, report, figures, problems }: RowOutcome): string {
   const facts: Record<string, unknown> = { size, seed, seconds }
   if (report) {
-    const { resultWrites, recoveryMs, problems: _problems, ok: _ok, ...counts } = report
+    const { resultWrites, recoveryMs, cutTwiceMs, problems: _problems, ok: _ok, ...counts } = report
     Object.assign(facts, counts)
     if (resultWrites) facts.resultWrites = `${resultWrites.min}..${resultWrites.max}`
     if (recoveryMs) facts.recoveryMs = recoveryMs
+    if (cutTwiceMs) facts.cutTwiceMs = cutTwiceMs
   }
   Object.assign(facts, figures)
   const words = Object.entries(facts).map(([name, value]) => `${name}=${showValue(value)}`)

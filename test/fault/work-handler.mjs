@@ -39,7 +39,7 @@ async function run(input, ctx) {
   const { n, ms = 0, blockMs = 0, failTimes = 0, fails, deafStarts = 0, kills, sum = n } = input
   const { holdFilesMs = 0, eatMemoryStarts = 0, resultBytes = 0 } = input
   const noted = { id: ctx.id, pid: process.pid, attempt: ctx.attempt }
-  ledger.append({ e: 'start', ...noted, n })
+  ledger.append({ e: 'start', ...noted, n, token: ctx.fence.token })
   crash('in-handler')
   if (kills) process.kill(process.pid, 'SIGKILL')
   try {

@@ -84,9 +84,9 @@ const NUMBERS: readonly [document: string, words: string, source: string, code: 
   ['docs/job-lifecycle.md', 'are renewed every second', 'src/worker/lock-thread/main.ts', '}, lockMs / 3)'],
   [
     'docs/job-lifecycle.md',
-    'Every second (`stalledInterval`)',
+    'twice a second (`stalledInterval`)',
     'src/worker/worker-options.ts',
-    "stalledInterval ?? '1s'",
+    "stalledInterval ?? '500ms'",
   ],
   ['docs/job-lifecycle.md', '60 s beyond the longest', 'src/worker/lock-thread/main.ts', 'BLOCKED_GRACE_MS = 60_000'],
   ['docs/job-lifecycle.md', 'was answered for 15 s', 'src/worker/fetch-watch.ts', 'SILENT_MS = 15_000'],
@@ -103,9 +103,9 @@ const NUMBERS: readonly [document: string, words: string, source: string, code: 
   ['docs/reliability.md', 'locks of 3 s (`lockDuration`)', 'src/worker/worker-options.ts', "lockDuration ?? '3s'"],
   [
     'docs/reliability.md',
-    'every second (`stalledInterval`)',
+    'twice a second (`stalledInterval`)',
     'src/worker/worker-options.ts',
-    "stalledInterval ?? '1s'",
+    "stalledInterval ?? '500ms'",
   ],
   ['docs/reliability.md', '`timeout` 3 s', 'test/fault/producer-process.mjs', "plan.timeout ?? '3s'"],
   ['docs/reliability.md', '-milliseconds` 1000', 'test/fault/redis-failovers.ts', 'DOWN_AFTER_MS = 1_000'],

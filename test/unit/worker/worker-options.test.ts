@@ -29,7 +29,7 @@ describe('the options of a worker', () => {
     expect(queues[0]).toMatchObject({
       prefix: 'drover',
       lockMs: 3_000,
-      stalledIntervalMs: 1_000,
+      stalledIntervalMs: 500,
       keepCompleted: 100,
       keepFailed: 10_000,
     })
