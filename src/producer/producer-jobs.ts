@@ -90,9 +90,9 @@ export class ProducerJobs {
 
   /**
    * Cancels a job. `cancelled`: it had not begun, or waited for its next attempt; it has failed with CancelledError, and
-   * counts, batch and who waits for it know. `cancelling`: it runs; its worker aborts it within about a second (a third of
-   * its `lockDuration`), and nothing that it staged is written; should it complete before, it has completed. Wait for its
-   * result to know. An interrupted run of it does not start again. Calling it again is safe.
+   * counts, batch and who waits for it know. `cancelling`: it runs; its worker aborts it within a second, and nothing
+   * that it staged is written; should it complete before, it has completed. Wait for its result to know. An interrupted run
+   * of it does not start again. Calling it again is safe.
    * @throws JobNotFoundError; JobStateError for a job that has ended; InvalidQueueNameError; else as the reads
    */
   async cancel(

@@ -76,7 +76,7 @@ export class LockKeeper {
     this.#table = new LockTable(memory)
     this.#freeSlots = Array.from({ length: this.#table.slots }, (_, index) => this.#table.slots - 1 - index)
     const locked = queues.map(({ name, bullBase }) => ({ name, bullBase }))
-    const logFailed = throttledLog(logger, 'warn', 'locks were not renewed, will retry')
+    const logFailed = throttledLog(logger, 'warn', 'locks were not renewed, or cancels not looked for; will retry')
     const logFreed = throttledLine(logger, 'warn', 'the event loop was blocked, the locks were kept')
     // Someone who looks at a breakpoint blocks the loop on purpose.
     const data = { memory, redis, lockMs, maxBlockedMs: debuggerUrl() ? 0 : maxBlockedMs, queues: locked }

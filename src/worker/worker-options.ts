@@ -48,7 +48,7 @@ export interface WorkerOptions {
   readonly shutdownTimeout?: Duration
   /**
    * How long a worker may be silent before its jobs are handed out again. Default `3s`, at least 1 s. A thread renews the
-   * locks each third of it, also while a handler blocks the event loop.
+   * locks at least each third of it, also while a handler blocks the event loop.
    */
   readonly lockDuration?: Duration
   /** How often lost jobs are looked for. Default `500ms`, at least 100 ms. All workers of a queue share one look. */

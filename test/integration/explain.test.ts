@@ -65,17 +65,22 @@ it('one that is delayed, and why: by its enqueue, by debounce, after a failed at
 it('one that runs, is cancelled, and has ended', async () => {
   const contract = define('life')
   const gate = createGate()
-  const worker = await shop.work([handle(contract, () => gate.promise)], { concurrency: 1, lockDuration: '60s' })
+  const worker = await shop.work([handle(contract, () => gate.promise)], { concurrency: 1 })
   const [job, next] = [await shop.producer.enqueue(contract, {}), await shop.producer.enqueue(contract, {})]
   await vi.waitFor(async () => {
     expect((await explain(job)).reasons).toMatchObject([{ code: 'ACTIVE', worker: worker.id }])
   }, PATIENCE)
   await vi.waitFor(async () => expect(await codes(next)).toEqual(['WORKERS_FULL', 'IN_LINE']), PATIENCE)
-  await shop.producer.jobs.cancel(job)
-  expect(await explain(job)).toMatchObject({ state: 'active', reasons: [{ code: 'CANCELLING' }], expectedStart: null })
   gate.open()
   await shop.end(next)
   expect(await explain(next)).toMatchObject({ state: 'completed', reasons: [{ code: 'FINISHED' }], position: null })
+  // Of a worker that has not heard of its cancel.
+  const told = await shop.producer.enqueue(define('told'), {})
+  const { bullBase } = shop.keys('told')
+  await shop.redis.lmove(`${bullBase}wait`, `${bullBase}active`, 'RIGHT', 'LEFT')
+  await shop.redis.set(`${bullBase}${told.id}:lock`, 'its-run')
+  await shop.producer.jobs.cancel(told)
+  expect(await explain(told)).toMatchObject({ state: 'active', reasons: [{ code: 'CANCELLING' }], expectedStart: null })
   const id = 'only-its-result'
   await shop.redis.copy(shop.keys('life').result(next.id), shop.keys('life').result(id))
   expect(await explain({ queue: 'life', id })).toMatchObject({ job: null, reasons: [{ code: 'FINISHED' }] })

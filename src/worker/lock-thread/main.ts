@@ -1,5 +1,6 @@
-// The lock thread of one worker: renews the locks of its running attempts, whatever its main thread does, and watches
-// that thread. It runs no code of a user's, has a Redis connection of its own, and is started by ../lock-keeper.ts.
+// The lock thread of one worker: renews the locks of its running attempts and looks which were cancelled, whatever its main
+// thread does, and watches that thread. It runs no code of a user's, has a Redis connection of its own, and is started by
+// ../lock-keeper.ts.
 import { readFileSync, writeSync } from 'node:fs'
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
 import { serializeError } from '../../job/index.js'
@@ -7,10 +8,14 @@ import { createProducerClient } from '../../redis/index.js'
 import { LockTable, monotonicMs, type TableEntry } from '../lock-table.js'
 import { LoopWatch } from './loop-watch.js'
 import type { FromLockThread, LockThreadData, ToLockThread } from './messages.js'
-import { type ExtendLocks, Renewals } from './renewals.js'
+import { type ExtendLocks, Renewals, roundMs } from './renewals.js'
 
-/** Shortest a renewal may take before it counts as failed; it is tried again with the next round. */
+/**
+ * How long a renewal may take before it counts as failed, which is tried again with the next round: a third of the time that
+ * a lock holds, within these. The longest is that of a worker's other connections: what hangs on a dead one hears of no cancel.
+ */
 const MIN_TIMEOUT_MS = 1_000
+const MAX_TIMEOUT_MS = 8_000
 /** Most jobs named in one line about a blocked event loop. */
 const MAX_NAMED = 10
 
@@ -20,7 +25,8 @@ function run(port: MessagePort, data: LockThreadData): void {
   const { lockMs, queues, redis, maxBlockedMs } = data
   const say = (message: FromLockThread) => port.postMessage(message)
   const sayFailed = (error: unknown) => say({ kind: 'failed', error: serializeError(error) })
-  const client = createProducerClient(redis, { timeoutMs: Math.max(MIN_TIMEOUT_MS, lockMs / 3), onError: sayFailed })
+  const timeoutMs = Math.min(MAX_TIMEOUT_MS, Math.max(MIN_TIMEOUT_MS, lockMs / 3))
+  const client = createProducerClient(redis, { timeoutMs, onError: sayFailed })
   const lua = readFileSync(new URL('./extend-locks.lua', import.meta.url), 'utf8')
   client.defineCommand('droverExtendLocks', { lua, numberOfKeys: 2 })
   const { droverExtendLocks } = client as unknown as { droverExtendLocks: ExtendLocks }
@@ -44,7 +50,6 @@ function run(port: MessagePort, data: LockThreadData): void {
   const describe = (entries: readonly TableEntry[]) =>
     entries.slice(0, MAX_NAMED).map(({ queue, id }) => `${queues[queue]?.name}:${id}`)
   let noticed = { blockedMs: 0, running: 0, jobs: describe([]) }
-  // Three tries fit one lock, so that one late or failed renewal loses nothing.
   setInterval(() => {
     const entries = [...table.read(), ...extra.values()]
     const seen = watch.look(table.beats, monotonicMs())
@@ -58,7 +63,7 @@ function run(port: MessagePort, data: LockThreadData): void {
       writeLine(60, facts, 'event loop blocked too long, the process is ended')
       process.kill(process.pid, 'SIGKILL')
     }
-  }, lockMs / 3)
+  }, roundMs(lockMs))
 }
 
 /** Beyond its timeout by so much, a blocking handler will not come back. */

@@ -1,11 +1,17 @@
-// Renews locks round by round, and tells whose jobs were cancelled and which are lost: gone in Redis, another worker's, or not renewed for as long as a
-// lock holds, by a clock that nobody sets.
+// Renews locks round by round, and tells whose jobs were cancelled and which are lost: gone in Redis, another worker's, or
+// not renewed for as long as a lock holds, by a clock that nobody sets. Rounds between two renewals only look for cancels.
 import { CancelledError } from '../../job/index.js'
 import { monotonicMs, type TableEntry } from '../lock-table.js'
 import type { LockedQueue, LostLock } from './messages.js'
 
 /** Most locks in one call: others wait for Redis while it runs. */
 const MAX_PER_CALL = 500
+/** A cancel aborts a running job within a second: that leaves the answer, the word to the main thread and its abort 200 ms. */
+const LOOK_MS = 800
+/** So many tries fit one lock, so that one late or failed renewal loses nothing. */
+const TRIES = 3
+/** In place of the time that a lock holds: extend-locks.lua renews nothing. */
+const LOOK_ONLY = 0
 /** What a cancel leaves in the hash of a job that runs (src/ledger/failed-reason.ts). */
 const CANCELLED_REASON = new CancelledError().message
 
@@ -23,6 +29,11 @@ interface Known {
   isLost: boolean
 }
 
+/** How long after one round the next is due. */
+export function roundMs(lockMs: number): number {
+  return Math.min(lockMs / TRIES, LOOK_MS)
+}
+
 /** Runs extend-locks.lua with its keys and arguments. */
 export type ExtendLocks = (...args: (string | number)[]) => Promise<number[]>
 
@@ -34,6 +45,10 @@ export class Renewals {
   /** What the tokens of each queue's consumer start with. */
   readonly #owners: string[] = []
   readonly #underWay = new Set<number>()
+  /** Rounds from one renewal to the next; with locks as short as the default of 3 s each round renews. */
+  readonly #renewEvery: number
+  /** Rounds since the last renewal of each queue. */
+  readonly #rounds: number[]
   /** By slot. */
   #known = new Map<number, Known>()
 
@@ -42,6 +57,8 @@ export class Renewals {
     this.#queues = queues
     this.#lockMs = lockMs
     this.#options = options
+    this.#renewEvery = Math.max(1, Math.floor(lockMs / TRIES / LOOK_MS))
+    this.#rounds = queues.map(() => 0)
   }
 
   setOwner(queue: number, token: string): void {
@@ -49,8 +66,8 @@ export class Renewals {
   }
 
   /**
-   * Sends the renewals of all entries, and tells of those that ran out. While the worker is blocked, jobs it has been
-   * given and does not know of yet are renewed too.
+   * Sends the renewals of all entries, or looks whose jobs were cancelled until renewals are due, and tells of those that
+   * ran out. While the worker is blocked, jobs it has been given and does not know of yet are renewed too.
    */
   round(entries: readonly TableEntry[], isBlocked: boolean): void {
     const now = monotonicMs()
@@ -71,37 +88,46 @@ export class Renewals {
     this.#known = known
     if (expired.length > 0) this.#options.onLost(expired)
     for (const [queue, held] of byQueue.entries()) {
-      if ((held.length > 0 || isBlocked) && !this.#underWay.has(queue)) void this.#renew(queue, held, isBlocked)
+      const rounds = (this.#rounds[queue] ?? 0) + 1
+      this.#rounds[queue] = rounds
+      if (this.#underWay.has(queue)) continue
+      const renews = rounds >= this.#renewEvery
+      if (renews) this.#rounds[queue] = 0
+      if (held.length > 0 || (renews && isBlocked)) void this.#ask(queue, held, renews, isBlocked)
     }
   }
 
-  async #renew(queue: number, held: readonly TableEntry[], isBlocked: boolean): Promise<void> {
+  async #ask(queue: number, held: readonly TableEntry[], renews: boolean, isBlocked: boolean): Promise<void> {
     this.#underWay.add(queue)
     try {
       for (let at = 0; at < Math.max(1, held.length); at += MAX_PER_CALL) {
         const isFirst = at === 0
-        await this.#send(queue, held.slice(at, at + MAX_PER_CALL), isBlocked && isFirst)
+        await this.#send(queue, held.slice(at, at + MAX_PER_CALL), renews, renews && isBlocked && isFirst)
       }
     } catch (error) {
+      // With locks of an hour, the time of the next renewal would be many minutes away.
+      if (renews) this.#rounds[queue] = this.#renewEvery
       this.#options.onError(error)
     } finally {
       this.#underWay.delete(queue)
     }
   }
 
-  async #send(queue: number, held: readonly TableEntry[], withUnknown: boolean): Promise<void> {
+  async #send(queue: number, held: readonly TableEntry[], renews: boolean, withUnknown: boolean): Promise<void> {
     const { bullBase } = this.#queues[queue] as LockedQueue
     const sentAt = monotonicMs()
     const words = held.flatMap(({ id, token }) => [id, token])
     const owner = withUnknown ? (this.#owners[queue] ?? '') : ''
     const keys = [`${bullBase}stalled`, `${bullBase}active`]
-    const places = new Set(await this.#extend(...keys, bullBase, this.#lockMs, owner, CANCELLED_REASON, ...words))
+    const lockMs = renews ? this.#lockMs : LOOK_ONLY
+    const places = new Set(await this.#extend(...keys, bullBase, lockMs, owner, CANCELLED_REASON, ...words))
     const lost: LostLock[] = []
     const cancelled: LostLock[] = []
     for (const [place, { slot, version }] of held.entries()) {
       const state = this.#known.get(slot)
       if (state?.version !== version) continue
       if (places.has(-1 - place)) cancelled.push({ slot, version })
+      if (!renews) continue
       if (!places.has(place)) state.heldAt = sentAt
       else if (!state.isLost) {
         state.isLost = true

@@ -81,7 +81,9 @@ const NUMBERS: readonly [document: string, words: string, source: string, code: 
   ['docs/enqueue.md', 'at most 30 days', 'src/producer/job-rules.ts', 'UNFINISHED_KEY_MS = 30 * 86_400_000'],
   ['docs/job-lifecycle.md', 'one call, 16 at most', 'src/ledger/commit-batch.ts', 'MAX_BATCH = 16'],
   ['docs/job-lifecycle.md', 'hold 3 s (`lockDuration`)', 'src/worker/worker-options.ts', "lockDuration ?? '3s'"],
-  ['docs/job-lifecycle.md', 'are renewed every second', 'src/worker/lock-thread/main.ts', '}, lockMs / 3)'],
+  ['docs/job-lifecycle.md', 'are renewed each 0.8 s', 'src/worker/lock-thread/renewals.ts', 'LOOK_MS = 800'],
+  ['docs/job-lifecycle.md', 'looks for marks each 0.8 s', 'src/worker/lock-thread/renewals.ts', 'LOOK_MS = 800'],
+  ['docs/operations.md', 'each 0.8 s, whatever', 'src/worker/lock-thread/renewals.ts', 'LOOK_MS = 800'],
   [
     'docs/job-lifecycle.md',
     'twice a second (`stalledInterval`)',

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest'
 import type { TableEntry } from '../../../../src/worker/lock-table.js'
 import { monotonicMs } from '../../../../src/worker/lock-table.js'
 import type { LostLock } from '../../../../src/worker/lock-thread/messages.js'
-import { type ExtendLocks, Renewals } from '../../../../src/worker/lock-thread/renewals.js'
+import { type ExtendLocks, Renewals, roundMs } from '../../../../src/worker/lock-thread/renewals.js'
 
 const LOCK_MS = 300
 const QUEUES = [
@@ -14,20 +14,20 @@ const entry = (id: string, slot: number, more: Partial<TableEntry> = {}): TableE
   return { slot, version: 2, queue: 0, id, token: `worker:${id}`, startedAt: monotonicMs(), timeoutMs: 1_000, ...more }
 }
 
-function newRenewals(extend: ExtendLocks) {
+function newRenewals(extend: ExtendLocks, lockMs = LOCK_MS) {
   vi.useFakeTimers({ toFake: ['hrtime', 'setTimeout', 'performance'] })
   const lost: LostLock[] = []
   const cancelled: LostLock[] = []
   const errors: unknown[] = []
-  const renewals = new Renewals(extend, QUEUES, LOCK_MS, {
+  const renewals = new Renewals(extend, QUEUES, lockMs, {
     onLost: (locks) => lost.push(...locks),
     onCancelled: (locks) => cancelled.push(...locks),
     onError: (error) => errors.push(error),
   })
-  /** One round each third of the lock. */
+  /** One round each third of a short lock. */
   const rounds = async (count: number, entries: readonly TableEntry[], isBlocked = false) => {
     for (let round = 0; round < count; round++) {
-      await vi.advanceTimersByTimeAsync(LOCK_MS / 3)
+      await vi.advanceTimersByTimeAsync(roundMs(lockMs))
       renewals.round(entries, isBlocked)
       await vi.advanceTimersByTimeAsync(0)
     }
@@ -141,6 +141,53 @@ describe('the locks of running attempts', () => {
     )
     expect(extend.mock.calls.map((words) => (words.length - 6) / 2)).toEqual([500, 500, 200])
   })
+})
+
+describe('locks that are renewed less often than each second', () => {
+  const LONG_MS = 9_600
+  /** How long locks hold by the calls, 0 for a look. */
+  const lengthsOf = (extend: { readonly mock: { readonly calls: unknown[][] } }) =>
+    extend.mock.calls.map((words) => words[3])
+
+  it('are renewed each third of them, and between two renewals only cancels are looked for', async () => {
+    const extend = vi.fn<ExtendLocks>(async () => [-1])
+    const { cancelled, rounds } = newRenewals(extend, LONG_MS)
+    await rounds(8, [entry('a', 3)])
+    expect(lengthsOf(extend)).toEqual([0, 0, 0, LONG_MS, 0, 0, 0, LONG_MS])
+    expect(cancelled).toHaveLength(8)
+    await rounds(20, [], true)
+    expect(lengthsOf(extend).slice(8)).toEqual(Array.from({ length: 10 }, () => LONG_MS))
+  })
+
+  it('are not held by a look', async () => {
+    const { lost, rounds } = newRenewals(async (...words) => {
+      if (words[3] !== 0) throw new Error('Redis is full')
+      return []
+    }, LONG_MS)
+    const entries = [entry('a', 0)]
+    await rounds(12, entries)
+    expect(lost).toEqual([])
+    await rounds(1, entries)
+    expect(lost).toEqual([{ slot: 0, version: 2 }])
+  })
+
+  it('are renewed with the next round when that failed or a look took longer', async () => {
+    const extend = vi.fn<ExtendLocks>(async () => [])
+    const { rounds } = newRenewals(extend, LONG_MS)
+    extend.mockResolvedValueOnce([]).mockResolvedValueOnce([])
+    let answer: ((places: number[]) => void) | undefined
+    extend.mockImplementationOnce(() => new Promise((resolve) => (answer = resolve)))
+    extend.mockRejectedValueOnce(new Error('Redis is away'))
+    const entries = [entry('a', 0)]
+    await rounds(4, entries)
+    answer?.([])
+    await rounds(3, entries)
+    expect(lengthsOf(extend)).toEqual([0, 0, 0, LONG_MS, LONG_MS, 0])
+  })
+})
+
+it('rounds come so often that a cancel is heard of within a second', () => {
+  expect([1_000, 3_000, 60_000, 3_600_000].map(roundMs)).toEqual([1_000 / 3, 800, 800, 800])
 })
 
 it('while the worker is blocked, what it was handed without knowing is renewed too, by the start of its tokens', async () => {
