@@ -1,5 +1,7 @@
 // The pages for jobs and errors in a real browser: a new job by its form, many at once, one cause of failures from its trend
 // to its end, and text of jobs that wants to be more than text. Screenshots are kept in test-output/.
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
 import type { Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { z } from 'zod'
@@ -34,6 +36,12 @@ afterAll(async () => {
   await producer?.close()
   await stage.close()
 })
+
+/** What a command prints that a person pasted into a shell. */
+async function inShell(command: string): Promise<string> {
+  const env = { ...process.env, REDISCLI_AUTH: stage.redis.password }
+  return (await promisify(execFile)('sh', ['-c', command], { env })).stdout.trim()
+}
 
 async function groupOf(page: Page): Promise<void> {
   await page.goto(`${stage.url}/errors?queue=mail`)
@@ -206,6 +214,57 @@ describe('text of a job that wants to be more', () => {
     expect([refused?.status(), await page.locator('img[src=x]').count()]).toEqual([400, 0])
     expect(complaints.filter((complaint) => !complaint.includes('400'))).toEqual([])
     await redis.cli('SREM', 'drover:queues', HOSTILE)
+  })
+})
+
+describe('a button that copies', () => {
+  const clipboard = (page: Page) => page.evaluate('navigator.clipboard.readText()')
+
+  it('puts what stands beside it into the clipboard: commands that a shell takes, and a request for curl', async () => {
+    const { page, complaints } = await stage.openPage({ permissions: ['clipboard-read', 'clipboard-write'] })
+    await stage.signIn(page)
+    const copied: string[] = []
+    for (const path of ['/results/media/cat-7', '/counters/media/bytes']) {
+      await page.goto(stage.url + path)
+      for (const button of await page.locator('button[data-copy]').all()) {
+        const shown = await page.locator(`#${await button.getAttribute('data-copy')}`).innerText()
+        await button.click()
+        await expect.poll(() => clipboard(page)).toBe(shown)
+        expect(await page.getByRole('button', { name: 'Copied' }).count()).toBe(1)
+        copied.push(shown)
+      }
+    }
+    await screenshot(page, 'copied')
+    expect(copied).toHaveLength(6)
+    const [result = '', job = '', curl, value = ''] = copied
+    expect(JSON.parse(await inShell(result))).toMatchObject({ id: 'cat-7', status: 'completed' })
+    expect(await inShell(job)).toContain('image.resize')
+    expect(await inShell(value)).toBe(`${40 * 1_234}`)
+    expect(curl).toContain(`-d '{"job":"image.resize","input":{"width":800}}'`)
+    expect(complaints).toEqual([])
+  })
+
+  it('copies where there is no clipboard, over plain http by a name, and leaves the text selected where nothing does', async () => {
+    const { page } = await stage.openPage()
+    const base = `http://drover.test:${new URL(stage.url).port}`
+    await stage.signIn(page, `${base}/`)
+    await page.goto(`${base}/results/media/cat-7`)
+    expect(await page.evaluate('navigator.clipboard')).toBeUndefined()
+    const line = page.locator('#curl-line')
+    const shown = await line.innerText()
+    await page.locator('[data-copy=curl-line]').click()
+    await page.getByRole('button', { name: 'Copied' }).waitFor()
+    await page.goto(`${base}/results`)
+    await page.locator('[data-search]').focus()
+    await page.keyboard.press('Control+V')
+    expect(await page.locator('[data-search]').inputValue()).toBe(shown)
+
+    await page.goto(`${base}/results/media/cat-7`)
+    await page.evaluate('document.execCommand = () => false')
+    await page.locator('[data-copy=curl-line]').click()
+    await page.getByRole('button', { name: 'Selected: copy it by hand' }).waitFor()
+    expect(await page.evaluate('getSelection().toString()')).toBe(shown)
+    await screenshot(page, 'copy-by-hand')
   })
 })
 

@@ -86,8 +86,9 @@ function change(old, fresh) {
     if (!fresh.hasAttribute(name) && name !== 'data-typed' && !(isOpened && name === 'open')) old.removeAttribute(name)
   }
   for (const { name, value } of fresh.attributes) if (old.getAttribute(name) !== value) old.setAttribute(name, value)
-  // What somebody is typing is theirs, and a chart is drawn by itself.
-  if (!isTyped && old.dataset.chart === undefined) changeChildren(old, fresh)
+  // What somebody is typing is theirs, a chart is drawn by itself, and a button says what it has copied.
+  const isOurs = old.dataset.chart !== undefined || old.dataset.copy !== undefined
+  if (!isTyped && !isOurs) changeChildren(old, fresh)
 }
 
 function changeChildren(old, fresh) {
@@ -169,9 +170,24 @@ showCopies()
 document.addEventListener('click', async ({ target }) => {
   const button = target.closest?.('[data-copy]')
   if (!button) return
-  await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent)
-  button.textContent = 'Copied'
+  const isDone = await copy(document.getElementById(button.dataset.copy))
+  for (const other of document.querySelectorAll('[data-copy]')) other.textContent = 'Copy'
+  button.textContent = isDone ? 'Copied' : 'Selected: copy it by hand'
 })
+
+async function copy(source) {
+  try {
+    await navigator.clipboard.writeText(source.textContent)
+    return true
+  } catch {
+    // Over plain http there is no clipboard, and a browser may refuse it: then the way of before, from a selection, which
+    // stays for the person where that does not work either.
+    getSelection().selectAllChildren(source)
+    const isDone = document.execCommand('copy')
+    if (isDone) getSelection().removeAllRanges()
+    return isDone
+  }
+}
 
 function showCopies() {
   for (const button of document.querySelectorAll('[data-copy]')) button.hidden = false

@@ -5,6 +5,7 @@ import { listCounters, readCounter } from '../../ledger/index.js'
 import { checkCounterName, type KeysOfQueue, queueKeys } from '../../redis/index.js'
 import { type ChartSeries, chart } from '../chart.js'
 import { untilConnected } from '../connection.js'
+import { copyButton } from '../copy-button.js'
 import { type CounterSeries, readCounterSeriesOf } from '../counters/counter-series.js'
 import { csvOf } from '../counters/csv.js'
 import { type Html, html } from '../html.js'
@@ -136,10 +137,11 @@ function jobsSection({ jobs, added, range }: CounterSeries): Html {
 
 function keysSection({ redis, prefix }: Shared, { queue, name, keys }: CounterAsked): Html {
   const minute = keys.stats(0).slice(0, -1)
-  const rows: readonly [what: string, command: string][] = [
-    ['value', redisCli(redis, 'GET', keys.counter(name))],
-    ['add 5 to it', redisCli(redis, 'INCRBY', keys.counter(name), '5')],
-    ['with Drover', `drover counters ${queue} ${name} --since 1h${prefix === 'drover' ? '' : ` --prefix ${prefix}`}`],
+  const drover = `drover counters ${queue} ${name} --since 1h${prefix === 'drover' ? '' : ` --prefix ${prefix}`}`
+  const rows: readonly [what: string, command: string, id?: string][] = [
+    ['value', redisCli(redis, 'GET', keys.counter(name)), 'read-value'],
+    ['add 5 to it', redisCli(redis, 'INCRBY', keys.counter(name), '5'), 'add-five'],
+    ['with Drover', drover, 'read-drover'],
     [
       'fields of a minute or hour',
       `HGETALL '${minute}<minute>' or '${minute}h:<hour>': #${name}|<job>, and #${name} of producers`,
@@ -149,8 +151,8 @@ function keysSection({ redis, prefix }: Shared, { queue, name, keys }: CounterAs
     'keys',
     'Read it yourself',
     html`<dl class="commands">${rows.map(
-      ([what, command]) =>
-        html`<div><dt>${what}</dt><dd><code class="command">${showText(command, MAX_COMMAND_LENGTH)}</code></dd></div>`,
+      ([what, command, id]) =>
+        html`<div><dt>${what}</dt><dd><code class="command"${id && html` id="${id}"`}>${showText(command, MAX_COMMAND_LENGTH)}</code> ${id && copyButton(id)}</dd></div>`,
     )}</dl>`,
   )
 }

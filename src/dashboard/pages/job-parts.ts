@@ -1,16 +1,17 @@
 // Parts of a job's page beside input and result: the facts, its attempts, what it committed, its Redis keys, and how a
 // program reaches it.
-import { formatDuration } from '../../job/index.js'
 import type { RedisSettings } from '../../redis/index.js'
+import { copyButton } from '../copy-button.js'
 import { type Html, type HtmlValue, html } from '../html.js'
 import type { JobDetails } from '../jobs/read-job.js'
 import { redisCli } from '../redis-cli.js'
 import type { Shared } from '../shared.js'
-import { showAgo, showBytes, showDuration, showNumber, showText, showUtc } from '../show.js'
+import { showAgo, showBytes, showDuration, showNext, showNumber, showText, showUtc } from '../show.js'
 
 const MAX_TAGS = 20
 const MAX_CURL_INPUT = 4_096
 const MAX_ERROR_LENGTH = 300
+const MINUTE_MS = 60_000
 
 export function facts(job: JobDetails, { shared, nowMs }: { readonly shared: Shared; readonly nowMs: number }): Html {
   const { result, options, startedAt, enqueuedAt, delayMs, finishedAt, resultTtlMs } = job
@@ -30,15 +31,17 @@ export function facts(job: JobDetails, { shared, nowMs }: { readonly shared: Sha
     ['key', typeof options.key === 'string' && html`<code>${showText(options.key, 120)}</code>`],
     ['tags', tags.length > 0 && tags.map((tag) => html`<span class="tag">${tag}</span> `)],
     ['batch', typeof options.batch === 'string' && html`<code>${showText(options.batch, 128)}</code>`],
-    [
-      'result kept until',
-      resultTtlMs !== null &&
-        html`<span title="in ${formatDuration(resultTtlMs)}">${showUtc(nowMs + resultTtlMs).slice(0, 16)} UTC</span>`,
-    ],
+    ['result kept until', resultTtlMs !== null && keptUntil(nowMs + resultTtlMs, nowMs)],
     ['trace', traceLink(shared.traceUrl, job)],
   ]
   const shown = rows.filter(([, value]) => value !== false && value !== undefined && value !== null)
   return html`<dl class="job-facts">${shown.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`
+}
+
+// To the minute: the milliseconds that Redis gives would be others at each look, and open tabs be sent the page each time.
+function keptUntil(atMs: number, nowMs: number): Html {
+  const minute = Math.round(atMs / MINUTE_MS) * MINUTE_MS
+  return html`${showUtc(minute).slice(0, 16)} UTC <span class="muted">${showNext(minute, nowMs)}</span>`
 }
 
 /** The place of the job's trace, where a template of it is given and holds nothing that is not known of this job. */
@@ -100,7 +103,7 @@ export function keysSection(
   if (typeof options.key === 'string') rows.push(['key', ['GET', keys.key(`${job}:${options.key}`)]])
   return html`<section class="card" id="keys-of-job"><h2>Redis keys</h2><table><tbody>${rows.map(
     ([what, words, note]) =>
-      html`<tr><th scope="row">${what}</th><td class="wide"><code class="command">${showText(redisCli(redis, ...words), 600)}</code>${note && html` <span class="muted">${note}</span>`}</td></tr>`,
+      html`<tr><th scope="row">${what}</th><td class="wide"><code class="command" id="read-${what}">${showText(redisCli(redis, ...words), 600)}</code> ${copyButton(`read-${what}`)}${note && html` <span class="muted">${note}</span>`}</td></tr>`,
   )}</tbody></table></section>`
 }
 
@@ -110,6 +113,6 @@ export function programSection({ job, input }: JobDetails): Html | undefined {
   // Inside single quotes a shell takes everything as it is but the single quote itself.
   const body = `{"job":${JSON.stringify(job)},"input":${input.text}}`.replaceAll("'", "'\\''")
   const line = `curl -sS "$DROVER_URL/v1/jobs" -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' -d '${body}'`
-  return html`<section class="card" id="curl"><h2>As curl <button type="button" class="small" data-copy="curl-line" hidden>Copy</button></h2>
+  return html`<section class="card" id="curl"><h2>As curl ${copyButton('curl-line')}</h2>
 <pre tabindex="0" class="wrap command" id="curl-line">${showText(line, 2 * MAX_CURL_INPUT)}</pre></section>`
 }
