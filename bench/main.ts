@@ -230,7 +230,7 @@ try {
         `   ${result.goal.padEnd(7)} ${byHand[0]?.padStart(9)} ${byHand[1]?.padStart(6)}   ${cpu('nodeMicros').padEnd(12)} ${cpu('redisMicros')}`,
     )
   }
-  const dashboard = await runDashboardRows(redis.url, values.only, scale)
+  const dashboard = await runDashboardRows(redis.url, values.only, scale, rounds)
   const folder = fileURLToPath(new URL('./results/', import.meta.url))
   await mkdir(folder, { recursive: true })
   const file = join(folder, `${new Date().toISOString().replace(/[:.]/g, '-')}.json`)

@@ -6,6 +6,7 @@ import { createWorker, handle } from 'drover/worker'
 import { Redis } from 'ioredis'
 import { pino } from 'pino'
 import { z } from 'zod'
+import { writeAudit } from '../../src/ledger/index.js'
 import { queueKeys, queuesKey } from '../../src/redis/index.js'
 
 const PREFIX = 'drover'
@@ -16,6 +17,7 @@ const REAL_JOBS = 40
 /** Finished jobs of which one has failed: as many as BullMQ keeps by default at full size. */
 const FAILED_SHARE = 100
 const CHUNK = 1_000
+const AUDIT_ENTRIES = 1_000
 const DAY_MS = 86_400_000
 const MINUTE_MS = 60_000
 const HOUR_MS = 3_600_000
@@ -27,7 +29,7 @@ const cloneJobsLua = readFileSync(new URL('./clone-jobs.lua', import.meta.url), 
 export const queueName = (index: number) => `queue-${String(index).padStart(2, '0')}`
 const input = z.object({ n: z.number(), url: z.string(), note: z.string() })
 
-function contractsOf(queue: string) {
+export function contractsOf(queue: string) {
   return JOBS_OF_QUEUE.map((name) => defineJob({ name, queue, input, attempts: 1, keepResult: '30d' }))
 }
 
@@ -47,7 +49,15 @@ export async function fill(url: string, finished: number, waiting: number): Prom
     if (contract) await producer.enqueueBulk(contract, inputs(Math.floor(waiting / QUEUES), index))
   }
   await producer.close()
+  await fillAudit(redis)
   redis.disconnect()
+}
+
+async function fillAudit(redis: Redis): Promise<void> {
+  const entry = { who: 'ann', role: 'operator', action: 'jobs.cancel', result: 'done', count: 1_204 } as const
+  for (let n = 0; n < AUDIT_ENTRIES; n++) {
+    await writeAudit(redis as never, PREFIX, { ...entry, target: queueName(n % QUEUES), filter: 'state waiting' })
+  }
 }
 
 /** What is copied need not be on disk as it is written: the append-only file is made anew behind it. */

@@ -1,13 +1,17 @@
 // How long every page takes over a full Redis, and what each costs it: the slowest command, and that nothing scans.
 import { Redis } from 'ioredis'
 import { queueKeys } from '../../src/redis/index.js'
+import { createFleet } from '../scenarios/fleet.js'
 import { quantile } from '../scenarios/shared.js'
-import { queueName } from './fill.js'
+import { QUEUES, queueName } from './fill.js'
 import { keepOnCore, startDashboard } from './start-dashboard.js'
 
 /** Between two rounds: the overview is read again then, and the first page of a round pays for it. */
 const ROUND_MS = 1_050
 const SLOW_MICROS = 200
+/** Workers that tell of themselves meanwhile, and run nothing. */
+const WORKERS = 100
+const WEEK_MS = 7 * 86_400_000
 export const GOAL_PAGE_MS = 200
 export const GOAL_COMMAND_MS = 5
 
@@ -43,7 +47,9 @@ export interface PagesFigures {
 
 export async function measurePages(redisUrl: string, rounds: number): Promise<PagesFigures> {
   const redis = new Redis(redisUrl)
-  const pages = await pagesOf(redis)
+  const fleet = createFleet(redisUrl, WORKERS, (n) => queueName(n % QUEUES))
+  for (const member of fleet.members) member.start()
+  const pages = await pagesOf(redis, fleet.members[0]?.id ?? '')
   const dashboard = await startDashboard(redisUrl)
   const pid = Number(/process_id:(\d+)/.exec(await redis.info('server'))?.[1])
   // Redis on another: a command that waits for its turn on the core would look slow.
@@ -66,6 +72,7 @@ export async function measurePages(redisUrl: string, rounds: number): Promise<Pa
   }
   const cost = await readCost(redis)
   await dashboard.close()
+  await fleet.close()
   redis.disconnect()
   return {
     pages: pages.map((page) => {
@@ -83,7 +90,7 @@ export async function measurePages(redisUrl: string, rounds: number): Promise<Pa
   }
 }
 
-async function pagesOf(redis: Redis): Promise<string[]> {
+async function pagesOf(redis: Redis, worker: string): Promise<string[]> {
   const queue = queueName(7)
   const keys = queueKeys('drover', queue)
   const newest = async (set: string) => (await redis.zrevrange(`${keys.bullBase}${set}`, 0, 0))[0] ?? ''
@@ -97,14 +104,15 @@ async function pagesOf(redis: Redis): Promise<string[]> {
     ...['/results?tag=eu', `/results?q=${done}`, `/results?queue=${queue}&state=completed`],
     ...[done, await newest('failed'), waiting].map((id) => `/results/${queue}/${id}`),
     ...['/counters', '/counters.csv', `/counters/${queue}/bytes`, `/counters/${queue}/bytes?range=7d`],
-    ...[
-      '/workers',
-      '/audit',
-      '/queues/',
-      `/queues/api/queues?activeQueue=${queue}&status=latest&page=1&jobsPerPage=10`,
-    ],
+    ...['/counters.json', `/counters/${queue}/bytes/series.json?range=7d`, `/results/${queue}/${done}/edit`],
+    ...[`/bulk?do=cancel&queue=${queue}&state=waiting`, '/add', `/add/${queue}/mail.send`, '/schedules'],
+    ...['/workers', `/workers/${encodeURIComponent(worker)}`, '/audit', '/sign-in', '/livez', '/readyz', '/queues/'],
+    ...[`/queues/api/queues?activeQueue=${queue}&status=latest&page=1&jobsPerPage=10`],
     ...[`/queues/api/queues?activeQueue=${queue}&status=completed&page=500&jobsPerPage=10`],
-    `/queues/api/queues/${queue}/${done}`,
+    ...[`/queues/api/queues/${queue}/${done}`, `/queues/api/queues/${queue}/metrics`, '/queues/api/job-schedulers'],
+    ...['history?metric=completed', 'latency?metric=runtime&percentiles=50,95,99'].map(
+      (asked) => `/queues/api/metrics/${asked}&granularity=day&from=${Date.now() - WEEK_MS}&to=${Date.now()}`,
+    ),
   ]
 }
 

@@ -1,8 +1,7 @@
 // What workers cost Redis that do nothing but tell of themselves and read what they are told: `heartbeats.ts KIND WORKERS
 // REDIS_URL`. A connection for each, as a worker process has; KIND is bare, where they send nothing, or drover.
 import { Redis } from 'ioredis'
-import { pino } from 'pino'
-import { FleetMember } from '../../src/worker/fleet/fleet-member.js'
+import { createFleet } from './fleet.js'
 import { redisCpuSeconds } from './shared.js'
 
 /** Four heartbeats of each. */
@@ -10,24 +9,7 @@ const MEASURED_MS = 20_000
 const [kind = 'bare', workersText = '100', url = ''] = process.argv.slice(2)
 const redis = new Redis(url)
 await redis.flushall()
-const logger = pino({ level: 'silent' })
-const clients = Array.from({ length: Number(workersText) }, () => new Redis(url))
-const members = clients.map((client, n) => {
-  const runningJobs = Array.from({ length: 10 }, (_, job) => {
-    return { queue: 'bench', id: `job-${n}-${job}`, job: 'work', attempt: 1, startedAt: 1_800_000_000_000 }
-  })
-  const worker = {
-    state: 'run' as const,
-    handled: 7,
-    loads: [{ queue: 'bench', concurrency: 10, running: 10, handles: { work: 1 } }],
-    runningJobs,
-    quiet: () => undefined,
-    resume: () => undefined,
-    close: () => undefined,
-    setConcurrency: () => undefined,
-  }
-  return new FleetMember({ client: client as never, prefix: 'drover', worker, logger })
-})
+const { members, close } = createFleet(url, Number(workersText), () => 'bench')
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
 // As workers that started one after the other: not all in the same instant.
 for (const member of members) {
@@ -39,8 +21,7 @@ await pause(MEASURED_MS)
 const seconds = (performance.now() - before.at) / 1_000
 const redisCpu = (await redisCpuSeconds(redis)) - before.redis
 const { user, system } = process.cpuUsage(before.node)
-for (const member of members) await member.close()
-for (const client of clients) client.disconnect()
+await close()
 redis.disconnect()
 console.log(
   JSON.stringify({
