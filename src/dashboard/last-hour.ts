@@ -18,9 +18,25 @@ interface Hour {
 
 export class LastHour {
   readonly #hourOf = new Map<string, Hour>()
+  readonly #reading = new Map<string, Promise<Map<string, JobStats>>>()
 
-  /** Sums by job name over this minute and the 59 before it. */
+  /** Sums by job name over this minute and the 59 before it. Who asks while they are being read gets the same. */
   async read(client: RedisClient, keys: KeysOfQueue, queue: string, nowMs: number): Promise<Map<string, JobStats>> {
+    const reading = this.#reading.get(queue) ?? this.#readNow(client, keys, queue, nowMs)
+    this.#reading.set(queue, reading)
+    try {
+      return await reading
+    } finally {
+      if (this.#reading.get(queue) === reading) this.#reading.delete(queue)
+    }
+  }
+
+  /** The minutes read last, oldest first. */
+  minutesOf(queue: string): readonly StatsOfStep[] {
+    return this.#hourOf.get(queue)?.minutes ?? []
+  }
+
+  async #readNow(client: RedisClient, keys: KeysOfQueue, queue: string, nowMs: number): Promise<Map<string, JobStats>> {
     const firstAt = (Math.floor(nowMs / MINUTE_MS) - MINUTES + 1) * MINUTE_MS
     const known = this.#hourOf.get(queue)
     // Over when it was read, not only by now: what was read half-way would stay so.
@@ -33,11 +49,6 @@ export class LastHour {
     const sum = isSame ? known.sum : sumStats(settled)
     this.#hourOf.set(queue, { readAtMs: nowMs, minutes: [...settled, ...open], settled, sum })
     return sumStats([{ jobs: sum }, ...open])
-  }
-
-  /** The minutes read last, oldest first. */
-  minutesOf(queue: string): readonly StatsOfStep[] {
-    return this.#hourOf.get(queue)?.minutes ?? []
   }
 
   /** Forgets every other queue. */

@@ -64,6 +64,17 @@ describe('the last hour', () => {
     expect(Number(calls)).toBe(3)
   })
 
+  it('is read once for two who ask at the same time', async () => {
+    const { completed } = await open()
+    await count(MINUTE, 10)
+    await redis().cli('CONFIG', 'RESETSTAT')
+    expect(await Promise.all([completed(NOW), completed(NOW)])).toEqual([10, 10])
+    const [, calls] = /cmdstat_hgetall:calls=(\d+)/.exec(await redis().cli('INFO', 'commandstats')) ?? []
+    expect(Number(calls)).toBe(60)
+    await count(MINUTE, 100)
+    expect(await completed(NOW)).toBe(110)
+  })
+
   it('starts anew when the clock was set back, and after a long pause', async () => {
     const { completed } = await open()
     await count(MINUTE, 1)
