@@ -15,8 +15,11 @@ export function chartDrawing({ times, series, marks = [] }: Chart, show: (value:
     round(Math.min(WIDTH, last > first ? (WIDTH * (at - first)) / (last - first) : WIDTH / 2))
   const height = (value: number) => round(HEIGHT * (1 - value / top))
   const lines = series.map(({ values, tone }) => {
-    const path = pathOf(values.map((value, index) => value !== null && `${place(times[index] ?? 0)} ${height(value)}`))
-    return html`<path class="tone-${tone}" d="${path}"/>`
+    const points = values.map((value, index) => value !== null && `${place(times[index] ?? 0)} ${height(value)}`)
+    const dots = points.filter((point, index) => point && !points[index - 1] && !points[index + 1])
+    return html`<path class="tone-${tone}" d="${lineThrough(points)}"/>${
+      dots.length > 0 && html`<path class="dots tone-${tone}" d="${dots.map((dot) => `M${dot}h0`).join('')}"/>`
+    }`
   })
   return html`<svg class="drawn" viewBox="0 0 ${WIDTH} ${HEIGHT}" preserveAspectRatio="none">${marks.map(
     ({ at }) => html`<path class="mark" d="M${place(at)} 0V${HEIGHT}"/>`,
@@ -24,14 +27,10 @@ export function chartDrawing({ times, series, marks = [] }: Chart, show: (value:
 <p class="drawn-key"><span>most ${show(highest)}</span>${series.map(({ label, tone }) => html` <span class="key-${tone}">${label}</span>`)}</p>`
 }
 
-/** A line through the points; one that is not there leaves a gap, and one alone becomes a dot. */
-function pathOf(points: readonly (string | false)[]): string {
+/** A point that is not there leaves a gap. */
+function lineThrough(points: readonly (string | false)[]): string {
   return points
-    .map((point, index) => {
-      if (point === false) return ''
-      const isFirst = index === 0 || points[index - 1] === false
-      return isFirst ? `M${point}h1` : `L${point}`
-    })
+    .map((point, index) => (point === false ? '' : `${index === 0 || points[index - 1] === false ? 'M' : 'L'}${point}`))
     .join('')
 }
 

@@ -78,11 +78,12 @@ function optionsOf({ series, unit }, place, marks) {
         width: 1.5,
         fill: isBars ? colour(tone) : undefined,
         paths: isBars ? uPlot.paths.bars({ size: [0.8, 24] }) : undefined,
-        points: { show: false, size: 4, filter: lonePoints },
+        points: { show: false, size: 6, filter: lonePoints },
         value: (_plot, value) => show(value),
       })),
     ],
-    hooks: { draw: [(plot) => drawMarks(plot, marks, colour('warn'))] },
+    // Below the lines: the dot of a value without neighbours is as narrow as a mark.
+    hooks: { drawAxes: [(plot) => drawMarks(plot, marks, colour('warn'))] },
   }
 }
 

@@ -33,7 +33,8 @@ it('a chart is drawn on the server too, with its highest value, gaps where there
       marks: [{ at: 60_000, label: 'v2' }],
     }),
   )
-  expect(shown).toContain('<path class="tone-good" d="M0 140h1L200 12.7M600 76.4h1"/>')
+  expect(shown).toContain('<path class="tone-good" d="M0 140L200 12.7M600 76.4"/>')
+  expect(shown).toContain('<path class="dots tone-good" d="M600 76.4h0"/>')
   expect(shown).toContain('<path class="mark" d="M200 0V140"/>')
   expect(shown).toContain('most 1,000')
   expect(shown).not.toContain('style=')
