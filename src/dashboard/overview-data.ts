@@ -226,7 +226,11 @@ function queueRow({ queue, now, hour, rates }: QueueReading, workers: readonly W
     rates,
     drainSeconds: drainSeconds(now.waiting + now.prioritized, rates),
     workers: own.length,
-    running: loads.reduce((total, { running }) => total + running, 0),
+    // Workers said it up to five seconds ago: some of those jobs may have ended since.
+    running: Math.min(
+      now.active,
+      loads.reduce((total, { running }) => total + running, 0),
+    ),
     concurrency: loads.reduce((total, { concurrency }) => total + concurrency, 0),
     lastHour: lastHourRow(sumOfStep({ jobs: hour })),
   }

@@ -102,7 +102,9 @@ describe('the overview', () => {
     }
     const url = await start()
     const open = (path: string) => ask(url, path, { headers: BROWSER })
-    const { problems } = await overview(url)
+    const { problems, queues: rows } = await overview(url)
+    // Both workers said that they run a job of it, and none is active any more.
+    expect(rows.find(({ queue }) => queue === 'mail')).toMatchObject({ workers: 2, concurrency: 2, running: 0 })
     const verdict = /id="verdict"[\s\S]*?<\/section>/.exec((await open('/')).text)?.[0] ?? ''
     const items = verdict.split('<li ').slice(1)
     expect(items).toHaveLength(problems.length)

@@ -33,7 +33,7 @@ ${
   )
 }
 ${more > 0 && html`<p class="notice">${showNumber(more)} more workers are not shown: <code>drover workers</code> lists them all.</p>`}
-<p class="muted">A worker says each five seconds that it is there. It follows what it is told within a second or two; one that is stopped first ends its jobs, or hands them back.</p>`,
+<p class="muted">A worker says each five seconds that it is there and what it runs; a row is as of when it was seen. It follows what it is told within a second or two; one that is stopped first ends its jobs, or hands them back.</p>`,
   }
 }
 
