@@ -23,6 +23,11 @@ export function cell(label: string, value: HtmlValue, style?: string): Html {
   return html`<td data-label="${label}"${style && html` class="${style}"`}>${value}</td>`
 }
 
+/** A name in a column beside one that takes all it can get: it breaks where it is long, and not at each hyphen. */
+export function named(name: string): Html {
+  return html`<span class="name">${name}</span>`
+}
+
 export interface NumberStyle {
   /** Where the rows behind the number are. */
   readonly link?: string | undefined

@@ -2,7 +2,7 @@
 import { type Html, html } from '../html.js'
 import type { Overview } from '../overview-data.js'
 import { showBytes, showDuration, showNext, showNumber, showText } from '../show.js'
-import { cell, heads, section, table } from '../table.js'
+import { cell, heads, named, section, table } from '../table.js'
 import { sentence } from './overview-verdict.js'
 import { workersTable } from './workers-table.js'
 
@@ -67,7 +67,7 @@ export function schedulesSection(base: string, { schedules }: Overview, nowMs: n
   if (schedules.length === 0) return section('schedules', 'Next schedules', empty, all)
   const rows = schedules.map(
     ({ queue, name, at, job }) => html`<tr><th scope="row">${showText(name, MAX_NAME_LENGTH)}</th>
-${cell('queue', queue)}${cell('job', job === null ? '–' : showText(job, MAX_NAME_LENGTH))}${cell('next', showNext(at, nowMs))}</tr>`,
+${cell('queue', named(queue))}${cell('job', job === null ? '–' : showText(job, MAX_NAME_LENGTH))}${cell('next', showNext(at, nowMs))}</tr>`,
   )
   return section('schedules', 'Next schedules', table(heads([['schedule'], ['queue'], ['job'], ['next']]), rows), all)
 }

@@ -4,7 +4,7 @@ import type { ResultRow } from '../latest-results.js'
 import { jobLink, queueLink } from '../links.js'
 import type { JobRow, Overview, QueueRow } from '../overview-data.js'
 import { showAge, showAgo, showDuration, showNumber, showRate, showText } from '../show.js'
-import { cell, heads, numberCell, section, table } from '../table.js'
+import { cell, heads, named, numberCell, section, table } from '../table.js'
 
 const MAX_NAME_LENGTH = 128
 /** A job that waits longer is marked; OLD_JOB of the rules says so aloud. */
@@ -136,7 +136,7 @@ function jobsTable(jobs: readonly JobRow[]): Html {
       const runs = lastHour.completed + lastHour.failed
       const share = runs === 0 ? null : (100 * lastHour.failed) / runs
       return html`<tr>
-<th scope="row">${showText(job, MAX_NAME_LENGTH)}</th>${cell('queue', queue)}
+<th scope="row">${showText(job, MAX_NAME_LENGTH)}</th>${cell('queue', named(queue))}
 ${numberCell('runs 1h', runs, { isStart: true })}${numberCell('failed 1h', lastHour.failed, { isBad: true })}
 ${cell('failed % 1h', share === null ? '–' : `${share < 10 ? Math.round(share * 10) / 10 : Math.round(share)} %`, share ? (share >= NOTABLE_SHARE ? 'number bad' : 'number') : 'number zero')}
 ${times('run', row)}${times('wait', row)}
@@ -171,7 +171,7 @@ function resultsTable(base: string, results: readonly ResultRow[], nowMs: number
       const id = showText(row.id, MAX_NAME_LENGTH)
       return html`<tr>
 <th scope="row" class="id"><a href="${jobLink(base, row.queue, row.id)}" title="${id}">${id}</a></th>
-${cell('job', row.job === null ? '–' : showText(row.job, MAX_NAME_LENGTH))}${cell('queue', row.queue)}
+${cell('job', row.job === null ? '–' : named(showText(row.job, MAX_NAME_LENGTH)))}${cell('queue', named(row.queue))}
 ${cell('status', html`<span class="badge ${row.status}">${row.status}</span>`)}
 ${cell('finished', showAgo(row.finishedAt, nowMs))}${cell('run', showDuration(row.runMs), 'number')}
 ${cell('attempts', showNumber(row.attempts), 'number')}

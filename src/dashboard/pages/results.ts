@@ -13,6 +13,7 @@ import type { JobRow } from '../jobs/job-rows.js'
 import { jobLink } from '../links.js'
 import { JOB_RULE, oneOf, place, QUEUE_RULE, type QueryRules, TAG_RULE } from '../query-rules.js'
 import { showAgo, showDuration, showNumber, showText } from '../show.js'
+import { named } from '../table.js'
 import type { Asked, Shown } from '../view.js'
 
 const SPANS = { '1h': 3_600_000, '6h': 21_600_000, '24h': 86_400_000, '7d': 604_800_000 } as const
@@ -165,8 +166,8 @@ function tableRow(base: string, row: JobRow, nowMs: number): Html {
   const at = finishedAt ?? enqueuedAt
   return html`<tr>
 <th scope="row" class="id"><a href="${base}${jobPath(queue, id)}" title="${showText(id, 256)}">${showText(id, 36)}</a></th>
-<td>${job === null ? '–' : showText(job, 128)}${tags.slice(0, 3).map((tag) => html` <span class="tag">${showText(tag, 40)}</span>`)}</td>
-<td>${queue}</td>
+<td>${job === null ? '–' : named(showText(job, 128))}${tags.slice(0, 3).map((tag) => html` <span class="tag">${showText(tag, 40)}</span>`)}</td>
+<td>${named(queue)}</td>
 <td><span class="badge ${state}">${state}</span></td>
 <td class="number" data-label="wait">${showDuration(waitMs)}</td>
 <td class="number" data-label="start to end">${showDuration(tookMs)}</td>

@@ -101,7 +101,7 @@ function rowsOf(base: string, schedules: readonly ScheduleOfQueue[], nowMs: numb
       return html`<tr>
 <th scope="row">${showText(name, MAX_NAME_LENGTH)}</th>
 ${cell('queue', queue)}${cell('job', showText(spec.job, MAX_NAME_LENGTH))}${cell('when', showText(whenOf(spec), 200), 'named')}
-${cell('next', next || '–')}${cell('last job', last || '–', 'id')}
+${cell('next', next || '–')}${cell('last job', last || '–', last ? 'id' : 'zero')}
 ${numberCell('jobs', fired)}${numberCell('not run', skipped + passed)}
 ${maySteer && cell('change', steerForm(base, schedule), 'steer')}</tr>`
     }),
