@@ -10,6 +10,7 @@ import { createDashboard, type DashboardOptions } from '../../src/dashboard/inde
 import { openTestQueue, type TestQueue } from '../support/dashboard-jobs.js'
 import { startLedgerWorker, type TestOutcome } from '../support/ledger-worker.js'
 import { startTestRedis, type TestRedis } from '../support/redis.js'
+import { PATIENCE } from '../support/until.js'
 import { findChromium } from './find-chromium.js'
 
 const TOKEN = 'correct-horse-battery'
@@ -112,7 +113,7 @@ async function work(
   const next = () => ({ keepResultMs: 3_600_000, ...run(index++) })
   const worker = await startLedgerWorker({ url: redis.url, queue: queue.name, concurrency: 1, run: next })
   const isFinished = async () => (await queue.getCompletedCount()) + (await queue.getFailedCount()) === finished
-  await vi.waitUntil(isFinished, { timeout: 30_000 })
+  await vi.waitUntil(isFinished, PATIENCE)
   await worker.close()
 }
 
@@ -122,6 +123,7 @@ async function openPage(
   options: BrowserContextOptions = {},
 ): Promise<{ page: Page; complaints: string[] }> {
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options })
+  context.setDefaultTimeout(PATIENCE.timeout)
   const page = await context.newPage()
   const complaints: string[] = []
   page.on('console', (message) => {

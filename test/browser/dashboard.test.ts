@@ -126,7 +126,7 @@ describe('the overview', () => {
     expect(await page.evaluate('document.body.dataset.mark')).toBe('same document')
     expect(await page.evaluate('document.activeElement.textContent')).toBe('media')
     const time = page.locator('#results time').first()
-    await expect.poll(() => time.innerText()).toMatch(/^[1-9]\d* s ago$/)
+    await expect.poll(() => time.innerText()).toMatch(/^[1-9]\d* (s|min) ago$/)
     expect(await time.getAttribute('title')).toMatch(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} UTC$/)
     expect(complaints).toEqual([])
   })
@@ -230,15 +230,6 @@ describe('a job', () => {
     await page.getByText('job.run-again').first().waitFor()
     // The browser tells of the refused form.
     expect(complaints.filter((complaint) => !complaint.includes('400'))).toEqual([])
-  })
-
-  it('of hostile text shows it as text', async () => {
-    const { page, complaints } = await stage.openPage()
-    await stage.signIn(page)
-    await page.goto(`${stage.url}/results/mail/welcome-8`)
-    await page.locator('#input').getByText('<img src=x').waitFor()
-    expect(await page.title()).toBe('Job welcome-8 · Drover')
-    expect(complaints).toEqual([])
   })
 })
 
