@@ -50,7 +50,7 @@ export async function measureThroughput(redisUrl: string, pairCount: number, job
   for (let index = 0; index < pairCount; index++) {
     const pair: Partial<Pair> = {}
     for (const kind of index % 2 === 0 ? KINDS : KINDS.toReversed()) {
-      let close = () => {}
+      let close: () => void = () => undefined
       pair[kind] = await worker.work(jobs, async () => {
         if (kind === 'withTabs') close = await openTabs(dashboard.url, TABS)
         await new Promise((resolve) => setTimeout(resolve, SETTLE_MS))
