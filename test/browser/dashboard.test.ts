@@ -214,7 +214,7 @@ describe('a job', () => {
     await page.keyboard.press('Enter')
     await page.locator('#jobs-found').getByRole('link', { name: 'cat-7' }).click()
     await page.getByText('counter bytes').waitFor()
-    await page.getByRole('button', { name: 'Copy' }).waitFor()
+    await page.locator('#curl').getByRole('button', { name: 'Copy' }).waitFor()
     await page.getByRole('button', { name: 'Retry' }).click()
     await page.getByText('in its queue again').waitFor()
     await page.locator('.job-head .badge', { hasText: 'waiting' }).waitFor()
