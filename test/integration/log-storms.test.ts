@@ -141,3 +141,14 @@ it('requests that fail for a cause of ours are told apart by their routes, and n
     await api.close()
   }
 })
+
+it('schedules that cannot be read are each told of, though their lines come together', async () => {
+  const contract = defineJob({ name: 'report', queue: 'unreadable', input: z.object({}) })
+  const names = ['one', 'two', 'three']
+  // Their records are gone, as when somebody removed them. The line of the one in the middle is never the last of a look.
+  for (const [at, name] of names.entries()) await shop.redis.zadd(shop.keys('unreadable').schedules, at + 1, name)
+  const { logger, lines } = collectLog('info')
+  const worker = await shop.work([handle(contract, () => undefined)], { logger })
+  await until('each was told of', () => names.every((name) => lines.some(({ schedule }) => schedule === name)))
+  await worker.close()
+})

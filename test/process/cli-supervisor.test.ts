@@ -1,10 +1,11 @@
 // drover worker with several processes: the built command, real signals.
 import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { expect, it } from 'vitest'
 import { z } from 'zod'
 import { createProducer, defineJob } from '../../src/index.js'
-import { isAlive, type RunningCommand, runDrover, startDrover, useProject, write } from '../support/drover-cli.js'
+import { isAlive, ROOT, type RunningCommand, runDrover, startDrover, useProject, write } from '../support/drover-cli.js'
 import { CONTRACTS, HANDLERS } from '../support/greeting-jobs.js'
 import { parseMetrics, sampleValue } from '../support/metrics-text.js'
 import { until } from '../support/until.js'
@@ -151,6 +152,43 @@ it('a process over its memory limit is replaced, not within its first 10 s; a su
   supervisor.kill('SIGKILL')
   await supervisor.finished
   await until('both have ended', () => ![old, fresh].some((line) => isAlive(line?.pid ?? 0)))
+})
+
+it('a supervisor that a second signal ends has written what waited in its thinned log', async () => {
+  // Stands in for pino-pretty, and thins lines of its own in the supervisor's log, from when that closes: two of each kind.
+  const [pino, job] = [`${ROOT}node_modules/pino/pino.js`, `${ROOT}dist/job/index.js`].map((file) =>
+    pathToFileURL(file),
+  )
+  const stand = `import { writeSync } from 'node:fs'
+    import { pino } from '${pino}'
+    import { logThinned } from '${job}'
+    const write = (line) => {
+      writeSync(1, line)
+      if (!line.includes('"msg":"supervisor closing"')) return
+      for (const kind of [...KINDS, ...KINDS]) logThinned(log, 'warn', { kind }, 'storm', kind)
+    }
+    const KINDS = Array.from({ length: 20 }, (_, kind) => String(kind))
+    const stream = { write }
+    const log = pino({ level: 'info' }, stream)
+    export default () => stream`
+  write(cwd, 'node_modules/pino-pretty/package.json', '{ "type": "module", "main": "index.js" }')
+  write(cwd, 'node_modules/pino-pretty/index.js', stand)
+  const supervisor = start('second', '--max-jobs', '5', '--log-format', 'pretty')
+  const [ready] = await untilLines(supervisor, 'process ready', 1)
+  const pid = Number(ready?.processPid)
+  // So that it does not end with the first signal.
+  process.kill(pid, 'SIGSTOP')
+  supervisor.kill('SIGTERM')
+  await untilLines(supervisor, 'supervisor closing', 1)
+  await until('it ended', () => {
+    supervisor.kill('SIGTERM')
+    return supervisor.child.exitCode !== null
+  })
+  expect(await supervisor.finished).toMatchObject({ code: 143 })
+  const storm = linesOf(supervisor, 'storm')
+  expect(new Set(storm.map(({ kind }) => kind)).size).toBe(20)
+  expect(storm.reduce((sum, { suppressed = 0 }) => sum + 1 + Number(suppressed), 0)).toBe(40)
+  await until('its process is gone', () => !isAlive(pid))
 })
 
 it('a start that fails ends with the exit code and the error that one process has, once', async () => {
