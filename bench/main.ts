@@ -21,6 +21,8 @@ interface Row {
   /** The figure the row is about; the goal compares drover's with bare's. */
   readonly figure: string
   readonly goal: string
+  /** Shows by how much drover's is more in place of how many times as much it is. */
+  readonly isDifference?: true
 }
 
 const { values } = parseArgs({
@@ -160,6 +162,16 @@ const ROWS: readonly Row[] = [
     goal: '< 1 %',
   },
   {
+    // Of Redis and Node together; their columns are microseconds of each second.
+    name: 'idle worker of 10 queues, % of a core',
+    kinds: PAIR,
+    scenario: 'idle',
+    args: ['10'],
+    figure: 'percent',
+    goal: '< 2 more',
+    isDifference: true,
+  },
+  {
     name: 'bytes per kept result',
     kinds: PAIR,
     scenario: 'memory',
@@ -177,6 +189,7 @@ async function measure(scenario: string, args: readonly string[]): Promise<Figur
 
 const median = (numbers: readonly number[]) =>
   numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? Number.NaN
+const signed = (value: number) => (value < 0 ? '' : '+') + value.toFixed(2)
 const show = (value: number) => (value >= 100 ? Math.round(value).toLocaleString('en') : value.toFixed(2))
 
 async function runRow(row: Row, url: string) {
@@ -186,14 +199,16 @@ async function runRow(row: Row, url: string) {
   }
   const figures = (kind: string, figure: string) =>
     (samples.get(kind) ?? []).map((sample) => sample[figure] ?? Number.NaN)
-  const ratios = (other: string) =>
-    figures('drover', row.figure).map((value, round) => value / (figures(other, row.figure)[round] ?? Number.NaN))
+  const beside = (other: string, compare: (own: number, its: number) => number) =>
+    figures('drover', row.figure).map((own, round) => compare(own, figures(other, row.figure)[round] ?? Number.NaN))
+  const ratios = (other: string) => beside(other, (own, its) => own / its)
   return {
     name: row.name,
     goal: row.goal,
     bare: median(figures('bare', row.figure)),
     drover: median(figures('drover', row.figure)),
     ratio: median(ratios('bare')),
+    ...(row.isDifference && { difference: median(beside('bare', (own, its) => own - its)) }),
     ...(row.kinds.includes('by-hand') && {
       byHand: median(figures('by-hand', row.figure)),
       ratioToByHand: median(ratios('by-hand')),
@@ -225,8 +240,9 @@ try {
     const cpu = (figure: 'nodeMicros' | 'redisMicros') =>
       Number.isNaN(bare?.[figure]) ? '' : `${bare?.[figure].toFixed(0)} -> ${drover?.[figure].toFixed(0)}`
     const byHand = 'byHand' in result ? [show(result.byHand ?? 0), (result.ratioToByHand ?? 0).toFixed(2)] : ['', '']
+    const compared = 'difference' in result ? signed(result.difference ?? 0) : result.ratio.toFixed(2)
     console.log(
-      `${result.name.padEnd(25)} ${show(result.bare).padStart(8)} ${show(result.drover).padStart(9)} ${result.ratio.toFixed(2).padStart(7)}` +
+      `${result.name.padEnd(25)} ${show(result.bare).padStart(8)} ${show(result.drover).padStart(9)} ${compared.padStart(7)}` +
         `   ${result.goal.padEnd(7)} ${byHand[0]?.padStart(9)} ${byHand[1]?.padStart(6)}   ${cpu('nodeMicros').padEnd(12)} ${cpu('redisMicros')}`,
     )
   }
