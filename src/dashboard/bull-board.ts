@@ -11,6 +11,7 @@ import type { Logger } from 'pino'
 import { bareRedisError, queueTag, type RedisClient } from '../redis/index.js'
 import { addThroughProducer } from './board/board-add.js'
 import { boardHistory } from './board/board-history.js'
+import type { HourReads } from './board/board-hours.js'
 import { boardLinks, offerByRole } from './board/board-offers.js'
 import { CountingQueue, tellRetried } from './board/board-tally.js'
 import { cutLargeTexts, cutValue } from './bull-board-cut.js'
@@ -30,6 +31,8 @@ export interface BoardOptions extends Pick<Shared, 'contracts' | 'producer'> {
   readonly readOnly: boolean
   readonly redact: Redact
   readonly logger: Logger | undefined
+  /** The minutes of the last hour of a queue, as the overview has them. */
+  readonly minutesOf: HourReads['minutesOf']
 }
 
 export interface Board {
@@ -67,7 +70,7 @@ export function createBoard(options: BoardOptions): Board {
     options: {
       uiBasePath: uiPath,
       uiConfig: UI_CONFIG,
-      historyProvider: boardHistory(options.client, options.prefix),
+      historyProvider: boardHistory(options),
       handlerHooks: { after: async (context, result) => tellRetried(context, await cutLargeTexts(context, result)) },
     },
   })

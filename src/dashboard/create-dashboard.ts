@@ -62,8 +62,9 @@ export function createDashboard(given: DashboardOptions = {}): Dashboard {
   const client = openConnection(redis, READ_TIMEOUT_MS, logger)
   const boardClient = openConnection(redis, BOARD_TIMEOUT_MS, undefined)
   const { contracts, producer, traceUrl } = options
-  const board = createBoard({ client: boardClient, prefix, readOnly, redact, contracts, producer, logger })
   const overview = new OverviewSource(client, prefix, redis, redact)
+  const minutesOf = (queue: string, nowMs: number) => overview.minutesOf(queue, nowMs)
+  const board = createBoard({ client: boardClient, prefix, readOnly, redact, contracts, producer, logger, minutesOf })
   const accessList = new AccessList((_operation, command) => untilConnected(client).then(command), {
     client,
     prefix,

@@ -1,5 +1,6 @@
 // The sums of the last hour: which minutes are in them, and which are read again.
 import { describe, expect, it } from 'vitest'
+import { BoardHours } from '../../src/dashboard/board/board-hours.js'
 import { LastHour } from '../../src/dashboard/last-hour.js'
 import { createReaderClient, parseRedisUrl, queueKeys } from '../../src/redis/index.js'
 import { useDashboards } from '../support/dashboards.js'
@@ -92,5 +93,30 @@ describe('the last hour', () => {
     await redis().cli('CONFIG', 'RESETSTAT')
     await completed(NOW)
     expect(await redis().cli('INFO', 'commandstats')).toContain('cmdstat_hgetall:calls=60,')
+  })
+})
+
+describe('the hours that bull-board shows', () => {
+  const HOUR = Math.floor(MINUTE / 60)
+
+  it('are read once when they are over, and the one that goes on is made of its minutes', async () => {
+    const { client, lastHour } = await open()
+    const minutesOf = async (queue: string, nowMs: number) => {
+      await lastHour.read(client, keys, queue, nowMs)
+      return lastHour.minutesOf(queue)
+    }
+    const hours = new BoardHours({ client, prefix: 'drover', minutesOf })
+    const completed = async () =>
+      (await hours.read(['media'], [HOUR - 2, HOUR - 1, HOUR], NOW))[0]?.map((stats) => stats?.completed ?? null)
+    await redis().cli('HSET', keys.statsHour(HOUR - 2), 'resize|c|3|4', '5')
+    await count(HOUR * 60 - 1, 10)
+    await count(MINUTE, 100)
+    expect(await Promise.all([completed(), completed()])).toEqual([
+      [5, 10, 100],
+      [5, 10, 100],
+    ])
+    await redis().cli('HSET', keys.statsHour(HOUR - 2), 'resize|c|3|4', '6')
+    await count(MINUTE, 1_000)
+    expect(await completed()).toEqual([5, 10, 1_100])
   })
 })

@@ -1,11 +1,11 @@
 // bull-board's history and latency pages, fed from the stats of Drover: they count every job that ended, also those that are
 // no longer kept.
 import type { MetricsHistoryProvider, MetricsLatencyPoint } from '@bull-board/api/typings/app'
-import { type JobStats, percentile, readHours } from '../../ledger/index.js'
-import { queueKeys, type RedisClient } from '../../redis/index.js'
+import { type JobStats, percentile } from '../../ledger/index.js'
+import { HOUR_MS } from '../overview/history-steps.js'
 import { MAX_QUEUES, readQueueNames } from '../overview-data.js'
+import { BoardHours, type HourReads } from './board-hours.js'
 
-const HOUR_MS = 3_600_000
 const DAY_HOURS = 24
 /** Stats of hours are kept this long; nothing older is asked for. */
 const MAX_HOURS = 90 * DAY_HOURS
@@ -17,7 +17,10 @@ interface Step {
   readonly stats: readonly JobStats[]
 }
 
-export function boardHistory(client: RedisClient, prefix: string): MetricsHistoryProvider {
+export function boardHistory(reads: HourReads): MetricsHistoryProvider {
+  const { client, prefix } = reads
+  const boardHours = new BoardHours(reads)
+
   async function steps(
     queue: string | undefined,
     { from, to, granularity }: { readonly from: number; readonly to: number; readonly granularity: string },
@@ -29,9 +32,7 @@ export function boardHistory(client: RedisClient, prefix: string): MetricsHistor
     const first = Math.max(Math.floor(from / HOUR_MS), last - most + 1)
     if (!(first <= last)) return []
     const hours = Array.from({ length: last - first + 1 }, (_, index) => first + index)
-    const perQueue = await Promise.all(
-      queues.map((name) => readHours(client, queueKeys(prefix, name), hours, Date.now())),
-    )
+    const perQueue = await boardHours.read(queues, hours, Date.now())
     const found = new Map<number, JobStats[]>()
     for (const [index, hour] of hours.entries()) {
       const start = granularity === 'range' ? first : granularity === 'day' ? hour - (hour % DAY_HOURS) : hour
