@@ -99,10 +99,7 @@ describe('a producer whose Redis is nearly full', () => {
     const enqueue = () => producer.enqueue(contract, { text: 'x' })
     await expect(enqueue()).rejects.toMatchObject({ code: 'REDIS_FULL', usedPercent: expect.closeTo(90, -0.6) })
     await at(0.82)
-    await vi.waitFor(() => expect(enqueue()).rejects.toMatchObject({ usedPercent: expect.closeTo(82, -0.6) }), {
-      timeout: 20_000,
-      interval: 100,
-    })
+    await vi.waitFor(() => expect(enqueue()).rejects.toMatchObject({ usedPercent: expect.closeTo(82, -0.6) }), PATIENCE)
     await at(0.7)
     await vi.waitFor(enqueue, PATIENCE)
     await at(0.82)

@@ -88,7 +88,7 @@ it('a worker with autoscale tells it, by its own concurrency and within its limi
   const handler = handle(contract, () => gate.promise)
   const worker = await shop.work([handler], { concurrency: 1, autoscale: { waitTarget: '30s', maxWorkers: 3 } })
   const length = () => shop.redis.llen('drover:autoscale:{auto}:30000:workers')
-  await vi.waitFor(async () => expect(await length()).toBe(3), { timeout: 30_000 })
+  await vi.waitFor(async () => expect(await length()).toBe(3), PATIENCE)
   const told = () => worker.lines.filter(({ msg }) => msg === 'number of workers wanted')
   await vi.waitFor(() => expect(told().at(-1)).toMatchObject({ queues: ['auto'], desired: 3 }), PATIENCE)
   gate.open()

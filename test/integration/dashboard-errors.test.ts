@@ -3,7 +3,7 @@ import { expect, it, vi } from 'vitest'
 import { defineJob } from '../../src/job/index.js'
 import { handle } from '../../src/worker/index.js'
 import { ask, BROWSER, form } from '../support/dashboard-http.js'
-import { useDashboards } from '../support/dashboards.js'
+import { untilReady, useDashboards } from '../support/dashboards.js'
 import { anything } from '../support/schemas.js'
 import { PATIENCE } from '../support/until.js'
 import { openWorkshop } from '../support/worker.js'
@@ -25,6 +25,7 @@ it('causes are shown, run again, discarded and brought back, each once in the au
   await Promise.all(jobs.map((job) => shop.end(job)))
   const [group] = (await shop.producer.errors.list()).groups
   const at = await dashboards.start({ redis: shop.server.url })
+  await untilReady(at)
   const path = `/errors/mails/${group?.id}`
   const page = async (where: string) => (await ask(at, where, { headers: BROWSER })).text
   const post = (where: string, body = '', headers = form(at)) =>

@@ -1,7 +1,7 @@
 // The dashboard's own answers: their headers, to bad requests, and while Redis is down.
 import { describe, expect, it } from 'vitest'
 import { ask, BROWSER } from '../support/dashboard-http.js'
-import { problemOf, useDashboards } from '../support/dashboards.js'
+import { problemOf, untilReady, useDashboards } from '../support/dashboards.js'
 import { parseMetrics, sampleValue } from '../support/metrics-text.js'
 
 const { redis, start, startRedis, openQueue } = useDashboards()
@@ -107,6 +107,7 @@ describe('while Redis is down', () => {
     const own = await startRedis({ appendonly: true })
     await own.cli('SADD', 'drover:queues', 'media')
     const url = await start({ redis: own.url })
+    await untilReady(url)
     expect(await ask(url, '/readyz')).toMatchObject({ status: 200, text: '{"status":"ok"}' })
     expect((await ask(url, '/', { headers: BROWSER })).status).toBe(200)
 
@@ -147,7 +148,7 @@ describe('while Redis is down', () => {
   it('hanging rather than gone, it counts as down as well', async () => {
     const own = await startRedis()
     const url = await start({ redis: own.url })
-    expect((await ask(url, '/readyz')).status).toBe(200)
+    await untilReady(url)
     await own.kill('SIGSTOP')
     expect((await ask(url, '/readyz')).status).toBe(503)
     expect((await ask(url, '/overview.json')).status).toBe(503)

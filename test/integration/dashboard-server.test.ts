@@ -48,8 +48,10 @@ describe('listen', () => {
   })
 
   it('on a port in use says so, and works once the port is free', async () => {
-    const holder = create()
-    const { port } = await holder.listen()
+    // Not one that the system gives to whoever asks for any port, who would have it as soon as the holder is gone.
+    const port = await freePort()
+    const holder = create({ port })
+    await holder.listen()
     const dashboard = create({ port })
     await expect(dashboard.listen()).rejects.toThrow(PortInUseError)
     await expect(dashboard.listen()).rejects.toMatchObject({ code: 'PORT_IN_USE', port })

@@ -11,7 +11,7 @@ import {
   type Scope,
   writeBeat,
 } from '../../src/ledger/index.js'
-import { createReaderClient, parseRedisUrl, queueKeys, type RedisClient } from '../../src/redis/index.js'
+import { createReaderClient, parseRedisUrl, queueKeys, type RedisClient, workerKey } from '../../src/redis/index.js'
 import { change } from '../support/dashboard-board.js'
 import { type Answer, ask, BROWSER, form } from '../support/dashboard-http.js'
 import { problemOf, useDashboards } from '../support/dashboards.js'
@@ -36,6 +36,8 @@ async function beat(client: RedisClient, id: string): Promise<void> {
     ...{ id, host: EVIL, pid: 42, version: '0.1.0', release: EVIL, startedAt: now - 90_000, seenAt: now, state: 'run' },
     ...{ handled: 17, rssBytes: 123_400_000, loopLagMs: 1_500, queues, jobs },
   })
+  // A heartbeat holds for 15 s; this one is of no worker that would renew it.
+  await client.persist(workerKey('drover', id))
 }
 
 async function tokenOf(client: RedisClient, scopes: readonly Scope[]): Promise<Record<string, string>> {

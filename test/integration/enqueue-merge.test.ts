@@ -39,7 +39,7 @@ describe('unique', () => {
     let runs = 0
     const worker = await shop.work([handle(contract, () => gates[runs++]?.promise ?? Promise.resolve())])
     const first = await producer.enqueue(contract, { user: 'ada', n: 1 })
-    await vi.waitFor(() => expect(runs).toBe(1), 30_000)
+    await vi.waitFor(() => expect(runs).toBe(1), PATIENCE)
     const second = await producer.enqueue(contract, { user: 'ada', n: 2 })
     expect(second).toEqual({ ...first, deduplicated: true })
     expect((await producer.enqueue(contract, { user: 'bob', n: 2 })).id).not.toBe(first.id)
@@ -59,7 +59,7 @@ describe('unique', () => {
     const first = await enqueue(1)
     expect((await enqueue(2)).id).toBe(first.id)
     const worker = await shop.work([handle(contract, () => (runs++ === 0 ? gate.promise : undefined))])
-    await vi.waitFor(() => expect(runs).toBe(1), 30_000)
+    await vi.waitFor(() => expect(runs).toBe(1), PATIENCE)
     await worker.close().catch(() => undefined)
     const second = await enqueue(3)
     expect(second).not.toHaveProperty('deduplicated')
@@ -137,7 +137,7 @@ describe('throttle', () => {
     const [deKey = ''] = await redis.keys(`${bull(contract.queue)}de:*`)
     expect(await redis.pttl(deKey)).toBeLessThanOrEqual(3_600_000)
     await redis.pexpire(deKey, 1)
-    await vi.waitFor(async () => expect(await redis.exists(deKey)).toBe(0), 30_000)
+    await vi.waitFor(async () => expect(await redis.exists(deKey)).toBe(0), PATIENCE)
     expect((await producer.enqueue(contract, { user: 'ada', n: 3 })).id).not.toBe(first.id)
   })
 })
@@ -159,7 +159,7 @@ describe('debounce', () => {
   })
 
   it('runs once with the newest input, and an enqueue after its start is the next job', async () => {
-    const contract = job({ debounce: { by: 'user', wait: '300ms' } })
+    const contract = job({ debounce: { by: 'user', wait: '1s' } })
     const gate = createGate()
     const ran: number[] = []
     const worker = await shop.work([
@@ -169,7 +169,7 @@ describe('debounce', () => {
       }),
     ])
     const [first] = await Promise.all([1, 2, 3].map((n) => producer.enqueue(contract, { user: 'ada', n })))
-    await vi.waitFor(() => expect(ran).toHaveLength(1), 30_000)
+    await vi.waitFor(() => expect(ran).toHaveLength(1), PATIENCE)
     expect(ran).toEqual([3])
     const second = await producer.enqueue(contract, { user: 'ada', n: 4 })
     expect(second.id).not.toBe(first?.id)

@@ -279,7 +279,7 @@ describe('the answer', () => {
       headers: { 'x-request-id': 'order-18' },
     })
     const lineOf = (id: string) => lines.find(({ requestId }) => requestId === id)
-    await expect.poll(() => lineOf('order-17') && lineOf('order-18'), { timeout: 30_000 }).toBeDefined()
+    await expect.poll(() => lineOf('order-17') && lineOf('order-18')).toBeDefined()
     const [, tokenId] = token.split('_')
     const served = { level: 30, method: 'POST', path: '/v1/jobs', status: 201, token: tokenId }
     expect(lineOf('order-17')).toMatchObject(served)

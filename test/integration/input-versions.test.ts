@@ -39,7 +39,7 @@ it('a job of a newer version waits for a worker that knows it, and uses no attem
   const job = await shop.producer.enqueue(contracts.new, { names: ['Ada', 'Bob'] })
   expect(await storedOptions('newer', job.id)).toHaveProperty('version', 2)
   await expect
-    .poll(() => old.lines.find(({ msg }) => msg.includes('newer version')), { timeout: 30_000 })
+    .poll(() => old.lines.find(({ msg }) => msg.includes('newer version')))
     .toMatchObject({
       id: job.id,
       version: 2,

@@ -41,7 +41,7 @@ describe('a limit', () => {
       const ran: number[] = []
       const worker = await shop.work([handle(job, ({ n }) => void ran.push(n))])
       const aside = () => shop.redis.zcard(shop.keys(queue).held('work'))
-      await vi.waitFor(async () => expect(await aside()).toBe(3), { timeout: 30_000 })
+      await vi.waitFor(async () => expect(await aside()).toBe(3), PATIENCE)
       expect(await heldIn(queue)).toEqual({})
       await shop.producer.queues.resume(queue, { job: 'work' })
       await vi.waitFor(() => expect(ran).toHaveLength(2), PATIENCE)

@@ -129,17 +129,22 @@ describe('concurrency by key', () => {
     const job = contractOf(
       queue,
       { key: 'tenant', concurrency: 1 },
-      { backoff: { type: 'fixed', delay: 1_500, jitter: 0 } },
+      { backoff: { type: 'fixed', delay: '1h', jitter: 0 } },
     )
     const order: number[] = []
     const jobs = [0, 1, 2].map((n) => ({ tenant: 'a', n }))
-    await shop.producer.enqueueBulk(job, jobs)
+    const { ids } = await shop.producer.enqueueBulk(job, jobs)
     const worker = await shop.work([
       handle(job, ({ n }) => {
         order.push(n)
         if (n === 0 && order.filter((each) => each === 0).length === 1) throw new Error('once')
       }),
     ])
+    await vi.waitFor(() => expect(order).toEqual([0, 1, 2]), PATIENCE)
+    // The hour is over: its retry is due, and the worker is told to look.
+    const { bullBase } = shop.keys(queue)
+    expect(await shop.redis.zadd(`${bullBase}delayed`, 'XX', 'CH', 1, String(ids[0]))).toBe(1)
+    await shop.redis.zadd(`${bullBase}marker`, 0, '0')
     await vi.waitFor(() => expect(order).toEqual([0, 1, 2, 0]), PATIENCE)
     await isClean(queue)
     await worker.close()

@@ -36,7 +36,7 @@ it('jobs share calls up to the size, and each commits what it answered, counted 
     })
   }
   const jobs = await enqueue(contract, 25)
-  await shop.work([handleBatch(contract, { size: 10, wait: '300ms' }, run)], { concurrency: 20 })
+  await shop.work([handleBatch(contract, { size: 10, wait: '1s' }, run)], { concurrency: 20 })
   const records = await endsOf(jobs)
   expect(records.map((record) => (record.status === 'completed' ? record.value : record.error.name))).toEqual(
     jobs.map((_, n) => ({ 3: 'TypeError', 4: 'InvalidResultError' })[n] ?? { double: 2 * n }),

@@ -48,9 +48,11 @@ it('a worker that is refused its next job asks again slowly, says so, and takes 
   await expect
     .poll(() => worker.lines.map(({ err }) => String((err as Error | undefined)?.message)))
     .toContainEqual(expect.stringContaining('OOM command not allowed'))
-  const [before, from] = [await scriptCalls(), Date.now()]
-  while (Date.now() - from < 500) await shop.redis.ping()
-  expect((await scriptCalls()) - before).toBeLessThan(20)
+  const [before, from] = [await scriptCalls(), performance.now()]
+  while (performance.now() - from < 500) await shop.redis.ping()
+  const calls = (await scriptCalls()) - before
+  // Of the time that it really took: a machine may stand still meanwhile.
+  expect(calls / ((performance.now() - from) / 500)).toBeLessThan(20)
   await makeRoom()
   expect(await shop.end({ queue: 'refused', id: 'r1' })).toMatchObject({
     status: 'completed',

@@ -112,7 +112,7 @@ it('/readyz is 503 while the worker is quiet, when Redis is silent or gone, and 
     const { text } = await ask(server.port, '/metrics')
     expect(sampleValue(parseMetrics(text), 'drover_worker_redis_up')).toBe(0)
     proxy.set('pass')
-    await vi.waitFor(async () => expect(await reasons()).toEqual([200]), { timeout: 30_000 })
+    await vi.waitFor(async () => expect(await reasons()).toEqual([200]), PATIENCE)
   }
   const closing = worker.close()
   expect(await reasons()).toEqual([503, 'it closes'])

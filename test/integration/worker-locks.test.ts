@@ -8,11 +8,13 @@ import { createGate, useWorkshop } from '../support/worker.js'
 const shop = await useWorkshop()
 
 const input = z.object({ n: z.number() })
+/** A lost lock is noticed at its next renewal, after a third of this. */
+const lockDuration = '3s'
 const lockOf = (queue: string, id: string) => `${shop.keys(queue).bullBase}${id}:lock`
 
 it.each<[string, (key: string) => Promise<unknown>]>([
   ['has gone', (key) => shop.redis.del(key)],
-  ['is that of another run', (key) => shop.redis.set(key, 'another-worker:7', 'PX', 600)],
+  ['is that of another run', (key) => shop.redis.set(key, 'another-worker:7', 'PX', 2_000)],
 ])('a run whose lock %s is aborted, and the job runs again and counts once', async (what, spoil) => {
   const queue = `lock-${what.replaceAll(' ', '-')}`
   const contract = defineJob({ name: 'once', queue, input, attempts: 1 })
@@ -27,7 +29,7 @@ it.each<[string, (key: string) => Promise<unknown>]>([
     reasons.push((ctx.signal.reason as { code: string }).code)
     return 'first'
   })
-  const worker = await shop.work([handler])
+  const worker = await shop.work([handler], { lockDuration })
   const job = await shop.producer.enqueue(contract, { n: 1 })
   expect(await shop.end(job)).toMatchObject({ status: 'completed', value: 'second', attempts: 1 })
   expect([reasons, runs]).toEqual([['LOCK_LOST'], 2])
@@ -47,7 +49,7 @@ it('a run without the lock that ends before it is noticed is refused by the comm
     if (runs === 1) await shop.redis.del(lockOf('late', ctx.id))
     return runs
   })
-  const worker = await shop.work([handler])
+  const worker = await shop.work([handler], { lockDuration })
   const job = await shop.producer.enqueue(contract, { n: 1 })
   expect(await shop.end(job)).toMatchObject({ status: 'completed', value: 2, attempts: 1 })
   expect(await shop.redis.hgetall(shop.keys('late').totals)).toEqual({ 'late:completed': '1' })
@@ -76,7 +78,7 @@ it('a run that ignores the loss of its lock is left behind: what it returns late
     first = run()
     return first
   })
-  await shop.work([handler])
+  await shop.work([handler], { lockDuration })
   const job = await shop.producer.enqueue(contract, { n: 1 })
   expect(await shop.end(job)).toMatchObject({ value: 'second' })
   held.open()
@@ -92,10 +94,10 @@ it('locks of long runs are renewed, so that they end in their first run', async 
   const handler = handle(contract, async (_input, ctx) => {
     runs++
     // Two and a half locks.
-    while (Date.now() - ctx.enqueuedAt < 2_500) await shop.redis.ping()
+    while (Date.now() - ctx.enqueuedAt < 5_000) await shop.redis.ping()
     return runs
   })
-  const worker = await shop.work([handler], { concurrency: 3 })
+  const worker = await shop.work([handler], { concurrency: 3, lockDuration: '2s' })
   const jobs = await Promise.all([1, 2, 3].map((n) => shop.producer.enqueue(contract, { n })))
   for (const job of jobs) expect(await shop.end(job)).toMatchObject({ status: 'completed' })
   expect(runs).toBe(3)
@@ -117,7 +119,7 @@ it('one process never runs a job twice at once, however often its lock is lost',
       await new Promise((resolve) => signal.addEventListener('abort', resolve))
     }
   })
-  await shop.work([handler], { concurrency: 8 })
+  await shop.work([handler], { concurrency: 8, lockDuration })
   const { ids } = await shop.producer.enqueueBulk(
     contract,
     [1, 2, 3, 4].map((n) => ({ n })),

@@ -101,7 +101,8 @@ describe('a job whose worker crashed twice', () => {
     const at = Date.now() + 6_000
     const job = await enqueueCrashed(contract, { stc: 3, 'drover:alone': 1, 'drover:aloneAt': at })
     const starts: number[] = []
-    const worker = await shop.work([handle(contract, () => void starts.push(Date.now()))])
+    const handler = handle(contract, () => void starts.push(Date.now()))
+    const worker = await shop.work([handler], { lockDuration: '1s' })
     expect(await shop.end(job)).toMatchObject({ status: 'completed', attempts: 1 })
     // Two locks of a second.
     expect(starts).toHaveLength(1)

@@ -32,7 +32,7 @@ const worker = await createWorker({
   redis,
   handlers: [handler],
   concurrency: 10,
-  lockDuration: '1s',
+  lockDuration: '3s',
   stalledInterval: '200ms',
   shutdownTimeout: '5s',
   logger: pino({ level: 'silent' }),

@@ -1,7 +1,7 @@
 // A Redis, dashboards and queues for the tests of one file: emptied before each test, closed after it.
 import { afterAll, afterEach, beforeAll, beforeEach, expect, vi } from 'vitest'
 import { createDashboard, type Dashboard, type DashboardOptions } from '../../src/dashboard/index.js'
-import type { Answer } from './dashboard-http.js'
+import { type Answer, ask } from './dashboard-http.js'
 import { openTestQueue, type TestQueue } from './dashboard-jobs.js'
 import { startLedgerWorker, type TestOutcome } from './ledger-worker.js'
 import { startTestRedis, type TestRedis, type TestRedisOptions } from './redis.js'
@@ -15,7 +15,7 @@ export interface TestDashboards {
   readonly redis: () => TestRedis
   /** A dashboard on a free port over the Redis of the file. */
   create(options?: DashboardOptions): Dashboard
-  /** The address of a dashboard that listens. */
+  /** The address of a dashboard that listens, and that has reached the Redis of the file if that is its own. */
   start(options?: DashboardOptions): Promise<string>
   openQueue(name: string, prefix?: string): Promise<TestQueue['queue']>
   /** Another server, for a test that ends or stops it. */
@@ -54,7 +54,11 @@ export function useDashboards(): TestDashboards {
     redis: () => redis,
     closeAfter,
     create,
-    start: async (options) => (await create(options).listen()).url,
+    start: async (options) => {
+      const { url } = await create(options).listen()
+      if (options?.redis === undefined) await untilReady(url)
+      return url
+    },
     openQueue: async (name, prefix) => closeAfter(await openTestQueue(redis, name, prefix)).queue,
     startRedis: async (options) => closeAfter(await startTestRedis(options)),
     work: async (name, finished, run) => {
@@ -66,6 +70,11 @@ export function useDashboards(): TestDashboards {
       await worker.close()
     },
   }
+}
+
+/** Waits for the first connection to Redis: a page asked for before it is refused after a second. */
+export async function untilReady(url: string): Promise<void> {
+  await vi.waitUntil(async () => (await ask(url, '/readyz')).status === 200, PATIENCE)
 }
 
 export interface TestProblem {

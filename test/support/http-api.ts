@@ -69,7 +69,7 @@ export function useHttpApis(): TestApis {
   let client: RedisClient
   beforeAll(async () => {
     redis = await startTestRedis()
-    client = createReaderClient(parseRedisUrl(redis.url))
+    client = createReaderClient(parseRedisUrl(redis.url), { timeoutMs: 60_000 })
     await once(client, 'ready')
   })
   afterAll(async () => {
@@ -85,7 +85,7 @@ export function useHttpApis(): TestApis {
     token,
     start: async (options = {}, place = {}) => {
       const own = await token()
-      const given = { contracts: CONTRACTS, redis: redis.url, allowVolatile: true, ...options }
+      const given = { contracts: CONTRACTS, redis: redis.url, allowVolatile: true, timeout: '60s', ...options } as const
       const api = await startApi(given, place, own)
       open.push(api)
       return api

@@ -28,7 +28,8 @@ await createWorker({
   redis,
   handlers: [handle(shared, run), handle(ordered, run)],
   concurrency: 8,
-  lockDuration: '1s',
+  // Longer than a busy machine stands still: a lock that ran out would be an overlap that no limit let happen.
+  lockDuration: '3s',
   stalledInterval: 100,
   logger: pino({ level: 'silent' }),
 })

@@ -22,7 +22,7 @@ const worker = await createWorker({
   redis,
   handlers: [handler],
   shutdownTimeout,
-  lockDuration: '1s',
+  lockDuration: '10s',
   stalledInterval: '1h',
   logger: pino({ level: 'silent' }),
 })

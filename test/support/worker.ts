@@ -20,7 +20,10 @@ export interface Workshop {
   readonly producer: Producer
   readonly redis: Redis
   keys(queue: string): KeysOfQueue
-  /** Starts a worker, which the workshop closes at its end. Locks are short: 1 s, looked for every 100 ms. */
+  /**
+   * Starts a worker, which the workshop closes at its end. A lost lock is looked for every 100 ms; a lock lasts 5 s, so
+   * that a machine that stands still for a second or two costs no test a second run of a job.
+   */
   work(handlers: Handler[], options?: Partial<WorkerOptions>): Promise<TestWorker>
   /** Waits until the job has ended and gives its result record. */
   end(job: { queue: string; id: string }): Promise<JobResult<unknown>>
@@ -30,7 +33,7 @@ export interface Workshop {
 /** Opens a workshop with a server of its own; its workers are those of `create`. Close it in `afterAll`. */
 export async function openWorkshop(create = createWorker): Promise<Workshop> {
   const server = await startTestRedis()
-  const producer = createProducer({ redis: server.url })
+  const producer = createProducer({ redis: server.url, timeout: '60s' })
   const redis = new Redis(server.url)
   const workers: Worker[] = []
   return {
@@ -42,7 +45,7 @@ export async function openWorkshop(create = createWorker): Promise<Workshop> {
       const { logger, lines } = collectLog()
       const defaults = {
         redis: server.url,
-        lockDuration: '1s',
+        lockDuration: '5s',
         stalledInterval: 100,
         shutdownTimeout: 0,
         logger,
