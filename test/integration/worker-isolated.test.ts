@@ -1,10 +1,11 @@
 // Handlers in a thread or a process of their own: they are handlers like all others, and whatever they do to their thread
 // or process costs one attempt. The job file runs with the built package, as it does for a user.
+import { existsSync, writeFileSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Handler, Worker } from '../../src/worker/index.js'
 import { buildDrover, isAlive, makeProject, ROOT } from '../support/drover-cli.js'
-import { until } from '../support/until.js'
+import { PATIENCE, until } from '../support/until.js'
 import { openWorkshop, type TestWorker, type Workshop } from '../support/worker.js'
 
 type Door = typeof import('../../src/worker/index.js')
@@ -209,6 +210,41 @@ it.each([
   expect([record.error.code, record.error.message]).toEqual([code, expect.stringMatching(message)])
   expect(neighbour.status).toBe('completed')
   expect((await run(`${kind}_stage`)).status).toBe('completed')
+})
+
+it.each(KINDS)('a %s that crashed while its worker was busy is heard of with what it threw', async (kind) => {
+  const folder = makeProject({
+    'jobs.mjs': `
+    import { existsSync, writeFileSync } from 'node:fs'
+    import { setTimeout as sleep } from 'node:timers/promises'
+    import { defineJob } from 'drover'
+    import { handle } from 'drover/worker'
+    import { z } from 'zod'
+    const contract = defineJob({ name: 'a', queue: 'busy-${kind}', input: z.object({}), attempts: 1 })
+    export const handler = handle(contract, async (_input, ctx) => {
+      process.once('exit', () => writeFileSync(new URL('./ended', import.meta.url), ''))
+      ctx.log.info('waits')
+      while (!existsSync(new URL('./go', import.meta.url))) await sleep(5)
+      setTimeout(() => {
+        throw new Error('its last words')
+      })
+      await new Promise(() => undefined)
+    }, { isolate: '${kind}', file: import.meta.url })`,
+  })
+  const { handler } = (await import(pathToFileURL(`${folder}/jobs.mjs`).href)) as { handler: Handler }
+  const worker = await shop.work([handler])
+  const job = await shop.producer.enqueue(handler.contract, {})
+  await until('it runs', () => worker.lines.some(({ msg }) => msg === 'waits'))
+  writeFileSync(`${folder}/go`, '')
+  const latest = performance.now() + PATIENCE.timeout
+  while (!existsSync(`${folder}/ended`) && performance.now() < latest);
+  // It is at its end, and gone a little later: both come at once to an event loop that was blocked.
+  const goneAt = performance.now() + 500
+  while (performance.now() < goneAt);
+  expect(await shop.end(job)).toMatchObject({
+    status: 'failed',
+    error: { code: 'HANDLER_EXITED', message: expect.stringMatching(/threw outside of its handler: its last words/) },
+  })
 })
 
 describe('a job file that does not load where its handler is isolated', () => {

@@ -2,7 +2,7 @@
 // and how it ended.
 import { fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import { MessageChannel, Worker } from 'node:worker_threads'
+import { MessageChannel, receiveMessageOnPort, Worker } from 'node:worker_threads'
 import type { Isolation } from '../isolation.js'
 import type { ToChild } from './messages.js'
 
@@ -44,6 +44,10 @@ function openThread({ memoryMb }: Isolation, { onMessage, onEnd }: ChannelEnds):
     how = isFull ? `its thread ran out of memory${limit}` : `its thread failed: ${error.message}`
   })
   thread.once('exit', (code) => {
+    // Its last words may not be read yet: to an event loop that was busy the end comes before them.
+    for (let last = receiveMessageOnPort(port1); last !== undefined; last = receiveMessageOnPort(port1)) {
+      onMessage((last as { message: unknown }).message)
+    }
     port1.close()
     onEnd(how ?? `its thread ended with exit code ${code}`)
   })
