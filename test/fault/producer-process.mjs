@@ -46,17 +46,26 @@ async function enqueueOne({ id, input, options, expect, attempts }) {
   }
 }
 
+const untilTurnOf = (index) => sleep(Math.max(0, startedAt + (index * 1_000) / plan.perSecond - performance.now()))
+
 async function sendOneByOne() {
   while (next < jobs.length) {
     const index = next++
-    if (plan.perSecond) await sleep(Math.max(0, startedAt + (index * 1_000) / plan.perSecond - performance.now()))
+    if (plan.perSecond) await untilTurnOf(index)
     await enqueueOne(jobs[index])
+  }
+}
+
+async function* paced() {
+  for (const [index, { input }] of jobs.entries()) {
+    await untilTurnOf(index)
+    yield input
   }
 }
 
 /** Ids of a bulk are known at its end alone, where its keys have named those of an earlier, broken run too. */
 async function sendAsBulk() {
-  const inputs = jobs.map(({ input }) => input)
+  const inputs = plan.perSecond ? paced() : jobs.map(({ input }) => input)
   const { ids, deduplicated } = await producer.enqueueBulk(contract, inputs, {
     key: ({ n }) => `key-${n}`,
     chunkSize: 100,

@@ -33,7 +33,7 @@ type Context = RowContext<Size>
 /** Crashes until a worker that lives clears up: fewer than end a job that was there each time, see docs/job-lifecycle.md. */
 const CRASHES_IN_A_ROW = 4
 const LONG_JOBS_EACH = 4
-const LONG_MS = 1_500
+const LONG_MS = 3_000
 
 export default defineRow<Size>({
   name: 'F03',

@@ -12,7 +12,7 @@ export interface Size {
 export default defineRow<Size>({
   name: 'F05',
   title: 'a handler that blocks the event loop past its lock runs once, and its neighbours too',
-  small: { lockMs: 1_000, blockers: 1, neighbours: 40 },
+  small: { lockMs: 2_000, blockers: 1, neighbours: 40 },
   full: { lockMs: 3_000, blockers: 5, neighbours: 400 },
   run: async (context) => {
     const { p50, p99, max } = await blockLoops(context)
