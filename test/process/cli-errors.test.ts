@@ -102,7 +102,7 @@ it('a replay that is killed between two chunks has run nothing twice and lost no
       return null
     }),
   ])
-  proxy.set({ mode: 'throttle', delayMs: 100 })
+  proxy.set({ mode: 'throttle', delayMs: 200 })
   await until('the second stage is under way', async () => (await shop.redis.zcard(`${bullBase}failed`)) < 699)
   killed.kill('SIGKILL')
   await killed.finished

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import {
   MAIN,
   makeProject,
@@ -13,6 +13,7 @@ import {
   write,
 } from '../support/drover-cli.js'
 import { freePort } from '../support/redis.js'
+import { PATIENCE } from '../support/until.js'
 
 const TOKEN = 'open-sesame-17'
 const { cwd, env } = await useProject()
@@ -36,7 +37,11 @@ describe('drover serve', () => {
       ...options,
       stdio: ['ignore', 'pipe', 'ignore'],
     })
-    await once(serve.stdout, 'data')
+    let said = ''
+    serve.stdout.setEncoding('utf8').on('data', (text: string) => {
+      said += text
+    })
+    await vi.waitUntil(() => said.includes('dashboard ready'), PATIENCE)
     serve.stdout.destroy()
     // Each of these is a line that can no longer be written.
     for (let request = 0; request < 3; request++) await fetch(`http://127.0.0.1:${port}/readyz`)

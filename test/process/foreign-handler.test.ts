@@ -74,7 +74,7 @@ ${Object.keys(PROGRAMS)
   .map((name) => `export const handlers_${name} = program('${name}')`)
   .join('\n')}
 export const handlers_schema = program('schema', {}, { output: z.object({ n: z.number() }) })
-export const handlers_deaf = program('deaf', {}, { timeout: '4s' })
+export const handlers_deaf = program('deaf', {}, { timeout: '8s' })
 ${['envelope', 'half', 'bare'].map((name) => `export const handlers_${name} = program('${name}', { output: 'envelope' })`).join('\n')}
 export const handlers_endless = program('endless', { command: ['python3', 'program_deaf.py'] })
 export const missing = program('missing', { command: ['no-such-program-anywhere'] })

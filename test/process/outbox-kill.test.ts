@@ -41,7 +41,7 @@ let enqueued = 0
 
 beforeAll(async () => {
   await buildDrover()
-  cluster = await startCluster()
+  cluster = await startCluster({ downAfterMs: 5_000 })
   look = new Cluster(cluster.nodes.map(({ host, port }) => ({ host, port })))
   producer = createProducer({ redis: cluster.url, timeout: '60s' })
   sink = await queueNotOn('sink', [await ownerOf(parents)])
