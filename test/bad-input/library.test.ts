@@ -224,7 +224,7 @@ describe('B10 a Redis that is not as it should be', () => {
     ['cannot save its snapshots', () => withoutSnapshots(), 'REDIS_REFUSED'],
   ])('that %s is an error of its own, without the password', async (_what, open, code) => {
     const { url, end } = await open()
-    const other = createProducer({ redis: url, timeout: '1s' })
+    const other = createProducer({ redis: url, timeout: code === 'REDIS_UNAVAILABLE' ? '1s' : '60s' })
     const error = await errorOf(() => other.enqueue(job, good as never))
     await other.close()
     await end()

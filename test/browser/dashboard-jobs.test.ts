@@ -230,6 +230,7 @@ describe('a button that copies', () => {
         const shown = await page.locator(`#${await button.getAttribute('data-copy')}`).innerText()
         await button.click()
         await expect.poll(() => clipboard(page)).toBe(shown)
+        await expect.poll(() => button.textContent()).toBe('Copied')
         expect(await page.getByRole('button', { name: 'Copied' }).count()).toBe(1)
         copied.push(shown)
       }
@@ -257,7 +258,7 @@ describe('a button that copies', () => {
     await page.goto(`${base}/results`)
     await page.locator('[data-search]').focus()
     await page.keyboard.press('Control+V')
-    expect(await page.locator('[data-search]').inputValue()).toBe(shown)
+    await expect.poll(() => page.locator('[data-search]').inputValue()).toBe(shown)
 
     await page.goto(`${base}/results/media/cat-7`)
     await page.evaluate('document.execCommand = () => false')

@@ -8,6 +8,7 @@ import { type Browser, type BrowserContextOptions, chromium, type Page } from 'p
 import { vi } from 'vitest'
 import { createDashboard, type DashboardOptions } from '../../src/dashboard/index.js'
 import { openTestQueue, type TestQueue } from '../support/dashboard-jobs.js'
+import { untilReady } from '../support/dashboards.js'
 import { startLedgerWorker, type TestOutcome } from '../support/ledger-worker.js'
 import { startTestRedis, type TestRedis } from '../support/redis.js'
 import { PATIENCE } from '../support/until.js'
@@ -46,6 +47,7 @@ export async function startStage(more?: (redisUrl: string) => DashboardOptions):
   for (const name of ['media', 'mail', 'nightly-reports']) queues.set(name, await openTestQueue(redis, name))
   const dashboard = createDashboard({ redis: redis.url, port: 0, token: TOKEN, ...more?.(redis.url) })
   const { url } = await dashboard.listen()
+  await untilReady(url)
   const browser = await chromium.launch({
     executablePath: findChromium(),
     args: ['--no-sandbox', '--host-resolver-rules=MAP *.test 127.0.0.1'],

@@ -18,7 +18,7 @@ const refusals = async (nodes: readonly TestRedis[]) => {
 }
 
 it('writes nothing of a job on one node while the rest of its keys is on another', async () => {
-  const cluster = await startCluster()
+  const cluster = await startCluster({ downAfterMs: 5_000 })
   let open: (() => void) | undefined
   const gate = new Promise<void>((resolve) => {
     open = resolve

@@ -48,7 +48,7 @@ function compile(folder: string): Promise<string> {
   })
 }
 
-test('every TypeScript sample compiles against the types of the package', { timeout: 120_000 }, async () => {
+test('every TypeScript sample compiles against the types of the package', { timeout: 300_000 }, async () => {
   // Inside the checkout, where `drover` is this package.
   mkdirSync(join(ROOT, 'test-output'), { recursive: true })
   const folder = mkdtempSync(join(ROOT, 'test-output', 'samples-'))
