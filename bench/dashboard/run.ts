@@ -39,11 +39,12 @@ const ROWS = {
     return figures
   },
   'dashboard throughput': async (url: string, scale: number, rounds: number) => {
-    const figures = await measureThroughput(url, 3 * rounds, Math.max(30_000, Math.round(50_000 * scale)))
+    const pairs = Math.ceil(3 * rounds)
+    const figures = await measureThroughput(url, pairs, Math.max(10_000, Math.round(50_000 * scale)))
     const { without, withTabs, seconds, perSecond, redisMicros } = figures
     const show = ({ medianPercent, from, to }: Change) =>
       `${medianPercent.toFixed(1)} % (95 %: ${from.toFixed(1)} to ${to.toFixed(1)} %)`
-    console.log(`${3 * rounds} pairs of windows of ${seconds.toFixed(1)} s, without tabs and with 50; medians`)
+    console.log(`${pairs} pairs of windows of ${seconds.toFixed(1)} s, without tabs and with 50; medians`)
     console.log(`jobs/s ${without.perSecond.toFixed(0)}, ${withTabs.perSecond.toFixed(0)}: ${show(perSecond)}`)
     console.log(
       `Redis CPU a job, us ${without.redisMicros.toFixed(1)}, ${withTabs.redisMicros.toFixed(1)}: ${show(redisMicros)}`,

@@ -32,7 +32,6 @@ const worker = await createWorker({
 })
 
 async function workAll(jobs: number): Promise<Worked> {
-  handled = 0
   const before = { at: performance.now(), node: process.cpuUsage(), redis: await redisCpuSeconds(redis) }
   worker.resume()
   while (handled < jobs || (await redis.llen(`{drover:${QUEUE}}:${QUEUE}:active`)) > 0) {
@@ -63,6 +62,8 @@ async function answer(message: { readonly jobs: number } | 'go'): Promise<void> 
     return
   }
   jobs = message.jobs
+  // One that was asked for before the worker became quiet may come still.
+  handled = 0
   await producer.enqueueBulk(work, inputs(jobs))
   process.send?.('ready')
 }
