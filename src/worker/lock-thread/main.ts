@@ -40,6 +40,9 @@ function run(port: MessagePort, data: LockThreadData): void {
     onCancelled: (locks) => say({ kind: 'cancelled', locks }),
     onError: sayFailed,
   })
+  const readAll = () => [...table.read(), ...extra.values()]
+  // What failed while Redis was away is sent as soon as it is back: the next round may come too late.
+  client.on('ready', () => renewals.round(readAll(), false))
   const watch = new LoopWatch(lockMs)
   port.on('message', (message: ToLockThread) => {
     if (message.kind === 'owner') renewals.setOwner(message.queue, message.token)
@@ -51,7 +54,7 @@ function run(port: MessagePort, data: LockThreadData): void {
     entries.slice(0, MAX_NAMED).map(({ queue, id }) => `${queues[queue]?.name}:${id}`)
   let noticed = { blockedMs: 0, running: 0, jobs: describe([]) }
   setInterval(() => {
-    const entries = [...table.read(), ...extra.values()]
+    const entries = readAll()
     const seen = watch.look(table.beats, monotonicMs())
     renewals.round(entries, seen.isBlocked)
     const facts = { blockedMs: Math.round(seen.blockedMs), running: entries.length, jobs: describe(entries) }

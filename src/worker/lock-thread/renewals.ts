@@ -8,7 +8,7 @@ import type { LockedQueue, LostLock } from './messages.js'
 const MAX_PER_CALL = 500
 /** A cancel aborts a running job within a second: that leaves the answer, the word to the main thread and its abort 200 ms. */
 const LOOK_MS = 800
-/** So many tries fit one lock, so that one late or failed renewal loses nothing. */
+/** So many tries fit one lock: one that fails loses nothing, nor, of a lock beyond 2.4 s, one that hangs for its whole timeout. */
 const TRIES = 3
 /** In place of the time that a lock holds: extend-locks.lua renews nothing. */
 const LOOK_ONLY = 0
@@ -45,10 +45,8 @@ export class Renewals {
   /** What the tokens of each queue's consumer start with. */
   readonly #owners: string[] = []
   readonly #underWay = new Set<number>()
-  /** Rounds from one renewal to the next; with locks as short as the default of 3 s each round renews. */
-  readonly #renewEvery: number
-  /** Rounds since the last renewal of each queue. */
-  readonly #rounds: number[]
+  /** When the locks of each queue were last renewed. By the clock, as rounds that come late would add up. */
+  readonly #renewedAt: number[]
   /** By slot. */
   #known = new Map<number, Known>()
 
@@ -57,8 +55,7 @@ export class Renewals {
     this.#queues = queues
     this.#lockMs = lockMs
     this.#options = options
-    this.#renewEvery = Math.max(1, Math.floor(lockMs / TRIES / LOOK_MS))
-    this.#rounds = queues.map(() => 0)
+    this.#renewedAt = queues.map(() => monotonicMs())
   }
 
   setOwner(queue: number, token: string): void {
@@ -88,11 +85,10 @@ export class Renewals {
     this.#known = known
     if (expired.length > 0) this.#options.onLost(expired)
     for (const [queue, held] of byQueue.entries()) {
-      const rounds = (this.#rounds[queue] ?? 0) + 1
-      this.#rounds[queue] = rounds
       if (this.#underWay.has(queue)) continue
-      const renews = rounds >= this.#renewEvery
-      if (renews) this.#rounds[queue] = 0
+      // With the round that is nearest to the time; with locks as short as the default of 3 s that is each one.
+      const renews = now - (this.#renewedAt[queue] ?? 0) >= this.#lockMs / TRIES - LOOK_MS / 2
+      if (renews) this.#renewedAt[queue] = now
       if (held.length > 0 || (renews && isBlocked)) void this.#ask(queue, held, renews, isBlocked)
     }
   }
@@ -106,7 +102,7 @@ export class Renewals {
       }
     } catch (error) {
       // With locks of an hour, the time of the next renewal would be many minutes away.
-      if (renews) this.#rounds[queue] = this.#renewEvery
+      if (renews) this.#renewedAt[queue] = Number.NEGATIVE_INFINITY
       this.#options.onError(error)
     } finally {
       this.#underWay.delete(queue)

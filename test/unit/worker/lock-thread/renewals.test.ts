@@ -171,6 +171,18 @@ describe('locks that are renewed less often than each second', () => {
     expect(lost).toEqual([{ slot: 0, version: 2 }])
   })
 
+  it('are renewed in time also where each round comes late', async () => {
+    const extend = vi.fn<ExtendLocks>(async () => [])
+    const { renewals, lost } = newRenewals(extend, 60_000)
+    const entries = [entry('a', 0)]
+    for (let round = 0; round < 40; round++) {
+      await vi.advanceTimersByTimeAsync(2_500)
+      renewals.round(entries, false)
+    }
+    expect(lost).toEqual([])
+    expect(lengthsOf(extend).filter((length) => length === 60_000)).toHaveLength(5)
+  })
+
   it('are renewed with the next round when that failed or a look took longer', async () => {
     const extend = vi.fn<ExtendLocks>(async () => [])
     const { rounds } = newRenewals(extend, LONG_MS)
