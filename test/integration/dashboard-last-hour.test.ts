@@ -11,7 +11,7 @@ const MINUTE = 29_000_000
 const NOW = MINUTE * 60_000 + 30_000
 
 async function open() {
-  const client = createReaderClient(parseRedisUrl(redis().url))
+  const client = createReaderClient(parseRedisUrl(redis().url), { timeoutMs: 60_000 })
   closeAfter({ close: async () => client.disconnect() })
   await new Promise((resolve) => client.once('ready', resolve))
   const lastHour = new LastHour()
@@ -99,13 +99,39 @@ describe('the last hour', () => {
 describe('the hours that bull-board shows', () => {
   const HOUR = Math.floor(MINUTE / 60)
 
-  it('are read once when they are over, and the one that goes on is made of its minutes', async () => {
+  async function openHours() {
     const { client, lastHour } = await open()
     const minutesOf = async (queue: string, nowMs: number) => {
       await lastHour.read(client, keys, queue, nowMs)
       return lastHour.minutesOf(queue)
     }
-    const hours = new BoardHours({ client, prefix: 'drover', minutesOf })
+    return new BoardHours({ client, prefix: 'drover', minutesOf })
+  }
+
+  it('are read once for two who ask at the same time', async () => {
+    const hours = await openHours()
+    const read = () => hours.read(['media'], [HOUR - 3, HOUR - 2], NOW)
+    await redis().cli('CONFIG', 'RESETSTAT')
+    await Promise.all([read(), read()])
+    const [, calls] = /cmdstat_hgetall:calls=(\d+)/.exec(await redis().cli('INFO', 'commandstats')) ?? []
+    expect(Number(calls)).toBe(2)
+  })
+
+  it('are read again until they have been over for 20 minutes: what ended in them may come in late', async () => {
+    const hours = await openHours()
+    const over = HOUR * 3_600_000
+    const completed = async (minutes: number) =>
+      (await hours.read(['media'], [HOUR - 1], over + minutes * 60_000))[0]?.[0]?.completed
+    await count(HOUR * 60 - 1, 1)
+    expect(await completed(19)).toBe(1)
+    await count(HOUR * 60 - 1, 10)
+    expect(await completed(21)).toBe(11)
+    await count(HOUR * 60 - 1, 100)
+    expect(await completed(22)).toBe(11)
+  })
+
+  it('are read once when they are over, and the one that goes on is made of its minutes', async () => {
+    const hours = await openHours()
     const completed = async () =>
       (await hours.read(['media'], [HOUR - 2, HOUR - 1, HOUR], NOW))[0]?.map((stats) => stats?.completed ?? null)
     await redis().cli('HSET', keys.statsHour(HOUR - 2), 'resize|c|3|4', '5')

@@ -1,9 +1,8 @@
-// Stats by the hour, as bull-board's history asks for them: thousands of hashes at a time. An hour that is over does not
-// change, so it is read once; the one that goes on is made of the minutes that last-hour.ts has.
+// Stats by the hour, as bull-board's history asks for them: thousands of hashes at a time. An hour that has been over for a
+// while does not change, so it is read once; the one that goes on is made of the minutes that last-hour.ts has.
 import { type JobStats, readHours, type StatsOfStep, sumOfStep, sumStats } from '../../ledger/index.js'
 import { queueKeys, type RedisClient } from '../../redis/index.js'
-import { SETTLED_AFTER_MS } from '../last-hour.js'
-import { HOUR_MS } from '../overview/history-steps.js'
+import { HOUR_MS, HOUR_SETTLED_MS } from '../overview/history-steps.js'
 
 export interface HourReads {
   readonly client: RedisClient
@@ -28,7 +27,7 @@ export class BoardHours {
 
   /** By queue, the stats of each hour; null for one in which nothing ended. */
   async read(queues: readonly string[], hours: readonly number[], nowMs: number): Promise<(JobStats | null)[][]> {
-    const settled = hours.filter((hour) => (hour + 1) * HOUR_MS + SETTLED_AFTER_MS <= nowMs)
+    const settled = hours.filter((hour) => (hour + 1) * HOUR_MS + HOUR_SETTLED_MS <= nowMs)
     const open = hours.filter((hour) => !settled.includes(hour))
     const reading = this.#turn.then(() => this.#readSettled(queues, settled, nowMs))
     this.#turn = reading.catch(() => undefined)
@@ -64,7 +63,7 @@ export class BoardHours {
     const { client, prefix, minutesOf } = this.#reads
     const current = Math.floor(nowMs / HOUR_MS)
     const found = new Map<number, JobStats | null>()
-    // The hour before is open for two minutes more: workers with late clocks.
+    // The hour before is open for a while: workers with late clocks, and commits that Redis was away for.
     const before = open.filter((hour) => hour !== current)
     if (before.length > 0) {
       const stats = await readHours(client, queueKeys(prefix, queue), before, nowMs)

@@ -12,7 +12,7 @@ export const MINUTE_MS = 60_000
 export const HOUR_MS = 3_600_000
 export const MINUTES_AN_HOUR = 60
 /** An hour this long over has been rolled up, where any worker runs, and stays as it is. */
-const HOUR_SETTLED_MS = 20 * MINUTE_MS
+export const HOUR_SETTLED_MS = 20 * MINUTE_MS
 
 /** The numbers of the steps of a range: all of them, and which hashes of minutes and hours they are read from. */
 export interface Steps {
