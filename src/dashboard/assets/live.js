@@ -81,13 +81,14 @@ function isSelecting() {
 // Makes `old` equal to `fresh`, keeping every element that can stay: focus, scrolling and what is open are not lost.
 function change(old, fresh) {
   const isOpened = old.nodeName === 'DETAILS' && old.open
+  const isSameCopy = old.dataset.copy !== undefined && old.dataset.copy === fresh.dataset.copy
   const isTyped = old.matches('input, textarea, select') && old.dataset.typed !== undefined
   for (const { name } of [...old.attributes]) {
     if (!fresh.hasAttribute(name) && name !== 'data-typed' && !(isOpened && name === 'open')) old.removeAttribute(name)
   }
   for (const { name, value } of fresh.attributes) if (old.getAttribute(name) !== value) old.setAttribute(name, value)
   // What somebody is typing is theirs, a chart is drawn by itself, and a button says what it has copied.
-  const isOurs = old.dataset.chart !== undefined || old.dataset.copy !== undefined
+  const isOurs = old.dataset.chart !== undefined || isSameCopy
   if (!isTyped && !isOurs) changeChildren(old, fresh)
 }
 

@@ -5,7 +5,7 @@ import { listCounters, readCounter } from '../../ledger/index.js'
 import { checkCounterName, type KeysOfQueue, queueKeys } from '../../redis/index.js'
 import { type ChartSeries, chart } from '../chart.js'
 import { untilConnected } from '../connection.js'
-import { copyButton } from '../copy-button.js'
+import { copyableCommand } from '../copy-button.js'
 import { type CounterSeries, readCounterSeriesOf } from '../counters/counter-series.js'
 import { csvOf } from '../counters/csv.js'
 import { type Html, html } from '../html.js'
@@ -19,7 +19,7 @@ import type { Asked, Shown } from '../view.js'
 import { signed } from './counters.js'
 
 const MAX_NAME_LENGTH = 128
-const MAX_COMMAND_LENGTH = 1_000
+const MAX_PATTERN_LENGTH = 1_000
 /** Jobs that get a line of their own in the chart; the others share one. */
 const TONES: readonly ChartSeries['tone'][] = ['link', 'good', 'warn', 'bad']
 
@@ -152,7 +152,7 @@ function keysSection({ redis, prefix }: Shared, { queue, name, keys }: CounterAs
     'Read it yourself',
     html`<dl class="commands">${rows.map(
       ([what, command, id]) =>
-        html`<div><dt>${what}</dt><dd><code class="command"${id && html` id="${id}"`}>${showText(command, MAX_COMMAND_LENGTH)}</code> ${id && copyButton(id)}</dd></div>`,
+        html`<div><dt>${what}</dt><dd>${id ? copyableCommand(id, command) : html`<code class="command">${showText(command, MAX_PATTERN_LENGTH)}</code>`}</dd></div>`,
     )}</dl>`,
   )
 }

@@ -1,7 +1,7 @@
 // Parts of a job's page beside input and result: the facts, its attempts, what it committed, its Redis keys, and how a
 // program reaches it.
 import type { RedisSettings } from '../../redis/index.js'
-import { copyButton } from '../copy-button.js'
+import { copyableCommand, copyButton } from '../copy-button.js'
 import { type Html, type HtmlValue, html } from '../html.js'
 import type { JobDetails } from '../jobs/read-job.js'
 import { redisCli } from '../redis-cli.js'
@@ -41,7 +41,7 @@ export function facts(job: JobDetails, { shared, nowMs }: { readonly shared: Sha
 // To the minute: the milliseconds that Redis gives would be others at each look, and open tabs be sent the page each time.
 function keptUntil(atMs: number, nowMs: number): Html {
   const minute = Math.round(atMs / MINUTE_MS) * MINUTE_MS
-  return html`${showUtc(minute).slice(0, 16)} UTC <span class="muted">${showNext(minute, nowMs)}</span>`
+  return html`${showUtc(minute).slice(0, 16)} UTC <span class="muted">${minute > nowMs ? showNext(minute, nowMs) : 'soon over'}</span>`
 }
 
 /** The place of the job's trace, where a template of it is given and holds nothing that is not known of this job. */
@@ -103,7 +103,7 @@ export function keysSection(
   if (typeof options.key === 'string') rows.push(['key', ['GET', keys.key(`${job}:${options.key}`)]])
   return html`<section class="card" id="keys-of-job"><h2>Redis keys</h2><table><tbody>${rows.map(
     ([what, words, note]) =>
-      html`<tr><th scope="row">${what}</th><td class="wide"><code class="command" id="read-${what}">${showText(redisCli(redis, ...words), 600)}</code> ${copyButton(`read-${what}`)}${note && html` <span class="muted">${note}</span>`}</td></tr>`,
+      html`<tr><th scope="row">${what}</th><td class="wide">${copyableCommand(`read-${what}`, redisCli(redis, ...words))}${note && html` <span class="muted">${note}</span>`}</td></tr>`,
   )}</tbody></table></section>`
 }
 
