@@ -248,7 +248,7 @@ export class LedgerBackend extends RedisQueueBackend {
   override async moveStalledJobsToWait(): ReturnType<RedisQueueBackend['moveStalledJobsToWait']> {
     const stalled = await super.moveStalledJobsToWait()
     const { stalledInterval = 0 } = this.queue.opts as WorkerOptions
-    if (this.#batch.isLimited) await repairLimits(this.#options.client, this.#keys, stalledInterval / 2)
+    if (this.#batch.isLimited) await repairLimits(this.#options.client, this.#keys, Math.max(500, stalledInterval / 2))
     return stalled
   }
 
