@@ -47,7 +47,7 @@ async function startWorker(): Promise<Worker> {
 }
 
 async function tokenFor(scopes: readonly Scope[]): Promise<string> {
-  const client = createReaderClient(parseRedisUrl(stage.redis.url), { onError: () => undefined })
+  const client = createReaderClient(parseRedisUrl(stage.redis.url), { timeoutMs: 60_000, onError: () => undefined })
   await expect.poll(() => client.status).toBe('ready')
   const { token } = await createToken(client, 'drover', { name: 'ann', scopes })
   client.disconnect()

@@ -12,7 +12,7 @@ let shop: Workshop
 let client: RedisClient
 beforeAll(async () => {
   shop = await openWorkshop()
-  client = createReaderClient(parseRedisUrl(shop.server.url))
+  client = createReaderClient(parseRedisUrl(shop.server.url), { timeoutMs: 60_000 })
   attachLedger(client)
 })
 afterAll(async () => {

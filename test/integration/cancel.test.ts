@@ -239,6 +239,7 @@ describe('a job that runs', () => {
     })
     const handler = handle(contract, (_input, ctx) => {
       markUnheard(queue, ctx.id)
+      expect(ctx.signal.aborted).toBe(false)
       end((delay) => ctx.snooze(delay as '1h'))
     })
     const worker = await shop.work([handler])

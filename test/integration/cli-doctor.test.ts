@@ -30,7 +30,7 @@ let plain: Redis
 
 beforeAll(async () => {
   redis = await startTestRedis({ appendonly: true, args: ['--maxmemory', '1gb'] })
-  client = createReaderClient(parseRedisUrl(redis.url))
+  client = createReaderClient(parseRedisUrl(redis.url), { timeoutMs: 60_000 })
   plain = new Redis(redis.port)
   await connectOnce(client, 60_000, 'the test')
 })
@@ -333,7 +333,7 @@ describe('drover doctor on the server', () => {
       appendonly: true,
       args: ['--maxmemory', '1gb', '--replicaof', '127.0.0.1 1'],
     })
-    const reader = createReaderClient(parseRedisUrl(replica.url))
+    const reader = createReaderClient(parseRedisUrl(replica.url), { timeoutMs: 60_000 })
     await connectOnce(reader, 60_000, 'the test')
     const codes = wrongOf(judgeServer(await readServerInfo(reader), DEFAULT_REDIS, 'standard')).map(({ code }) => code)
     reader.disconnect()

@@ -15,7 +15,7 @@ const MINUTE = HOUR * 60 + 59
 const NOW = MINUTE * 60_000 + 30_000
 
 async function open() {
-  const client = createReaderClient(parseRedisUrl(redis().url))
+  const client = createReaderClient(parseRedisUrl(redis().url), { timeoutMs: 60_000 })
   closeAfter({ close: async () => client.disconnect() })
   await new Promise((resolve) => client.once('ready', resolve))
   const lastHour = new LastHour()
@@ -107,7 +107,7 @@ describe('the history of queues', () => {
   })
 
   it('reads a bounded number of hashes at a time, and says what is missing', async () => {
-    const client = createReaderClient(parseRedisUrl(redis().url))
+    const client = createReaderClient(parseRedisUrl(redis().url), { timeoutMs: 60_000 })
     closeAfter({ close: async () => client.disconnect() })
     await new Promise((resolve) => client.once('ready', resolve))
     const source = new HistorySource(client, 'drover')

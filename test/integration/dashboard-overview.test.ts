@@ -86,7 +86,7 @@ describe('the overview', () => {
     const keys = queueKeys('drover', 'media')
     await redis().cli('HINCRBY', keys.stats(Math.floor(now / 60_000)), 'resize|f|3|4', '500')
     await redis().cli('ZADD', keys.schedules, String(now - 600_000), 'nightly')
-    const client = createReaderClient(parseRedisUrl(redis().url))
+    const client = createReaderClient(parseRedisUrl(redis().url), { timeoutMs: 60_000 })
     closeAfter({ close: async () => client.disconnect() })
     const beat = { host: 'h', pid: 1, release: '', state: 'run', handled: 1, rssBytes: 1, seenAt: now } as const
     const queues = [{ queue: 'mail', concurrency: 1, running: 1 }]

@@ -22,7 +22,7 @@ const EVIL = `<img src=x onerror=alert(1)>\u202e`
 const { redis, start, openQueue, closeAfter, work } = useDashboards()
 
 async function openClient(): Promise<RedisClient> {
-  const client = createReaderClient(parseRedisUrl(redis().url))
+  const client = createReaderClient(parseRedisUrl(redis().url), { timeoutMs: 60_000 })
   closeAfter({ close: async () => client.disconnect() })
   await new Promise((resolve) => client.once('ready', resolve))
   return client

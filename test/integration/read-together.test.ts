@@ -10,7 +10,7 @@ let client: RedisClient
 
 beforeAll(async () => {
   redis = await startTestRedis()
-  client = createReaderClient(parseRedisUrl(redis.url), { onError: () => undefined })
+  client = createReaderClient(parseRedisUrl(redis.url), { timeoutMs: 60_000, onError: () => undefined })
   await vi.waitFor(() => expect(client.status).toBe('ready'), PATIENCE)
 })
 afterAll(async () => {

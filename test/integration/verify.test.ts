@@ -27,7 +27,7 @@ const children = new Set<ChildProcess>()
 beforeAll(async () => {
   server = await startTestRedis()
   plain = new Redis(server.port)
-  client = createReaderClient(parseRedisUrl(server.url))
+  client = createReaderClient(parseRedisUrl(server.url), { timeoutMs: 60_000 })
   await connectOnce(client, 60_000, 'the test')
   producer = createProducer({ redis: server.url })
   await workWithKills()

@@ -56,7 +56,7 @@ describe.each([
 })
 
 it('a token with a role is compared by its digest with the stored one, which tells nothing of it', async () => {
-  const client = createReaderClient(parseRedisUrl(redis().url))
+  const client = createReaderClient(parseRedisUrl(redis().url), { timeoutMs: 60_000 })
   await once(client, 'ready')
   const { token } = await createToken(client, 'drover', { name: 'ann', scopes: ['read'] })
   client.disconnect()
