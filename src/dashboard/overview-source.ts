@@ -80,7 +80,9 @@ export class OverviewSource {
    */
   async minutesOf(queue: string, nowMs: number): Promise<readonly StatsOfStep[]> {
     const isFresh = performance.now() < this.#freshUntil && this.#lastHour.minutesOf(queue).length > 0
-    if (!isFresh) await this.#lastHour.read(this.#client, queueKeys(this.#prefix, queue), queue, nowMs)
+    if (isFresh) return this.#lastHour.minutesOf(queue)
+    await untilConnected(this.#client)
+    await this.#lastHour.read(this.#client, queueKeys(this.#prefix, queue), queue, nowMs)
     return this.#lastHour.minutesOf(queue)
   }
 

@@ -128,6 +128,9 @@ describe('the hours that bull-board shows', () => {
     expect(await completed(21)).toBe(11)
     await count(HOUR * 60 - 1, 100)
     expect(await completed(22)).toBe(11)
+    // The clock was set back: it is not over yet.
+    expect(await completed(1)).toBe(111)
+    expect(await completed(23)).toBe(111)
   })
 
   it('are read once when they are over, and the one that goes on is made of its minutes', async () => {

@@ -2,7 +2,7 @@
 // while does not change, so it is read once; the one that goes on is made of the minutes that last-hour.ts has.
 import { type JobStats, readHours, type StatsOfStep, sumOfStep, sumStats } from '../../ledger/index.js'
 import { queueKeys, type RedisClient } from '../../redis/index.js'
-import { HOUR_MS, HOUR_SETTLED_MS } from '../overview/history-steps.js'
+import { HOUR_MS, HOUR_SETTLED_MS, MINUTE_MS } from '../overview/history-steps.js'
 
 export interface HourReads {
   readonly client: RedisClient
@@ -11,13 +11,14 @@ export interface HourReads {
   readonly minutesOf: (queue: string, nowMs: number) => Promise<readonly StatsOfStep[]>
 }
 
-/** Hours that are kept, over all queues: twice what one answer reads at most. */
+/** Beyond so many hours, over all queues, all are forgotten: twice what one answer reads at most. */
 const MAX_KEPT = 20_000
 
 export class BoardHours {
   readonly #reads: HourReads
   readonly #settled = new Map<string, Map<number, JobStats | null>>()
   #kept = 0
+  #readAtMs = 0
   /** One read after the other: the page asks for several series over the same hours at once. */
   #turn: Promise<void> = Promise.resolve()
 
@@ -32,21 +33,24 @@ export class BoardHours {
     const reading = this.#turn.then(() => this.#readSettled(queues, settled, nowMs))
     this.#turn = reading.catch(() => undefined)
     await reading
-    return Promise.all(
-      queues.map(async (queue) => {
-        const known = this.#settled.get(queue)
-        const ofOpen = await this.#readOpen(queue, open, nowMs)
-        return hours.map((hour) => known?.get(hour) ?? ofOpen.get(hour) ?? null)
-      }),
-    )
+    const kept = queues.map((queue) => this.#settled.get(queue))
+    const found: (JobStats | null)[][] = []
+    for (const [index, queue] of queues.entries()) {
+      const ofOpen = await this.#readOpen(queue, open, nowMs)
+      const known = kept[index]
+      found.push(hours.map((hour) => known?.get(hour) ?? ofOpen.get(hour) ?? null))
+    }
+    return found
   }
 
   // Queue by queue: what other pages ask for goes between.
   async #readSettled(queues: readonly string[], hours: readonly number[], nowMs: number): Promise<void> {
-    if (this.#kept > MAX_KEPT) {
+    // What was read before the clock was set back may have been read before it was over.
+    if (this.#kept > MAX_KEPT || nowMs < this.#readAtMs - MINUTE_MS) {
       this.#settled.clear()
       this.#kept = 0
     }
+    this.#readAtMs = nowMs
     for (const queue of queues) {
       const known = this.#settled.get(queue) ?? new Map<number, JobStats | null>()
       this.#settled.set(queue, known)
