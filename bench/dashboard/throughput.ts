@@ -103,7 +103,10 @@ function changeOf(pairs: readonly Pair[], figure: keyof Worked): Change {
   const changes = pairs.map(({ without, withTabs }) => 100 * (withTabs[figure] / without[figure] - 1))
   const sorted = changes.toSorted((a, b) => a - b)
   const left = leftOut(sorted.length)
-  return { medianPercent: middle(sorted), from: sorted[left] ?? Number.NaN, to: sorted.at(-1 - left) ?? Number.NaN }
+  // Of fewer than six pairs not even the least and the largest are so far apart.
+  const [from = Number.NEGATIVE_INFINITY, to = Number.POSITIVE_INFINITY] =
+    left < 0 ? [] : [sorted[left], sorted.at(-1 - left)]
+  return { medianPercent: middle(sorted), from, to }
 }
 
 function middle(numbers: readonly number[]): number {
@@ -112,7 +115,7 @@ function middle(numbers: readonly number[]): number {
 
 /**
  * How many of the sorted values may be left out at each end for the rest to hold the median with 95 % certainty: each value
- * is above it as often as below, so how many are below is a binomial of one half.
+ * is above it as often as below, so how many are below is a binomial of one half. -1 when even all are too few.
  */
 function leftOut(count: number): number {
   let share = 0.5 ** count
@@ -123,5 +126,5 @@ function leftOut(count: number): number {
     share *= (count - left + 1) / left
     below += share
   }
-  return Math.max(0, left - 1)
+  return left - 1
 }

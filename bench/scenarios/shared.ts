@@ -17,8 +17,8 @@ export const work = defineJob({
 
 /** The options of a bare BullMQ worker that Drover's has by default. */
 export const workerOptions = {
-  lockDuration: 15_000,
-  stalledInterval: 5_000,
+  lockDuration: 3_000,
+  stalledInterval: 500,
   maxStalledCount: 5,
   removeOnComplete: { count: KEEP_COMPLETED },
   removeOnFail: { count: 10_000 },
