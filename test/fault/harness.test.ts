@@ -76,10 +76,13 @@ it('recovery counts from the kill of a process to the next start of each job it 
     // Worker 3 was given it, and killed before it began.
     { e: 'fault', kind: 'SIGKILL', seed: 7, pid: 3, at: 3_020 },
     start('c', 2, 6_010, 3),
+    // Handed out three times, but no worker was killed meanwhile: a slow recovery is one.
+    { e: 'fault', kind: 'SIGKILL', seed: 7, pid: 2, at: 7_000 },
+    start('a', 4, 15_000, 5),
   ] as const
   expect(readRecovery(lines)).toEqual({
-    reruns: 3,
-    recoveryMs: { count: 1, p50: 3_000, p99: 3_000, max: 3_000 },
+    reruns: 4,
+    recoveryMs: { count: 2, p50: 3_000, p99: 8_000, max: 8_000 },
     cutTwiceMs: { count: 1, p50: 6_000, p99: 6_000, max: 6_000 },
   })
   expect(spreadOf([3, 1, 2])).toEqual({ count: 3, p50: 2, p99: 3, max: 3 })

@@ -28,6 +28,7 @@ export interface Recovery {
 export function readRecovery(lines: readonly Noted[]): Recovery {
   const faultsByPid = new Map<number, number>()
   for (const line of lines) if (line.e === 'fault' && line.pid !== undefined) faultsByPid.set(line.pid, line.at)
+  const isFaultBetween = (from: number, to: number) => [...faultsByPid.values()].some((at) => at > from && at < to)
   const lastRun = new Map<string, { pid: number; token: number | undefined; over: boolean }>()
   const once: number[] = []
   const twice: number[] = []
@@ -43,7 +44,8 @@ export function readRecovery(lines: readonly Noted[]): Recovery {
     const faultAt = before && !before.over ? faultsByPid.get(before.pid) : undefined
     if (faultAt !== undefined && faultAt < line.at && before?.pid !== line.pid) {
       const handedOut = (line.token ?? 0) - (before?.token ?? 0)
-      ;(handedOut > 1 ? twice : once).push(line.at - faultAt)
+      const isCutTwice = handedOut > 1 && isFaultBetween(faultAt, line.at)
+      ;(isCutTwice ? twice : once).push(line.at - faultAt)
     }
     lastRun.set(line.id, { pid: line.pid, token: line.token, over: false })
   }

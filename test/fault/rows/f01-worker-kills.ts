@@ -28,6 +28,7 @@ export default defineRow<Size>({
     const most = size.kills * 10
     context.require(report.reruns <= most, 're-runs', `${report.reruns} re-runs, at most ${most} jobs were cut short`)
     target(context, 'killed to running again, p99', report.recoveryMs?.p99 ?? 0, AGAIN_TARGET_MS)
+    target(context, 'killed twice to running again', report.cutTwiceMs?.max ?? 0, 2 * AGAIN_TARGET_MS)
   },
 })
 
