@@ -8,7 +8,7 @@ import { describe, expect, it } from 'vitest'
 import type { Dashboard } from '../../src/dashboard/index.js'
 import { ClosedError, InvalidOptionError, PortInUseError, TokenRequiredError } from '../../src/job/index.js'
 import { ask, BROWSER, form, signIn } from '../support/dashboard-http.js'
-import { useDashboards } from '../support/dashboards.js'
+import { untilReady, useDashboards } from '../support/dashboards.js'
 import { freePort } from '../support/redis.js'
 
 const { closeAfter, create, redis } = useDashboards()
@@ -69,6 +69,7 @@ describe('listen', () => {
     await expect(ask(`http://127.0.0.1:${port}`, '/livez')).rejects.toMatchObject({ code: 'ECONNREFUSED' })
     const { url } = await create({ host: '0.0.0.0', port, token: 'correct-horse' }).listen()
     expect(url).toBe(`http://localhost:${port}`)
+    await untilReady(`http://127.0.0.1:${port}`)
     const answer = await ask(`http://127.0.0.1:${port}`, '/overview.json', {
       headers: { host: 'any.example', authorization: 'Bearer correct-horse' },
     })
@@ -78,12 +79,14 @@ describe('listen', () => {
   it('on ::1 gives an address that works', async () => {
     const { url } = await create({ host: '::1' }).listen()
     expect(url).toMatch(/^http:\/\/\[::1\]:\d+$/)
+    await untilReady(url)
     expect((await ask(url, '/overview.json')).status).toBe(200)
   })
 
   it('below a base path serves there and nowhere else', async () => {
     const { url } = await create({ basePath: '/admin/jobs/' }).listen()
     expect(url).toMatch(/:\d+\/admin\/jobs$/)
+    await untilReady(url)
     for (const path of ['/admin/jobs', '/admin/jobs/']) {
       const { status, text } = await ask(url, path, { headers: BROWSER })
       expect([path, status]).toEqual([path, 200])

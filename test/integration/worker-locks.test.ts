@@ -8,7 +8,7 @@ import { createGate, useWorkshop } from '../support/worker.js'
 const shop = await useWorkshop()
 
 const input = z.object({ n: z.number() })
-/** A lost lock is noticed at its next renewal, after a third of this. */
+/** A lost lock is noticed at its next renewal, within a second. */
 const lockDuration = '3s'
 const lockOf = (queue: string, id: string) => `${shop.keys(queue).bullBase}${id}:lock`
 

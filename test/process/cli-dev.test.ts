@@ -129,8 +129,10 @@ describe('drover dev', () => {
     await command.until(/worker ready .*jobs=fail,greet,hello,shout,sleep/)
     write(cwd, 'jobs/node_modules/some/index.js', 'ignored')
     write(cwd, 'jobs/notes.txt', 'ignored')
+    const changes = () => command.stdout().split('handlers.ts changed: the worker restarts').length
+    const before = changes()
     write(cwd, 'jobs/handlers.ts', handlers)
-    await untilReady(command, 4)
+    await until('the last change was seen', () => changes() > before)
     // A write may come as two changes; which files were seen is what counts.
     const changed = command.stdout().matchAll(/(\S+) changed: the worker restarts/g)
     const seen = new Set([...changed].map(([, file = '']) => basename(file)))

@@ -2,7 +2,7 @@
 import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { expect, it } from 'vitest'
+import { expect, it, onTestFinished } from 'vitest'
 import { z } from 'zod'
 import { createProducer, defineJob } from '../../src/index.js'
 import { isAlive, ROOT, type RunningCommand, runDrover, startDrover, useProject, write } from '../support/drover-cli.js'
@@ -177,6 +177,9 @@ it('a supervisor that a second signal ends has written what waited in its thinne
   const [ready] = await untilLines(supervisor, 'process ready', 1)
   const pid = Number(ready?.processPid)
   // So that it does not end with the first signal.
+  onTestFinished(() => {
+    if (isAlive(pid)) process.kill(pid, 'SIGKILL')
+  })
   process.kill(pid, 'SIGSTOP')
   supervisor.kill('SIGTERM')
   await untilLines(supervisor, 'supervisor closing', 1)
