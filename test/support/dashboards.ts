@@ -74,7 +74,8 @@ export function useDashboards(): TestDashboards {
 
 /** Waits for the first connection to Redis: a page asked for before it is refused after a second. */
 export async function untilReady(url: string): Promise<void> {
-  await vi.waitUntil(async () => (await ask(url, '/readyz')).status === 200, PATIENCE)
+  const path = `${new URL(url).pathname.replace(/\/$/, '')}/readyz`
+  await vi.waitUntil(async () => (await ask(url, path)).status === 200, PATIENCE)
 }
 
 export interface TestProblem {
