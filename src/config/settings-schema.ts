@@ -2,7 +2,15 @@
 // A schema's messages are worded to follow "expected". settings-table.ts says what the settings mean.
 import { availableParallelism } from 'node:os'
 import { z } from 'zod'
-import { formatDuration, isQueueName, parseDuration, QUEUE_NAME_RULE, RedisUrlError } from '../job/index.js'
+import {
+  formatDuration,
+  isQueueName,
+  isRelease,
+  parseDuration,
+  QUEUE_NAME_RULE,
+  RELEASE_RULE,
+  RedisUrlError,
+} from '../job/index.js'
 import {
   checkPrefix,
   DURABILITIES,
@@ -31,6 +39,7 @@ export const SETTING_SCHEMAS = {
   processes: processes(),
   maxMemory: memory(),
   maxJobs: wholeNumber(1, 999_999_999),
+  release: release(),
   waitTarget: duration(1_000, 24 * HOUR_MS, '30s'),
   minWorkers: wholeNumber(0, MAX_WORKERS),
   maxWorkers: wholeNumber(1, MAX_WORKERS),
@@ -94,6 +103,10 @@ function memory() {
   return z
     .union([z.number(), text], { error })
     .pipe(z.int({ error }).min(MIN_MEMORY_BYTES, { error }).max(MAX_MEMORY_BYTES, { error }))
+}
+
+function release() {
+  return z.string({ error: RELEASE_RULE }).refine(isRelease, { error: RELEASE_RULE })
 }
 
 function yesOrNo() {

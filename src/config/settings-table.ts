@@ -89,6 +89,13 @@ export const SETTINGS_TABLE: readonly SettingRow[] = [
     meaning: 'attempts after which a worker process is replaced',
   },
   {
+    name: 'release',
+    flag: '--release <name>',
+    env: ['DROVER_RELEASE'],
+    default: 'none',
+    meaning: 'release of your code that a worker runs: errors, charts and workers tell releases apart by it',
+  },
+  {
     name: 'waitTarget',
     flag: '--wait-target <duration>',
     env: ['DROVER_WAIT_TARGET'],

@@ -18,6 +18,7 @@ export interface DroverConfig {
   readonly processes?: number | 'auto' | undefined
   readonly maxMemory?: number | string | undefined
   readonly maxJobs?: number | undefined
+  readonly release?: string | undefined
   readonly waitTarget?: Duration | undefined
   readonly minWorkers?: number | undefined
   readonly maxWorkers?: number | undefined
@@ -52,6 +53,7 @@ export interface Settings {
   readonly processes: number
   readonly maxMemoryBytes: number | undefined
   readonly maxJobs: number | undefined
+  readonly release: string | undefined
   /** What was given of it; `waitTarget` and `scaleDown` in ms. */
   readonly autoscale: {
     readonly waitTarget: number | undefined

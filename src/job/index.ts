@@ -62,7 +62,15 @@ export {
 } from './limit-options.js'
 export { flushThrottled, logThinned, throttledLine, throttledLog } from './log-throttle.js'
 export { checkMiddleware, type Middleware, runThrough } from './middleware.js'
-export { isJobName, isQueueName, isReservedName, JOB_NAME_RULE, QUEUE_NAME_RULE } from './names.js'
+export {
+  isJobName,
+  isQueueName,
+  isRelease,
+  isReservedName,
+  JOB_NAME_RULE,
+  QUEUE_NAME_RULE,
+  RELEASE_RULE,
+} from './names.js'
 export * from './redis-errors.js'
 export * from './retry-errors.js'
 export { cronTimes, newestTicks, nextTick, nextTicks, type ScheduleTimes } from './schedule-times.js'

@@ -4,7 +4,9 @@ import {
   checkMiddleware,
   type Duration,
   InvalidOptionError,
+  isRelease,
   parseDuration,
+  RELEASE_RULE,
   suggest,
   UnknownOptionError,
 } from '../job/index.js'
@@ -123,8 +125,6 @@ export interface CheckedWorkerOptions {
   readonly queues: readonly QueueSettings[]
   readonly autoscale: AutoscaleRules | undefined
 }
-
-const RELEASE = /^[\w.+-]{1,64}$/
 
 const OPTION_NAMES = [
   'redis',
@@ -275,6 +275,6 @@ function whole(option: string, value: unknown, minimum: number, maximum: number)
 }
 
 function checkRelease(release: unknown): string | undefined {
-  if (release === undefined || (typeof release === 'string' && RELEASE.test(release))) return release
-  throw new InvalidOptionError('release', '1 to 64 letters, digits, _, ., + or -', release)
+  if (release === undefined || isRelease(release)) return release
+  throw new InvalidOptionError('release', RELEASE_RULE, release)
 }

@@ -15,11 +15,14 @@ async function run(...words: string[]) {
 const listed = async () => JSON.parse((await run('workers', '--json')).stdout) as WorkerBeat[]
 
 it('a worker is listed, told to be quiet, to run more and to resume, and exits with 0 when it is told to close', async () => {
-  const worker = startDrover(['worker', '--queues', 'naps'], { cwd, env: { REDIS_URL: redis.url } })
+  const worker = startDrover(['worker', '--queues', 'naps'], {
+    cwd,
+    env: { REDIS_URL: redis.url, DROVER_RELEASE: 'v42' },
+  })
   await worker.until(/worker ready/)
   const id = await vi.waitFor(async () => {
     const [beat, ...more] = await listed()
-    expect([beat?.pid, more]).toEqual([worker.pid, []])
+    expect([beat?.pid, beat?.release, more]).toEqual([worker.pid, 'v42', []])
     return beat?.id ?? ''
   }, PATIENCE)
   expect(await run('workers', 'quiet', 'all')).toMatchObject({ code: 0, stdout: `told ${id}: quiet\n` })
@@ -47,11 +50,11 @@ it('a worker is listed, told to be quiet, to run more and to resume, and exits w
 })
 
 it('signals make all processes of a supervisor quiet and resume them, and change how many jobs run at once', async () => {
-  const words = ['worker', '--queues', 'naps', '--concurrency', '2', '--processes', '2']
+  const words = ['worker', '--queues', 'naps', '--concurrency', '2', '--processes', '2', '--release', 'v43']
   const supervisor = startDrover(words, { cwd, env: { REDIS_URL: redis.url } })
   const are = (beat: object) =>
     vi.waitFor(async () => expect(await listed()).toMatchObject([beat, beat]), { timeout: 60_000 })
-  const runs = (concurrency: number) => are({ queues: [{ queue: 'naps', concurrency }] })
+  const runs = (concurrency: number) => are({ release: 'v43', queues: [{ queue: 'naps', concurrency }] })
   await runs(2)
   await supervisor.until(/process ready(.|\n)*process ready/)
   supervisor.kill('SIGUSR2')
