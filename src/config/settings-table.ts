@@ -194,7 +194,7 @@ export const SETTINGS_TABLE: readonly SettingRow[] = [
     flag: '--timeout <duration>',
     env: ['DROVER_TIMEOUT'],
     default: '5s',
-    meaning: 'how long a command waits for an answer of Redis before it fails',
+    meaning: 'how long a command, or a page of the dashboard, waits for an answer of Redis before it fails',
     unit: 'duration',
   },
   {

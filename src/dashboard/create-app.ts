@@ -25,7 +25,7 @@ export function createApp(options: CheckedOptions, shared: Shared, board: Board)
   // Left alone otherwise: below another app, express takes what that one trusts.
   if (options.trustProxy > 0) app.set('trust proxy', options.trustProxy)
 
-  app.use(requestLog(options.logger), startVisit(options.basePath, options.readOnly), pageHeaders, onlySameOrigin)
+  app.use(requestLog(options.logger), startVisit(options), pageHeaders, onlySameOrigin)
   for (const route of ROUTES) addRoute(app, route, shared, options.readOnly)
   for (const path of new Set(ROUTES.map((route) => route.path))) {
     app.all(path, methodNotAllowed(ROUTES.filter((route) => route.path === path).map((route) => route.method)))

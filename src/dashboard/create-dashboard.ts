@@ -16,7 +16,6 @@ import { JobRooms } from './jobs/job-rooms.js'
 import { Live } from './live.js'
 import { type CheckedOptions, checkOptions, type DashboardOptions } from './options.js'
 import { OverviewSource } from './overview-source.js'
-import { READ_TIMEOUT_MS } from './problems.js'
 import { requestLog } from './request-log.js'
 import { pageHeaders } from './security.js'
 import { startVisit } from './visit.js'
@@ -58,11 +57,12 @@ const CLOSE_GRACE_MS = 2_000
  */
 export function createDashboard(given: DashboardOptions = {}): Dashboard {
   const options = checkOptions(given)
-  const { redis, prefix, readOnly, redact, logger, token, authorize, readProxyUser } = options
-  const client = openConnection(redis, READ_TIMEOUT_MS, logger)
-  const boardClient = openConnection(redis, BOARD_TIMEOUT_MS, undefined)
+  const { redis, prefix, timeoutMs, readOnly, redact, logger, token, authorize, readProxyUser } = options
+  const client = openConnection(redis, timeoutMs, logger)
+  const boardTimeoutMs = Math.max(BOARD_TIMEOUT_MS, timeoutMs)
+  const boardClient = openConnection(redis, boardTimeoutMs, undefined)
   const { contracts, producer, traceUrl } = options
-  const overview = new OverviewSource(client, prefix, redis, redact)
+  const overview = new OverviewSource({ client, prefix, redis, redact, timeoutMs })
   const minutesOf = (queue: string, nowMs: number) => overview.minutesOf(queue, nowMs)
   const board = createBoard({ client: boardClient, prefix, readOnly, redact, contracts, producer, logger, minutesOf })
   const accessList = new AccessList((_operation, command) => untilConnected(client).then(command), {
@@ -73,7 +73,7 @@ export function createDashboard(given: DashboardOptions = {}): Dashboard {
   const signedOut = new SignedOut(client, prefix)
   const signIn = new SignIn({ token, authorize, readProxyUser, accessList, signedOut, prefix })
   const live = new Live(signIn)
-  const failedJobs = new FailedJobs(() => openConnection(redis, BOARD_TIMEOUT_MS, undefined), prefix, logger)
+  const failedJobs = new FailedJobs(() => openConnection(redis, boardTimeoutMs, undefined), prefix, logger)
   const rooms = new JobRooms(client, prefix)
   const jobNames = new JobNames(client, prefix)
   const shared = {
@@ -81,6 +81,7 @@ export function createDashboard(given: DashboardOptions = {}): Dashboard {
     prefix,
     redis,
     redact,
+    timeoutMs,
     overview,
     signIn,
     live,
@@ -141,7 +142,7 @@ function serveBelow(options: CheckedOptions, app: Express): Express {
   if (beside !== undefined) outer.use(basePath || '/', beside)
   outer.use(basePath || '/', app)
   if (basePath === '') return outer
-  outer.use(requestLog(options.logger), startVisit(basePath, options.readOnly), pageHeaders, notFound)
+  outer.use(requestLog(options.logger), startVisit(options), pageHeaders, notFound)
   return outer
 }
 

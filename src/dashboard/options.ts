@@ -6,6 +6,7 @@ import {
   type Duration,
   InvalidOptionError,
   isJobContract,
+  parseDuration,
   suggest,
   TokenRequiredError,
   UnknownOptionError,
@@ -24,6 +25,8 @@ export interface DashboardOptions {
   readonly redis?: string | RedisSettings | undefined
   /** First part of every key, as given to producer and worker. Default `drover`. */
   readonly prefix?: string | undefined
+  /** How long a page waits for an answer of Redis before it says that Redis is down: 1 ms to 10 minutes. Default `5s`. */
+  readonly timeout?: Duration | undefined
   /** Address that `listen` binds. Default `127.0.0.1`; one that other machines reach needs a `token`. */
   readonly host?: string | undefined
   /** Port that `listen` binds, 0 to 65535. Default 3768; 0 takes a free one, which `listen` then returns. */
@@ -112,6 +115,7 @@ export interface AddedJob {
 export interface CheckedOptions {
   readonly redis: RedisSettings
   readonly prefix: string
+  readonly timeoutMs: number
   readonly host: string
   readonly port: number
   /** Empty or `/path`, without a slash at its end. */
@@ -132,6 +136,7 @@ export interface CheckedOptions {
 const OPTION_NAMES = [
   'redis',
   'prefix',
+  'timeout',
   'host',
   'port',
   'basePath',
@@ -148,6 +153,9 @@ const OPTION_NAMES = [
   'redact',
 ] as const satisfies readonly (keyof DashboardOptions)[]
 
+/** How long one read may take before Redis counts as down. */
+export const DEFAULT_TIMEOUT_MS = 5_000
+const MAX_TIMEOUT_MS = 600_000
 const MAX_PORT = 65_535
 const MAX_PROXIES = 10
 const TOKEN = /^[\x21-\x7e]{8,512}$/
@@ -168,6 +176,7 @@ export function checkOptions(options: DashboardOptions): CheckedOptions {
   const {
     redis = redisSettingsFromEnv(process.env) ?? DEFAULT_REDIS,
     prefix = 'drover',
+    timeout = DEFAULT_TIMEOUT_MS,
     host = '127.0.0.1',
     port = 3768,
     readOnly = false,
@@ -175,6 +184,7 @@ export function checkOptions(options: DashboardOptions): CheckedOptions {
   const checked = {
     redis: typeof redis === 'string' ? parseRedisUrl(redis) : checkSettings(redis),
     prefix: checkPrefix(prefix),
+    timeoutMs: parseDuration(timeout, { option: 'timeout', minMs: 1, maxMs: MAX_TIMEOUT_MS }),
     host: checkHost(host),
     port: checkNumber('port', port, MAX_PORT),
     basePath: checkBasePath(options.basePath ?? ''),

@@ -11,7 +11,7 @@ import { Rates } from './overview/rates.js'
 import { SlowFactsSource } from './overview/slow-facts.js'
 import { MAX_QUEUES, type Overview, readOverview, readQueueNames } from './overview-data.js'
 import { type Problem, redisProblem } from './problems.js'
-import type { Redact } from './redact.js'
+import type { Shared } from './shared.js'
 
 /** The latest overview there is, and why it is not a current one. */
 export interface OverviewState {
@@ -19,12 +19,15 @@ export interface OverviewState {
   readonly problem: Problem | undefined
 }
 
+type OverviewSourceOptions = Pick<Shared, 'client' | 'prefix' | 'redis' | 'redact' | 'timeoutMs'>
+
 const FRESH_MS = 1_000
 
 export class OverviewSource {
   readonly #client: RedisClient
   readonly #prefix: string
   readonly #redis: RedisSettings
+  readonly #timeoutMs: number
   readonly #lastHour = new LastHour()
   readonly #latestResults: LatestResults
   readonly #rates = new Rates()
@@ -34,8 +37,9 @@ export class OverviewSource {
   #state: OverviewState = { overview: undefined, problem: undefined }
   #freshUntil = 0
 
-  constructor(client: RedisClient, prefix: string, redis: RedisSettings, redact: Redact) {
+  constructor({ client, prefix, redis, redact, timeoutMs }: OverviewSourceOptions) {
     this.#latestResults = new LatestResults(redact)
+    this.#timeoutMs = timeoutMs
     this.#client = client
     this.#prefix = prefix
     this.#redis = redis
@@ -102,7 +106,7 @@ export class OverviewSource {
       this.#history.keepOnly(overview.queues.map(({ queue }) => queue))
       this.#state = { overview, problem: undefined }
     } catch (error) {
-      const problem = redisProblem(error)
+      const problem = redisProblem(error, this.#timeoutMs)
       if (problem === undefined) throw error
       this.#state = { overview: this.#state.overview, problem }
     }

@@ -22,7 +22,7 @@ export function livePageOf(view: View): Page {
   return (request, response, shared) => {
     if (!wantsEvents(request)) return sendView(request, response, shared, view, true)
     const asked = askedOf(request, visitOf(response), shared)
-    return shared.live.join(request, response, () => drawn({ ...asked, nowMs: Date.now() }, view))
+    return shared.live.join(request, response, () => drawn({ ...asked, nowMs: Date.now() }, view, shared.timeoutMs))
   }
 }
 
@@ -34,7 +34,7 @@ async function sendView(
   isLive: boolean,
 ): Promise<void> {
   const visit = visitOf(response)
-  const shown = await drawn(askedOf(request, visit, shared), view)
+  const shown = await drawn(askedOf(request, visit, shared), view, shared.timeoutMs)
   response
     .status(shown.status ?? 200)
     .type('html')
@@ -42,11 +42,11 @@ async function sendView(
 }
 
 /** What the view shows, or that Redis is down. */
-async function drawn(asked: Asked, view: View): Promise<Shown> {
+async function drawn(asked: Asked, view: View, timeoutMs: number): Promise<Shown> {
   try {
     return await view(asked)
   } catch (error) {
-    const problem = redisProblem(error)
+    const problem = redisProblem(error, timeoutMs)
     if (problem === undefined) throw error
     const current = pageOfPath(asked.here)
     // Nothing but the notice: open tabs put it over what they have.

@@ -15,9 +15,6 @@ export interface Problem {
   readonly message: string
 }
 
-/** How long one read may take before Redis counts as down. */
-export const READ_TIMEOUT_MS = 2_000
-
 export function answerProblem(request: Request, response: Response, problem: Problem): void {
   response.status(problem.status)
   if (request.method === 'HEAD') response.end()
@@ -51,20 +48,20 @@ export function wantsPage(request: Request): boolean {
 
 /** Express's last handler: whatever was thrown becomes a problem, and what is our fault is logged. */
 export const answerError: ErrorRequestHandler = (error: unknown, request, response, next) => {
-  const problem = problemOf(error)
+  const problem = problemOf(error, visitOf(response).timeoutMs)
   // pino-http logs `err` with the request; a raw error may carry a command's arguments or the body that was sent.
   if (problem.status >= 500) response.err = bareRedisError(error)
   if (response.headersSent) return next(error)
   answerProblem(request, response, problem)
 }
 
-/** The problem behind anything that was thrown while a request was served. */
-export function problemOf(error: unknown): Problem {
+/** The problem behind anything that was thrown while a request was served; `timeoutMs` is what its reads may take. */
+export function problemOf(error: unknown, timeoutMs: number): Problem {
   return (
     bodyProblem(error) ??
     askedForProblem(error) ??
     jobProblem(error) ??
-    redisProblem(error) ??
+    redisProblem(error, timeoutMs) ??
     droverProblem(error) ??
     INTERNAL
   )
@@ -144,8 +141,8 @@ function droverProblem(error: unknown): Problem | undefined {
 }
 
 /** The problem when Redis is down, refuses us or has no such database; undefined for any other error. */
-export function redisProblem(error: unknown): Problem | undefined {
-  const masked = maskRedisError(error, { operation: 'the dashboard', timeoutMs: READ_TIMEOUT_MS })
+export function redisProblem(error: unknown, timeoutMs: number): Problem | undefined {
+  const masked = maskRedisError(error, { operation: 'the dashboard', timeoutMs })
   if (!(masked instanceof DroverError) || !masked.code.startsWith('REDIS_')) return undefined
   return { status: 503, code: masked.code, message: masked.message }
 }

@@ -16,6 +16,8 @@ export interface Shared {
   readonly client: RedisClient
   readonly prefix: string
   readonly redis: RedisSettings
+  /** How long a read may take before Redis counts as down. */
+  readonly timeoutMs: number
   /** What no page may show is taken out of inputs and results by it. */
   readonly redact: Redact
   readonly overview: OverviewSource

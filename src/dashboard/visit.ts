@@ -2,6 +2,7 @@
 import type { RequestHandler, Response } from 'express'
 import { includesRole, type Role } from '../ledger/index.js'
 import type { Person } from './access/person.js'
+import type { CheckedOptions } from './options.js'
 
 /** bull-board answers every path below this one. */
 export const BOARD_PATH = '/queues'
@@ -15,6 +16,8 @@ export interface Visit {
   readonly isBoard: boolean
   /** Nothing that changes a job or a queue is offered, or taken. */
   readonly isReadOnly: boolean
+  /** How long a read of Redis may take. */
+  readonly timeoutMs: number
   /** Who asks; undefined for whoever did not pass the sign-in. */
   person: Person | undefined
 }
@@ -25,12 +28,12 @@ export function may({ person, isReadOnly }: Visit, needed: Role): boolean {
 }
 
 /** Starts the visit of each request. `basePath` is the path browsers see; empty takes where `app.use` put us. */
-export function startVisit(basePath: string, isReadOnly: boolean): RequestHandler {
+export function startVisit({ basePath, readOnly: isReadOnly, timeoutMs }: CheckedOptions): RequestHandler {
   return (request, response, next) => {
     // A mount path with parameters could make this begin with `//`, and a link to it lead to another host.
     const base = basePath || request.baseUrl.replace(/^\/+/, '/').replace(/\/$/, '')
     const isBoard = request.path === BOARD_PATH || request.path.startsWith(`${BOARD_PATH}/`)
-    const visit: Visit = { base, requestId: String(request.id), isBoard, isReadOnly, person: undefined }
+    const visit: Visit = { base, requestId: String(request.id), isBoard, isReadOnly, timeoutMs, person: undefined }
     response.locals.visit = visit
     response.setHeader('X-Request-Id', visit.requestId)
     next()

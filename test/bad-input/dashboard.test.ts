@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createDashboard, type Dashboard } from '../../src/dashboard/index.js'
 import { type Ask, ask } from '../support/dashboard-http.js'
 import { openTestQueue, type TestQueue } from '../support/dashboard-jobs.js'
-import { problemOf } from '../support/dashboards.js'
+import { problemOf, untilReady } from '../support/dashboards.js'
 import { shuffle, testSeed } from '../support/random.js'
 import { startTestRedis, type TestRedis } from '../support/redis.js'
 import { collectLog, type LogLine } from '../support/worker.js'
@@ -27,8 +27,9 @@ beforeAll(async () => {
   await media.queue.add('resize', { n: 1 }, { jobId: 'late', delay: 3_600_000 })
   const log = collectLog()
   lines = log.lines
-  dashboard = createDashboard({ redis: redis.url, port: 0, token: TOKEN, logger: log.logger })
+  dashboard = createDashboard({ redis: redis.url, port: 0, timeout: '60s', token: TOKEN, logger: log.logger })
   url = (await dashboard.listen()).url
+  await untilReady(url)
 })
 afterAll(async () => {
   await dashboard?.close()

@@ -45,7 +45,13 @@ export async function startStage(more?: (redisUrl: string) => DashboardOptions):
   const redis = await startTestRedis({ appendonly: true })
   const queues = new Map<string, TestQueue>()
   for (const name of ['media', 'mail', 'nightly-reports']) queues.set(name, await openTestQueue(redis, name))
-  const dashboard = createDashboard({ redis: redis.url, port: 0, token: TOKEN, ...more?.(redis.url) })
+  const dashboard = createDashboard({
+    redis: redis.url,
+    port: 0,
+    timeout: PATIENCE.timeout,
+    token: TOKEN,
+    ...more?.(redis.url),
+  })
   const { url } = await dashboard.listen()
   await untilReady(url)
   const browser = await chromium.launch({

@@ -4,10 +4,12 @@ import { readFileSync } from 'node:fs'
 import type { Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { z } from 'zod'
+import { createDashboard } from '../../src/dashboard/index.js'
 import { createProducer, defineJob, defineSchedule, type Producer } from '../../src/index.js'
 import { createToken, type Scope } from '../../src/ledger/index.js'
 import { createReaderClient, parseRedisUrl } from '../../src/redis/index.js'
 import { createWorker, handle, type Worker } from '../../src/worker/index.js'
+import { untilReady } from '../support/dashboards.js'
 import { collectLog, createGate, type Gate } from '../support/worker.js'
 import { complaintsOf, type Stage, screenshot, startStage, WINDOWS } from './dashboard-stage.js'
 
@@ -254,17 +256,20 @@ describe('each page about workers and counters', () => {
 
 describe('while Redis hangs', () => {
   it('an open tab says so over the last numbers, other pages too, and all go on by themselves', async () => {
+    const own = createDashboard({ redis: stage.redis.url, port: 0, token: stage.token, timeout: '2s' })
+    const { url } = await own.listen()
+    await untilReady(url)
     const { page } = await stage.openPage()
-    await stage.signIn(page)
+    await stage.signIn(page, url)
     const { page: results } = await stage.openPage({ viewport: { width: 360, height: 740 }, colorScheme: 'dark' })
-    await stage.signIn(results)
+    await stage.signIn(results, url)
     await stage.redis.kill('SIGSTOP')
     try {
       await page.getByRole('alert').getByText('Redis does not answer', { exact: true }).waitFor()
       expect(await page.locator('#live').innerText()).toBe('Redis down')
       expect(await page.locator('#queues').innerText()).toContain('nightly-reports')
       expect(await complaintsOf(page, 'redis-hangs')).toEqual([])
-      await results.goto(`${stage.url}/results`)
+      await results.goto(`${url}/results`)
       await results.getByRole('alert').getByText('Redis does not answer', { exact: true }).waitFor()
       expect(await results.locator('nav a[aria-current]').innerText()).toBe('Results')
       expect(await complaintsOf(results, 'redis-hangs-results')).toEqual([])
@@ -275,5 +280,7 @@ describe('while Redis hangs', () => {
     await expect.poll(() => page.locator('#live').innerText()).toBe('Live')
     await results.locator('#jobs-found').waitFor()
     await expect.poll(() => results.locator('#live').innerText()).toBe('Live')
+    await stage.closePages()
+    await own.close()
   })
 })

@@ -194,7 +194,7 @@ describe('the overview', () => {
   })
 
   it('says what to do while there is nothing', async () => {
-    const empty = createDashboard({ redis: stage.redis.url, prefix: 'empty', port: 0 })
+    const empty = createDashboard({ redis: stage.redis.url, prefix: 'empty', port: 0, timeout: '60s' })
     const { page } = await stage.openPage()
     await page.goto((await empty.listen()).url)
     await page.getByText('No queue yet. Start a worker with').waitFor()

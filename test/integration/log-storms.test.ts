@@ -7,6 +7,7 @@ import { createHttpApi } from '../../src/producer/http/index.js'
 import { auditKey, queueKeys, queuesKey, workersKey } from '../../src/redis/index.js'
 import { handle } from '../../src/worker/index.js'
 import { ask } from '../support/dashboard-http.js'
+import { untilReady } from '../support/dashboards.js'
 import { until } from '../support/until.js'
 import { collectLog, type LogLine, openWorkshop, type Workshop } from '../support/worker.js'
 
@@ -80,7 +81,14 @@ it('hundreds of requests that are refused are a line for each cause and then one
   const { logger, lines } = collectLog('info')
   const redis = shop.server.url
   const api = createHttpApi({ redis, contracts: [], adminToken: 'admin-token-of-the-test', logger })
-  const dashboard = createDashboard({ redis, port: 0, token: 'dashboard-token', beside: api.router, logger })
+  const dashboard = createDashboard({
+    redis,
+    port: 0,
+    timeout: '60s',
+    token: 'dashboard-token',
+    beside: api.router,
+    logger,
+  })
   try {
     const { url } = await dashboard.listen()
     const authorization = 'Bearer admin-token-of-the-test'
@@ -120,9 +128,10 @@ it('requests that fail for a cause of ours are told apart by their routes, and n
     await shop.redis.mset(counterNames, 'of another program', schedules, 'of another program')
   }
   const api = createHttpApi({ redis, prefix, contracts: [], adminToken: 'admin-token-of-the-test', logger })
-  const dashboard = createDashboard({ redis, prefix, port: 0, beside: api.router, logger })
+  const dashboard = createDashboard({ redis, prefix, port: 0, timeout: '60s', beside: api.router, logger })
   try {
     const { url } = await dashboard.listen()
+    await untilReady(url)
     const headers = { authorization: 'Bearer admin-token-of-the-test' }
     const paths = ['counters', 'schedules'].flatMap((what) =>
       ['one', 'two'].map((queue) => `/v1/queues/${queue}/${what}`),

@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest'
 import { createDashboard } from '../../src/dashboard/index.js'
 import { ask, cookieOf, form, signIn } from '../support/dashboard-http.js'
-import { useDashboards } from '../support/dashboards.js'
+import { untilReady, useDashboards } from '../support/dashboards.js'
 
 const TOKEN = 'a-token-of-some-length'
 const { redis, start, openQueue } = useDashboards()
@@ -15,11 +15,13 @@ describe('closed by default', () => {
     ['0.0.0.0', undefined, 'TOKEN_REQUIRED'],
     ['0.0.0.0', TOKEN, 'starts'],
   ])('on %s with token %s: %s', async (host, token, outcome) => {
-    const create = () => createDashboard({ redis: redis().url, port: 0, host, ...(token ? { token } : {}) })
+    const create = () =>
+      createDashboard({ redis: redis().url, port: 0, timeout: '60s', host, ...(token ? { token } : {}) })
     if (outcome !== 'starts') return expect(create).toThrow(expect.objectContaining({ code: outcome }))
     const dashboard = create()
     const { url } = await dashboard.listen()
     const at = url.replace('0.0.0.0', '127.0.0.1')
+    await untilReady(at)
     expect((await ask(at, '/overview.json')).status).toBe(token === undefined ? 200 : 401)
     expect((await ask(at, '/queues/api/queues')).status).toBe(token === undefined ? 200 : 401)
     await dashboard.close()

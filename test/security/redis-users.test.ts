@@ -8,6 +8,7 @@ import { createProducer } from '../../src/producer/index.js'
 import { createWorker, handle } from '../../src/worker/index.js'
 import { change } from '../support/dashboard-board.js'
 import { ask } from '../support/dashboard-http.js'
+import { untilReady } from '../support/dashboards.js'
 import { startTestRedis, type TestRedis } from '../support/redis.js'
 import { anything } from '../support/schemas.js'
 import { PATIENCE } from '../support/until.js'
@@ -159,9 +160,10 @@ async function readResults(url: string): Promise<void> {
 
 async function useDashboard(url: string, readOnly: boolean, ofProducer: string): Promise<void> {
   const producer = createProducer({ redis: ofProducer })
-  const dashboard = createDashboard({ redis: url, port: 0, readOnly, contracts: [resize], producer })
+  const dashboard = createDashboard({ redis: url, port: 0, timeout: '60s', readOnly, contracts: [resize], producer })
   try {
     const { url: at } = await dashboard.listen()
+    await untilReady(at)
     const failed = (await admin.zrange('{drover:media}:media:failed', '0', '-1'))[0] ?? ''
     const delayed = (await admin.zrange('{drover:media}:media:delayed', '0', '-1'))[0] ?? ''
     const reads = [

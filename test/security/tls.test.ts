@@ -1,17 +1,17 @@
 // Redis over TLS, with real servers and certificates: the right authority connects producer, worker and dashboard;
 // whatever is wrong with the certificate is refused before the password is sent, and said.
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createDashboard } from '../../src/dashboard/index.js'
 import { defineJob } from '../../src/job/index.js'
 import { createProducer } from '../../src/producer/index.js'
 import { parseRedisUrl, type RedisSettings } from '../../src/redis/index.js'
 import { createWorker, handle } from '../../src/worker/index.js'
 import { ask } from '../support/dashboard-http.js'
+import { untilReady } from '../support/dashboards.js'
 import { buildDrover, makeProject, runDrover } from '../support/drover-cli.js'
 import { GREETING_FILES } from '../support/greeting-jobs.js'
 import { startTestRedis, type TestRedis } from '../support/redis.js'
 import { anything } from '../support/schemas.js'
-import { PATIENCE } from '../support/until.js'
 import { collectLog } from '../support/worker.js'
 import { Authority, startTlsRedis, type TlsRedis } from './certificates.js'
 
@@ -71,12 +71,12 @@ it('the right authority connects producer, worker, result and dashboard', async 
   const producer = createProducer({ redis })
   const { logger } = collectLog()
   const worker = await createWorker({ redis, logger, handlers: [handle(resize, () => 'done')] })
-  const dashboard = createDashboard({ redis, port: 0 })
+  const dashboard = createDashboard({ redis, port: 0, timeout: '60s' })
   try {
     const job = await producer.enqueue(resize, {})
     expect(await producer.results.wait(job)).toMatchObject({ ok: true, value: 'done' })
     const { url } = await dashboard.listen()
-    await vi.waitFor(async () => expect((await ask(url, '/readyz')).status).toBe(200), PATIENCE)
+    await untilReady(url)
     expect((await ask(url, '/')).text).toContain('media')
   } finally {
     await dashboard.close()

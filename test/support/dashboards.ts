@@ -47,7 +47,7 @@ export function useDashboards(): TestDashboards {
     return thing
   }
   const create = (options: DashboardOptions = {}) =>
-    closeAfter(createDashboard({ redis: redis.url, port: 0, ...options }))
+    closeAfter(createDashboard({ redis: redis.url, port: 0, timeout: PATIENCE.timeout, ...options }))
   const countOf = async (name: string, set: string) =>
     Number(await redis.cli('ZCARD', `{drover:${name}}:${name}:${set}`))
   return {

@@ -119,12 +119,13 @@ class Session {
   }
 
   async #openDashboard(redis: DevRedis): Promise<string> {
-    const { prefix, host, port, basePath, token } = this.#settings
+    const { prefix, host, port, basePath, token, timeoutMs: timeout } = this.#settings
     const { contracts, producer } = await this.#openAdding(redis)
     const logger = pino({ level: 'warn' }, { write: (line: string) => this.#showLine(line.trimEnd()) })
     const dashboard = createDashboard({
       redis: redis.settings,
       prefix,
+      timeout,
       host,
       port,
       basePath,

@@ -80,6 +80,7 @@ SIGTERM or Ctrl-C: ends the requests that are being answered, then exits with 0.
       const dashboard = createDashboard({
         redis,
         prefix,
+        timeout,
         host,
         port,
         basePath,

@@ -21,7 +21,7 @@ export interface ActionOutcome {
  * whole: what was done is done.
  */
 export async function audited<Outcome extends ActionOutcome>(
-  shared: Pick<Shared, 'client' | 'prefix' | 'logger'>,
+  shared: Pick<Shared, 'client' | 'prefix' | 'timeoutMs' | 'logger'>,
   response: Response,
   action: AuditedAction,
   run: () => Promise<Outcome>,
@@ -31,7 +31,7 @@ export async function audited<Outcome extends ActionOutcome>(
     await noteAction(shared, response, { ...action, count: outcome.count, result: 'done', detail: outcome.detail })
     return outcome
   } catch (error) {
-    await noteAction(shared, response, { ...action, result: 'failed', detail: problemOf(error).code })
+    await noteAction(shared, response, { ...action, result: 'failed', detail: problemOf(error, shared.timeoutMs).code })
     throw error
   }
 }

@@ -57,7 +57,7 @@ export const takeRun: Page = async (request, response, shared) => {
     const isChecked = contractOf(shared.contracts, job.job, job.queue) !== undefined
     back(response, { queue: job.queue, id }, isChecked ? 'run' : 'run-unchecked')
   } catch (error) {
-    const problem = problemOf(error)
+    const problem = problemOf(error, shared.timeoutMs)
     if (problem.status !== 400 && problem.status !== 413) throw error
     sendForm(response.status(problem.status), shared, job, text, problem.message)
   }

@@ -38,7 +38,7 @@ ${resultsSection(base, overview, nowMs)}`
 }
 
 async function charts(
-  { overview: source }: Shared,
+  { overview: source, timeoutMs }: Shared,
   base: string,
   query: ReadonlyMap<string, string>,
   overview: Overview,
@@ -50,7 +50,7 @@ async function charts(
     return chartsSection(base, overview, asked, history)
   } catch (error) {
     // Redis went away between two reads: the page has what was read before, and says so the next time.
-    if (redisProblem(error) === undefined) throw error
+    if (redisProblem(error, timeoutMs) === undefined) throw error
     return undefined
   }
 }

@@ -17,6 +17,7 @@ describe('the options of a dashboard', () => {
     expect(check({})).toEqual({
       redis: { kind: 'single', host: '127.0.0.1', port: 6379, db: 0 },
       prefix: 'drover',
+      timeoutMs: 5_000,
       host: '127.0.0.1',
       port: 3768,
       basePath: '',
@@ -33,7 +34,8 @@ describe('the options of a dashboard', () => {
   })
 
   it('may be undefined, as variables that are not set are', () => {
-    const names = ['redis', 'prefix', 'host', 'port', 'basePath', 'token', 'trustProxy', 'logger', 'readOnly', 'redact']
+    const names = ['redis', 'prefix', 'timeout', 'host', 'port', 'basePath', 'token', 'trustProxy', 'logger']
+    names.push('readOnly', 'redact')
     expect(check(Object.fromEntries(names.map((name) => [name, undefined])))).toEqual(check({}))
   })
 
@@ -48,8 +50,10 @@ describe('the options of a dashboard', () => {
       logger,
       readOnly: true,
     }
-    expect(check({ ...given, redis: 'redis://:secret@cache:6380/2', basePath: '/admin/jobs/' })).toEqual({
+    const texts = { redis: 'redis://:secret@cache:6380/2', basePath: '/admin/jobs/', timeout: '1m' }
+    expect(check({ ...given, ...texts })).toEqual({
       ...given,
+      timeoutMs: 60_000,
       redis: { kind: 'single', host: 'cache', port: 6380, db: 2, password: 'secret' },
       basePath: '/admin/jobs',
       redact: showAll,
@@ -73,6 +77,9 @@ describe('the options of a dashboard', () => {
     [{ redis: { host: 'cache' } }, InvalidOptionError],
     [{ redis: 'http://cache' }, RedisUrlError],
     [{ prefix: '{x}' }, InvalidPrefixError],
+    [{ timeout: 0 }, InvalidOptionError],
+    [{ timeout: '11m' }, InvalidOptionError],
+    [{ timeout: 'soon' }, InvalidOptionError],
     [{ host: '' }, InvalidOptionError],
     [{ host: 'a b' }, InvalidOptionError],
     [{ port: -1 }, InvalidOptionError],
