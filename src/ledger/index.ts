@@ -93,6 +93,7 @@ export {
   stopReplay,
 } from './errors/replay-record.js'
 export { type ExplainRoom, type Explanation, explainJob, type Reason, type ReasonCode } from './explain/explain-job.js'
+export { readHeldFlow } from './explain/job-facts.js'
 export {
   BEAT_MS,
   BEAT_TTL_MS,

@@ -18,6 +18,7 @@ import {
   type RedisClient,
 } from '../redis/index.js'
 import { ChannelSet } from './channel-set.js'
+import { readHeldFlow } from './explain/job-facts.js'
 import { type JobResult, parseResult } from './results.js'
 
 const RECHECK_MS = 10_000
@@ -203,7 +204,27 @@ export class ResultWaiter {
     // A result beside it is that of an earlier run, or its message is on the way.
     if (isRunning) return
     const result = parseResult(text)
-    this.#settle(watch, result ?? undefined, new ResultNotFoundError(watch.id, watch.queue))
+    if (result === null && typeof enqueued !== 'string') void this.#settleUnlessHeld(watch)
+    else this.#settle(watch, result ?? undefined, new ResultNotFoundError(watch.id, watch.queue))
+  }
+
+  /** A job that is nowhere may be one of a flow: it is in no queue before those that it comes after have completed. */
+  async #settleUnlessHeld(watch: Watch): Promise<void> {
+    const { keys, id } = watch
+    try {
+      if (await readHeldFlow(this.#options.reader, keys, id)) return
+      // Let go between the two reads, it is in its queue by now.
+      const [job, text] = await Promise.all([
+        this.#options.reader.exists(keys.bullBase + id),
+        this.#options.reader.get(keys.result(id)),
+      ])
+      const result = parseResult(text)
+      if (result !== null || job === 0) {
+        this.#settle(watch, result ?? undefined, new ResultNotFoundError(id, watch.queue))
+      }
+    } catch (error) {
+      this.#fail([watch], error)
+    }
   }
 
   #wake(channel: string, text: string): void {

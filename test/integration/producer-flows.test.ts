@@ -54,7 +54,7 @@ describe('a flow', () => {
     expect(await shop.end({ queue: 'second', id: 'graph.sum' })).toMatchObject({ status: 'completed', value: 130 })
   })
 
-  it('is held by a job that failed, and goes on after a manual retry that completes', async () => {
+  it('is held by a job that failed, as who waits for its result is, and goes on after a manual retry that completes', async () => {
     let isBroken = true
     const step = stepJob('barred', (n) => {
       if (n === 1 && isBroken) throw new Error('broken')
@@ -70,11 +70,13 @@ describe('a flow', () => {
     })
     expect(await shop.end({ queue: 'barred', id: 'barred.one' })).toMatchObject({ status: 'failed' })
     expect(await shop.redis.exists(`${shop.keys('barred').bullBase}barred.two`)).toBe(0)
+    const two = shop.producer.results.wait({ queue: 'barred', id: 'barred.two' }, { timeout: '5m' })
     isBroken = false
     const { Job, Queue } = await import('bullmq')
     const queue = new Queue('barred', { connection: shop.redis, prefix: shop.keys('barred').bull })
     await (await Job.fromId(queue, 'barred.one'))?.retry('failed')
     await vi.waitFor(() => expect(step.order).toEqual(['barred.one', 'barred.one', 'barred.two']), PATIENCE)
+    expect(await two).toMatchObject({ ok: true, value: 2 })
     await queue.close()
   })
 

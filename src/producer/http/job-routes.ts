@@ -1,6 +1,6 @@
 // Routes about one job: what it is, how it ended, and what a person may do to it.
 import { isDroverError, JobNotFoundError } from '../../job/index.js'
-import { allowsJob } from '../../ledger/index.js'
+import { allowsJob, readHeldFlow } from '../../ledger/index.js'
 import { checkJobId } from '../../redis/index.js'
 import type { BullQueue } from '../bull-queues.js'
 import { accessOf, answerJson, answerNothing, type Call } from './call.js'
@@ -21,13 +21,10 @@ export async function getJob(call: Call, room: Room): Promise<void> {
 }
 
 export async function getResult(call: Call, room: Room): Promise<void> {
-  const { gate } = room
   const { queue, id } = await target(call, room)
   const waitSeconds = readWaitSeconds(call.request)
   const found = await findIfThere(call, room, queue, id)
-  if (found === undefined) {
-    return answerJson(call, 200, resultView(await findResult(gate, queue, accessOf(call), id)))
-  }
+  if (found === undefined) return getResultAlone(call, room, queue, id, waitSeconds)
   const { view, result } = found
   if (result !== undefined) return answerJson(call, 200, resultView(result))
   if (view.finishedAt !== null) throw refuse('RESULT_EXPIRED', `Job ${id} has finished, and its result has expired.`)
@@ -36,6 +33,29 @@ export async function getResult(call: Call, room: Room): Promise<void> {
   if (record !== undefined) return answerJson(call, 200, resultView(record))
   const { job, state } = view
   answerJson(call, 202, { id, job, queue: queue.name, state })
+}
+
+/** The result of a job that is in no queue: it is kept no more, or it is of a flow and waits for others. */
+async function getResultAlone(
+  call: Call,
+  room: Room,
+  queue: BullQueue,
+  id: string,
+  waitSeconds: number | undefined,
+): Promise<void> {
+  const access = accessOf(call)
+  try {
+    return answerJson(call, 200, resultView(await findResult(room.gate, queue, access, id)))
+  } catch (error) {
+    // What is known of it by its id alone is not for tokens of single jobs.
+    if (!isDroverError(error) || error.code !== 'JOB_NOT_FOUND' || access.jobs !== undefined) throw error
+    const flow = await room.gate.run('the read of a flow', () => readHeldFlow(queue.client, queue.keys, id))
+    if (flow === undefined) throw error
+  }
+  const record =
+    waitSeconds === undefined ? undefined : await waitForResult(call, room, { id, queue: queue.name }, waitSeconds)
+  if (record !== undefined) return answerJson(call, 200, resultView(record))
+  answerJson(call, 202, { id, job: null, queue: queue.name, state: 'waiting-children' })
 }
 
 export async function removeResult(call: Call, room: Room): Promise<void> {

@@ -134,7 +134,7 @@ export const SCHEMAS: Readonly<Record<string, JsonSchema>> = {
   /** The job when it was there already, or how it ended when that was waited for. */
   EnqueueAnswer: { oneOf: [ref('EnqueuedJob'), ref('Result')] },
   EnqueuedJob: object({ id: text, job: text, queue: text, cached: { const: true } }, ['cached']),
-  JobState: object({ id: text, job: text, queue: text, state: text }),
+  JobState: object({ id: text, job: orNull(text), queue: text, state: text }),
   Result: {
     oneOf: [
       object({ ...record, status: { const: 'completed' }, value: {}, committed }, ['committed']),
