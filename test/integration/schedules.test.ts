@@ -166,12 +166,36 @@ describe('a tick while the last job is unfinished', () => {
 })
 
 describe('a schedule', () => {
-  it('that is set again unchanged keeps its next tick, and a changed one begins anew', async () => {
+  it('that is set again at the same times keeps its next tick, and one of other times begins anew', async () => {
     expect(await set('a', {}, 'code', 5 * tickMs)).toBe('created')
     expect(await set('a', {}, 'code', 50 * tickMs)).toBe('unchanged')
+    expect(await set('a', { input: '"times":{"kind":"every"}' }, 'code', 50 * tickMs)).toBe('changed')
     expect((await read('a'))?.nextAt).toBe(6 * tickMs)
     expect(await set('a', { times: cronTimes('0 3 * * *') }, 'code', 0)).toBe('changed')
     expect((await read('a'))?.nextAt).toBe(3 * 3_600_000)
+  })
+
+  it('that is changed while its tick is due fires that tick once, as it is now', async () => {
+    await set('a')
+    const tick = await makeDue('a', 0)
+    const look = redis.eval
+    let changes = 0
+    // Between what a worker reads and what it then writes.
+    const late = new Proxy(redis, {
+      get(client, name) {
+        if (name !== 'eval') return Reflect.get(client, name)
+        return async (...args: Parameters<typeof look>) => {
+          const due = await look.apply(client, args)
+          if (changes++ === 0) await set('a', { input: '{"kind":"new"}' })
+          return due
+        }
+      },
+    })
+    expect((await fireDue({ ...room(), client: late as ScheduleRoom['client'] })).fired).toMatchObject([
+      { outcome: 'gone' },
+    ])
+    expect((await fireDue(room())).fired).toMatchObject([{ outcome: 'fired', ids: [`a.${tick}`] }])
+    expect(await redis.hget(kernels[0].bull(`a.${tick}`), 'data')).toBe('{"kind":"new"}')
   })
 
   it('fires nothing while paused, stays paused over a deploy, and ticks from then on when resumed', async () => {

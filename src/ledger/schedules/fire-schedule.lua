@@ -11,6 +11,7 @@
   ARGV[5]  base of BullMQ's keys of the queue, "{prefix:queue}:queue:"
   ARGV[6]  id of the last of the jobs below; empty when there are none
   ARGV[7]  ticks that are passed over
+  ARGV[8]  SHA-1 of what the schedule did, as the caller read it with the tick
   then, for each job, the number of its words and these words (add-staged-job.lua, from `kind` on)
   Returns  'fired', 'passed' (no job was due), 'skipped' or 'queued' (the last job is unfinished), 'gone' (another worker
            was first, or the schedule was changed); or an error DROVER_SCHEDULE <reason>, and nothing was written
@@ -21,6 +22,10 @@ local name, due, upcoming, overlap, bull, lastId = ARGV[1], ARGV[2], ARGV[3], AR
 
 local score = redis.call('ZSCORE', schedules, name)
 if not score or tonumber(score) ~= tonumber(due) then
+  return 'gone'
+end
+-- Changed with its times kept: the next look fires this tick as it is now.
+if redis.sha1hex(redis.call('HGET', schedule, 'spec') or '') ~= ARGV[8] then
   return 'gone'
 end
 
@@ -38,7 +43,7 @@ if lastId ~= '' and overlap ~= 'allow' and isUnfinished(redis.call('HGET', sched
   return 'skipped'
 end
 
-local at = 8
+local at = 9
 while at <= #ARGV do
   local last = at + tonumber(ARGV[at])
   local reason = checkStagedJob(at + 1, last)
@@ -50,7 +55,7 @@ end
 
 redis.call('ZADD', schedules, upcoming, name)
 redis.call('HINCRBY', schedule, 'passed', ARGV[7])
-at = 8
+at = 9
 while at <= #ARGV do
   local last = at + tonumber(ARGV[at])
   addStagedJob(at + 1, last)

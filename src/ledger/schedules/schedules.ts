@@ -1,4 +1,5 @@
 // The schedules of a queue: set, read, paused, removed, and fired when they are due. Every change is one script.
+import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { RedisQueueBackend } from 'bullmq'
 import { nextTick } from '../../job/index.js'
@@ -19,7 +20,7 @@ const DUE_AT_ONCE = 50
 export type SetOutcome = 'created' | 'changed' | 'unchanged'
 export type FireOutcome = 'fired' | 'passed' | 'skipped' | 'queued' | 'gone' | 'unreadable'
 
-/** Keeps a schedule: a new or changed one ticks from now on, an unchanged one goes on as it was. */
+/** Keeps a schedule: a new one and one of other times ticks from now on, any other keeps its next tick. */
 export async function setSchedule(
   client: RedisClient,
   keys: KeysOfQueue,
@@ -28,7 +29,7 @@ export async function setSchedule(
 ): Promise<SetOutcome> {
   const { name, spec, origin } = schedule
   const due = nextTick(spec.times, nowMs)
-  const args = [name, JSON.stringify(spec), origin, String(due)]
+  const args = [name, JSON.stringify(spec), origin, String(due), `"times":${JSON.stringify(spec.times)}`]
   return (await client.eval(setLua, 2, keys.schedules, keys.schedule(name), ...args)) as SetOutcome
 }
 
@@ -165,8 +166,9 @@ async function fire(
   if (planned === undefined) return { name, job: '', outcome: 'unreadable', ids: [], passed: 0 }
   const { spec, plan } = planned
   const ids = plan.ticks.map((tick) => tickJobId(name, tick))
+  const hash = createHash('sha1').update(specText).digest('hex')
   const args = [keys.schedules, keys.schedule(name), name, dueAt, plan.nextAt, spec.overlap, keys.bullBase]
-  const words: unknown[] = [...args, ids.at(-1) ?? '', plan.passed, ...wordsOfJobs(room, name, spec, plan)]
+  const words: unknown[] = [...args, ids.at(-1) ?? '', plan.passed, hash, ...wordsOfJobs(room, name, spec, plan)]
   const client = (await backend.client) as unknown as { runCommand(name: string, args: unknown[]): Promise<unknown> }
   const outcome = (await client.runCommand(FIRE_COMMAND, words)) as FireOutcome
   return { name, job: spec.job, outcome, ids: outcome === 'fired' ? ids : [], passed: plan.passed }
