@@ -15,20 +15,29 @@ function readRunning(lines: ReturnType<Context['ledger']>): Map<number, Set<stri
 }
 
 /** Waits until this process is in the middle of so many jobs, or has ended. */
-export async function untilBusy({ ledger, until }: Context, worker: FaultProcess, jobs = 1): Promise<void> {
-  const isBusy = () => (readRunning(ledger()).get(worker.pid)?.size ?? 0) >= jobs
-  await until(`process ${worker.pid} runs ${jobs} jobs`, () => worker.hasEnded() || isBusy())
+export async function untilBusy(context: Context, worker: FaultProcess, jobs = 1): Promise<void> {
+  const isBusy = () => runningIn(context, worker) >= jobs
+  await context.until(`process ${worker.pid} runs ${jobs} jobs`, () => worker.hasEnded() || isBusy())
 }
 
-/** Waits until one of these is in the middle of a job, and gives one that is, by chance. */
-export async function anyBusy(context: Context, workers: readonly FaultProcess[]): Promise<FaultProcess> {
+/** How many jobs this process is in the middle of, or was when it ended. */
+export function runningIn({ ledger }: Context, worker: FaultProcess): number {
+  return readRunning(ledger()).get(worker.pid)?.size ?? 0
+}
+
+/** Waits until one of these is in the middle of a job, and gives one that is, by chance; none when it is too late. */
+export async function anyBusy(
+  context: Context,
+  workers: readonly FaultProcess[],
+  isTooLate: () => boolean,
+): Promise<FaultProcess | undefined> {
   let busy: FaultProcess[] = []
   await context.until('a worker runs a job', () => {
     const running = readRunning(context.ledger())
     busy = workers.filter(({ pid }) => (running.get(pid)?.size ?? 0) > 0)
-    return busy.length > 0
+    return busy.length > 0 || isTooLate()
   })
-  return context.random.pick(busy)
+  return busy.length > 0 ? context.random.pick(busy) : undefined
 }
 
 /** Ends a process with SIGTERM; it must go with code 0. Gives how long that took, in milliseconds. */

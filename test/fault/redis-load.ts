@@ -52,10 +52,16 @@ export async function untilNextEnd(context: RowContext<unknown>, url: string): P
 
 /**
  * Resolves when a run that began after `sinceMs` (by `ledgerNow`) has ended, and gives the milliseconds from then to its
- * end, as the worker itself wrote it down: how soon the reader of this looks plays no part.
+ * end, as the worker itself wrote it down: how soon the reader of this looks plays no part. Sends a job itself where the
+ * load was over before the fault came.
  */
-export async function untilNextRun(context: RowContext<unknown>, sinceMs: number): Promise<number> {
+export async function untilNextRun(
+  context: RowContext<unknown>,
+  load: Pick<Load, 'redis' | 'producer'>,
+  sinceMs: number,
+): Promise<number> {
   let end: Noted | undefined
+  let hasExtra = false
   await context.until('a run that began since has ended', () => {
     const begun = new Set<string>()
     end = context.ledger().find((line) => {
@@ -63,9 +69,19 @@ export async function untilNextRun(context: RowContext<unknown>, sinceMs: number
       if (line.e === 'start') begun.add(`${line.id} ${line.pid}`)
       return line.e === 'end' && begun.has(`${line.id} ${line.pid}`)
     })
+    if (end === undefined && load.producer.hasEnded() && !hasExtra) {
+      hasExtra = true
+      sendExtra(context, load.redis)
+    }
     return end !== undefined
   })
   return (end?.at ?? sinceMs) - sinceMs
+}
+
+/** Sends a job beside the load, of a number of its own. */
+function sendExtra(context: RowContext<unknown>, redis: string): void {
+  const jobs = context.plan(1, () => ({ ms: 1 }), FIRST_EXTRA + context.ledger().length)
+  context.startProducer({ redis, jobs, persistent: true })
 }
 
 /** The producer has ended, every job was sent, nothing waits or runs: holds all of it against the ledger. */
@@ -118,8 +134,7 @@ export async function untilFreshEnd(
     ms = end && end.at - faultAt
     if (fresh.size === 0 && load.producer.hasEnded() && !hasExtra) {
       hasExtra = true
-      const jobs = context.plan(1, () => ({ ms: 1 }), FIRST_EXTRA + lines.length)
-      context.startProducer({ redis: load.redis, jobs, persistent: true })
+      sendExtra(context, load.redis)
     }
     return end !== undefined
   })

@@ -43,7 +43,7 @@ export async function killRedis(
     await server.kill()
     await whileDown?.(server)
     await server.restart()
-    const ms = await untilNextRun(context, ledgerNow())
+    const ms = await untilNextRun(context, load, ledgerNow())
     context.recovered(ms)
     target(context, 'first job after Redis answers', ms, RESUME_TARGET_MS)
   }

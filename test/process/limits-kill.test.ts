@@ -73,12 +73,13 @@ function runsOf(all: readonly Note[]): Run[] {
 }
 
 it('keeps every limit while its workers are killed, and leaves no permit and no job in line', async () => {
-  const jobs = Array.from({ length: 90 }, (_, n) => ({ tenant: `t${n % 3}`, n }))
-  await shop.producer.enqueueBulk(shared, jobs)
-  await shop.producer.enqueueBulk(ordered, jobs)
   const workers = await Promise.all([startChild(), startChild(), startChild(), startChild()])
-  for (const victim of workers.slice(1)) {
+  for (const [index, victim] of workers.slice(1).entries()) {
     const before = notes().length
+    // New jobs for each kill: however late it is looked, there is something that runs.
+    const jobs = Array.from({ length: 30 }, (_, n) => ({ tenant: `t${n % 3}`, n: 30 * index + n }))
+    await shop.producer.enqueueBulk(shared, jobs)
+    await shop.producer.enqueueBulk(ordered, jobs)
     await vi.waitFor(() => expect(notes().length).toBeGreaterThan(before + 20), PATIENCE)
     victim.kill('SIGKILL')
   }

@@ -29,7 +29,7 @@ await createWorker({
   handlers: [handle(shared, run), handle(ordered, run)],
   concurrency: 8,
   // Longer than a busy machine stands still: a lock that ran out would be an overlap that no limit let happen.
-  lockDuration: '3s',
+  lockDuration: '5s',
   stalledInterval: 100,
   logger: pino({ level: 'silent' }),
 })

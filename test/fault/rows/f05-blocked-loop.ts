@@ -5,6 +5,8 @@ import { defineRow, type RowContext } from '../row.js'
 
 export interface Size {
   readonly lockMs: number
+  /** For how many locks a blocker blocks. */
+  readonly locks: number
   readonly blockers: number
   readonly neighbours: number
 }
@@ -12,8 +14,8 @@ export interface Size {
 export default defineRow<Size>({
   name: 'F05',
   title: 'a handler that blocks the event loop past its lock runs once, and its neighbours too',
-  small: { lockMs: 2_000, blockers: 1, neighbours: 40 },
-  full: { lockMs: 3_000, blockers: 5, neighbours: 400 },
+  small: { lockMs: 4_000, locks: 2.5, blockers: 1, neighbours: 40 },
+  full: { lockMs: 3_000, locks: 4, blockers: 5, neighbours: 400 },
   run: async (context) => {
     const { p50, p99, max } = await blockLoops(context)
     context.figure('neighbourStartMs', `p50:${p50},p99:${p99},max:${max}`)
@@ -28,7 +30,7 @@ const CONCURRENCY = 4
 export async function blockLoops(context: RowContext<Size>, isolation: { isolate?: 'thread' } = {}): Promise<Spread> {
   const { size, fault } = context
   const { url } = await context.startRedis()
-  const blockMs = 4 * size.lockMs
+  const blockMs = size.locks * size.lockMs
   const all = size.blockers + size.neighbours
   const every = Math.floor(all / size.blockers)
   const warm = 2 * CONCURRENCY * WARM_RUNS

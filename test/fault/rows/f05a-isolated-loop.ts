@@ -8,8 +8,8 @@ const NEIGHBOUR_TARGET_MS = 100
 export default defineRow<Size>({
   name: 'F05A',
   title: 'an isolated handler that blocks its thread past its lock runs once, and its neighbours do not wait for it',
-  small: { lockMs: 2_000, blockers: 1, neighbours: 40 },
-  full: { lockMs: 3_000, blockers: 5, neighbours: 400 },
+  small: { lockMs: 4_000, locks: 2.5, blockers: 1, neighbours: 40 },
+  full: { lockMs: 3_000, locks: 4, blockers: 5, neighbours: 400 },
   run: async (context) => {
     const { p50, p99, max } = await blockLoops(context, { isolate: 'thread' })
     context.figure('neighbourStartMs', `p50:${p50},p99:${p99},max:${max}`)

@@ -50,7 +50,7 @@ export default defineRow<Size>({
       await server.restart()
       const backMs = ledgerNow()
       if (isIdle) producer = send(20)
-      const endedMs = await untilNextRun(context, backMs)
+      const endedMs = await untilNextRun(context, { redis: url, producer }, backMs)
       // An idle queue: from the first job on, as a producer takes its time to start.
       const ms = isIdle ? firstRunMs(context) : endedMs
       context.recovered(ms)

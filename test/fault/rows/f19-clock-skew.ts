@@ -16,7 +16,7 @@ interface Size {
 export default defineRow<Size>({
   name: 'F19',
   title: 'a worker whose clock is wrong runs no job twice',
-  small: { skewsMs: [-MINUTE_MS, MINUTE_MS], jobs: 24, lockMs: 2_000, longMs: 4_500 },
+  small: { skewsMs: [-MINUTE_MS, MINUTE_MS], jobs: 24, lockMs: 4_000, longMs: 6_000 },
   full: { skewsMs: [-60 * MINUTE_MS, -MINUTE_MS, MINUTE_MS, 60 * MINUTE_MS], jobs: 120, lockMs: 3_000, longMs: 9_000 },
   run: async (context) => {
     const { size, fault } = context
@@ -45,7 +45,7 @@ export default defineRow<Size>({
 
 const delayMs = (n: number) => (n % 3 === 0 ? 0 : 300 + (n % 7) * 200)
 
-/** A third of them at once, and longer than several locks; the others delayed. */
+/** A third of them at once, and longer than a lock; the others delayed. */
 function planJobs({ plan, size }: RowContext<Size>, round: number) {
   const jobs = plan(size.jobs, (n) => (n % 12 === 0 ? { ms: size.longMs } : {}), 1 + round * size.jobs)
   return jobs.map((job) => {
