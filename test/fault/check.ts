@@ -33,6 +33,8 @@ export interface Report extends Recovery {
   readonly failed: number
   /** Accepted jobs that are nowhere. */
   readonly lost: number
+  /** Those among them that Redis had not written when it was killed, as it may with `everysec`: see lost-tail.ts. */
+  readonly lostUnwritten: number
   /** Jobs in Redis that nobody sent. */
   readonly unexpected: number
   /** Jobs whose effect was applied more than once. */

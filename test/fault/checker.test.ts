@@ -11,10 +11,11 @@ import { PROBLEM_KINDS } from './judge.js'
 import { DAMAGE } from './planted/damage.js'
 import { IN_FINISHES } from './planted/in-finishes.js'
 import { IN_HANDLERS } from './planted/in-handlers.js'
+import { IN_KILLS, loseFirst, noteKill } from './planted/in-kills.js'
 import { IN_PRODUCERS } from './planted/in-producers.js'
 import { NUMBERS, openPlantedRoom, type Planted, type PlantedRoom, runHonest } from './planted/room.js'
 
-const ALL = [...IN_PRODUCERS, ...IN_HANDLERS, ...IN_FINISHES, ...DAMAGE]
+const ALL = [...IN_PRODUCERS, ...IN_HANDLERS, ...IN_FINISHES, ...IN_KILLS, ...DAMAGE]
 
 let server: TestRedis
 let redis: Redis
@@ -49,7 +50,15 @@ it('an honest run passes', async () => {
   const { problems, ...report } = await reportOf(runHonest)
   expect(problems).toEqual([])
   const jobs = NUMBERS.length
-  const nothing = { lost: 0, unexpected: 0, duplicatedEffects: 0, counterOff: 0, recovered: 0, failed: 0 }
+  const nothing = {
+    lost: 0,
+    lostUnwritten: 0,
+    unexpected: 0,
+    duplicatedEffects: 0,
+    counterOff: 0,
+    recovered: 0,
+    failed: 0,
+  }
   expect(report).toMatchObject({ ok: true, acked: jobs, completed: jobs, reruns: 1, faults: 1, ...nothing })
   expect(report.resultWrites).toEqual({ min: 1, max: 1 })
 })
@@ -67,10 +76,23 @@ it('a job whose enqueue was never answered counts as recovered', async () => {
   expect(report).toMatchObject({ ok: true, recovered: 1, tried: NUMBERS.length + 2, lost: 0 })
 })
 
+it('what a killed Redis had not written yet is counted, and is no bug', async () => {
+  const report = await reportOf(async (room) => {
+    const [, ...others] = NUMBERS
+    await room.enqueue(others)
+    loseFirst(room)
+    noteKill(room)
+    await room.work()
+    await room.untilEnded(others.length)
+  })
+  expect(report).toMatchObject({ ok: true, acked: NUMBERS.length, lost: 1, lostUnwritten: 1 })
+})
+
 describe.each<[string, readonly Planted[]]>([
   ['producers', IN_PRODUCERS],
   ['handlers', IN_HANDLERS],
   ['finishes', IN_FINISHES],
+  ['kills of Redis', IN_KILLS],
   ['data', DAMAGE],
 ])('bugs planted in %s', (_place, planted) => {
   it.each(planted)('$name: caught as $kind', async ({ kind, run }) => {

@@ -1,6 +1,7 @@
 // The rules that a run must have kept, each with its kind of problem. Pure: facts in, problems out.
 import type { AofFacts } from './aof-facts.js'
 import type { Noted, TryLine } from './ledger-file.js'
+import { findLostTails } from './lost-tail.js'
 import { type QueueState, STATES } from './queue-state.js'
 
 /** Kinds of problem the checker itself finds; a row may add its own. */
@@ -107,7 +108,9 @@ export function judge({ lines, state, aof, needsNoFault, mayLose }: Facts) {
   const recovered = [...known].filter((id) => ledger.tried.has(id) && !ledger.acked.has(id))
   // One that was refused only after a send of unknown outcome may be there.
   const stored = recovered.filter((id) => ledger.refused.has(id) && !ledger.unsure.has(id))
-  if (lost.length > mayLose) found.ids('lost', lost)
+  const unwritten = findLostTails(lines, lost, (id) => known.has(id) || state.results.has(id))
+  const unexplained = lost.filter((id) => !unwritten.includes(id))
+  if (unexplained.length > mayLose) found.ids('lost', unexplained)
   found.ids(
     'removed',
     gone.filter((id) => state.results.has(id)),
@@ -127,7 +130,8 @@ export function judge({ lines, state, aof, needsNoFault, mayLose }: Facts) {
     'not-drained',
     placed.filter((id) => !finished.has(id)),
   )
-  const accepted = ledger.acked.size - Math.min(lost.length, mayLose) + recovered.length
+  const excused = unwritten.length + Math.min(unexplained.length, mayLose)
+  const accepted = ledger.acked.size - excused + recovered.length
   found.that('accounting', accepted === placed.length, `${accepted} accepted, ${placed.length} in all states`)
   const twice = [...ledger.idsOfNumber].filter(([, ids]) => ids.size > 1)
   found.ids(
@@ -153,6 +157,7 @@ export function judge({ lines, state, aof, needsNoFault, mayLose }: Facts) {
     completed: completed.size,
     failed: failed.size,
     lost: lost.length,
+    lostUnwritten: unwritten.length,
     unexpected: unexpected.length,
     ...effects,
     resultWrites: writes && { min: leastOf(writes), max: mostOf(writes) },

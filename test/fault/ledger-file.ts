@@ -13,6 +13,22 @@ export interface TryLine {
   readonly attempts?: number
 }
 
+/**
+ * The one Redis of the run was killed: it was asked about its file at `askedMs`, answered, and was gone by `goneMs`. What
+ * it may have taken with it is in lost-tail.ts. No fault of its own: the row writes that down.
+ */
+export interface RedisDownLine {
+  readonly e: 'redis-down'
+  readonly askedMs: number
+  readonly goneMs: number
+  /** What held at the kill, as `CONFIG GET` said. */
+  readonly appendfsync: string
+  /** Of `INFO persistence`: whether a sync was under way, what waited to be written, and how often it waited too long. */
+  readonly pendingFsyncs: number
+  readonly bufferBytes: number
+  readonly delayedFsyncs: number
+}
+
 export type LedgerLine =
   | TryLine
   /** The enqueue resolved. */
@@ -42,6 +58,7 @@ export type LedgerLine =
   | { readonly e: 'threw'; readonly id: string; readonly pid: number; readonly attempt: number; readonly why: string }
   /** The nemesis did something; `pid` when it ended or froze that process. */
   | { readonly e: 'fault'; readonly kind: string; readonly seed: number; readonly pid?: number }
+  | RedisDownLine
 
 /** A line with its time: milliseconds of the machine's monotonic clock, the same for all processes. */
 export type Noted = LedgerLine & { readonly at: number }

@@ -40,7 +40,7 @@ export async function killRedis(
     const share = Math.floor((size.jobs * MOST_ENDED * (kills + random.below(100) / 100)) / size.kills)
     await context.untilEnded(server.url, share)
     context.fault(kind)
-    await server.kill()
+    await context.killRedis(server)
     await whileDown?.(server)
     await server.restart()
     const ms = await untilNextRun(context, load, ledgerNow())

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { queueKeys } from '../../src/redis/index.js'
 import { type FaultProxy, startFaultProxy } from '../../src/testing/index.js'
 import type { TestRedis } from '../support/redis.js'
+import type { Noted } from './ledger-file.js'
 import type { FaultProcess } from './processes.js'
 import { endOfBacklog, untilFreshEnd } from './redis-load.js'
 import type { RowContext } from './row.js'
@@ -15,7 +16,12 @@ export interface Soak {
   readonly toProducers: FaultProxy
   readonly workers: FaultProcess[]
   startWorker(): Promise<FaultProcess>
+  /** Starts Redis again, with the way of writing that `useFsync` set. */
+  restart(): Promise<void>
+  useFsync(appendfsync: Fsync): Promise<void>
 }
+
+export type Fsync = 'everysec' | 'always'
 
 export async function openSoak(context: RowContext<unknown>): Promise<Soak> {
   const server = await context.startRedis()
@@ -23,7 +29,16 @@ export async function openSoak(context: RowContext<unknown>): Promise<Soak> {
   const [toWorkers, toProducers] = await Promise.all([open(), open()])
   const startWorker = () => context.startWorker({ redis: toWorkers.url })
   const workers = await Promise.all([startWorker(), startWorker()])
-  return { context, server, toWorkers, toProducers, workers, startWorker }
+  let current: Fsync = 'everysec'
+  const useFsync = async (appendfsync: Fsync) => {
+    current = appendfsync
+    await server.cli('CONFIG', 'SET', 'appendfsync', appendfsync)
+  }
+  const restart = async () => {
+    await server.restart()
+    await useFsync(current)
+  }
+  return { context, server, toWorkers, toProducers, workers, startWorker, restart, useFsync }
 }
 
 type Strike = (soak: Soak) => Promise<void>
@@ -35,14 +50,14 @@ export const STRIKES: Readonly<Record<string, Strike>> = {
     if (victim) await context.kill(victim, 'worker-killed')
     workers.push(await startWorker())
   },
-  'redis-killed': async ({ server }) => {
-    await server.kill()
-    await server.restart()
+  'redis-killed': async ({ context, server, restart }) => {
+    await context.killRedis(server)
+    await restart()
   },
-  'redis-away': async ({ context, server }) => {
-    await server.kill()
+  'redis-away': async ({ context, server, restart }) => {
+    await context.killRedis(server)
     await sleep(200 + context.random.below(3_000))
-    await server.restart()
+    await restart()
   },
   'half-open': async ({ toWorkers, toProducers }) => {
     for (const proxy of [toWorkers, toProducers]) proxy.set('silent', 'open')
@@ -77,6 +92,15 @@ export async function strikeAtRandom(soak: Soak, producer: FaultProcess): Promis
   const ms = await untilFreshEnd(soak.context, load, endOfBacklog)
   soak.context.recovered(ms)
   return { kind, ms }
+}
+
+/** How often Redis was killed with each way of writing, and how often it had jobs then that it had not written. */
+export function countDowns(lines: readonly Noted[]): string {
+  const downs = lines.flatMap((line) => (line.e === 'redis-down' ? [line] : []))
+  const of = (appendfsync: string) => downs.filter((down) => down.appendfsync === appendfsync)
+  const syncing = of('everysec').filter(({ pendingFsyncs }) => pendingFsyncs > 0)
+  const mostBytes = Math.max(0, ...syncing.map(({ bufferBytes }) => bufferBytes))
+  return `everysec:${of('everysec').length},always:${of('always').length},whileSyncing:${syncing.length},mostUnwrittenBytes:${mostBytes}`
 }
 
 export interface Sample {

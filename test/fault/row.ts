@@ -32,6 +32,8 @@ export interface RowContext<Size> {
   finish(producer: FaultProcess): Promise<void>
   /** Kills a process, waits for its end, and writes the fault down. */
   kill(victim: FaultProcess, kind?: string): Promise<void>
+  /** Kills a Redis, and writes down what it may have taken with it; the fault is the row's to write down. */
+  killRedis(server: TestRedis): Promise<void>
   /** Writes a fault down: a run without any has failed. */
   fault(kind: string, more?: { readonly pid?: number }): void
   ledger(): Noted[]

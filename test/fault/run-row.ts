@@ -11,6 +11,7 @@ import { check, type Problem, type Report, spreadOf } from './check.js'
 import { readLedger } from './ledger-file.js'
 import { openLedger } from './ledger-writer.mjs'
 import { ProcessRoom } from './processes.js'
+import { killRedis } from './redis-down.js'
 import type { Row, RowContext } from './row.js'
 
 export interface RowOutcome {
@@ -131,6 +132,10 @@ class RunRoom {
         fault(kind, { pid: victim.pid })
         victim.signal('SIGKILL')
         await victim.ended
+      },
+      killRedis: async (server) => {
+        const down = await killRedis(this.#connect(server.url), server)
+        this.#nemesis.append(down)
       },
       fault,
       ledger: () => readLedger(this.#ledgerPath),

@@ -4,7 +4,7 @@ import { defineRow } from '../row.js'
 
 export default defineRow<RestartSize>({
   name: 'F08',
-  title: 'a Redis that is killed and started again has lost nothing, and jobs go on by themselves',
+  title: 'a Redis that is killed and started again has lost nothing that it had written, and jobs go on by themselves',
   ...RESTART_SIZES,
   run: (context) => runRestarts(context, 'everysec'),
 })

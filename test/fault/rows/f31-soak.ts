@@ -1,6 +1,6 @@
 // F31: a mix of faults at random, for minutes or hours (`--minutes`), with what must not grow meanwhile.
 import { endLoad } from '../redis-load.js'
-import { openSoak, type Sample, slopePerHour, strikeAtRandom, takeSample } from '../redis-soak.js'
+import { countDowns, openSoak, type Sample, slopePerHour, strikeAtRandom, takeSample } from '../redis-soak.js'
 import { defineRow } from '../row.js'
 
 interface Size {
@@ -23,6 +23,8 @@ export default defineRow<Size>({
     let next = 1
     // Resolves when it sends: the time that a process takes to start is no recovery.
     const send = async () => {
+      // Parts take turns: one whose Redis may lose what it has not written yet, and one whose Redis may lose nothing.
+      await soak.useFsync(next % (2 * size.jobsEach) === 1 ? 'everysec' : 'always')
       const jobs = context.plan(size.jobsEach, () => ({ ms: context.random.below(50) }), next)
       next += size.jobsEach
       const started = context.startProducer({
@@ -49,6 +51,7 @@ export default defineRow<Size>({
       }
       for (const proxy of [soak.toWorkers, soak.toProducers]) proxy.set('pass')
       await endLoad(context, { producer, workers: soak.workers }, { url: soak.server.url })
+      context.figure('redisKills', countDowns(context.ledger()))
       context.figure('recoveredMsByKind', JSON.stringify(recoveredMs))
       for (const name of ['rssBytes', 'sharedKeys', 'clients'] as const) {
         const of = (sample: Sample) => sample[name]

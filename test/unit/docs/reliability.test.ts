@@ -4,6 +4,7 @@ import { loadRows } from '../../fault/load-rows.js'
 import { DAMAGE } from '../../fault/planted/damage.js'
 import { IN_FINISHES } from '../../fault/planted/in-finishes.js'
 import { IN_HANDLERS } from '../../fault/planted/in-handlers.js'
+import { IN_KILLS } from '../../fault/planted/in-kills.js'
 import { IN_PRODUCERS } from '../../fault/planted/in-producers.js'
 import { read, rows } from './documents.js'
 
@@ -24,7 +25,7 @@ test('each figure has a size, a seed and a target', () => {
 })
 
 test('as many bugs are planted as the page says', () => {
-  const planted = [...IN_PRODUCERS, ...IN_HANDLERS, ...IN_FINISHES, ...DAMAGE].length
+  const planted = [...IN_PRODUCERS, ...IN_HANDLERS, ...IN_FINISHES, ...IN_KILLS, ...DAMAGE].length
   expect(read(PAGE)).toContain(`${planted} planted bugs`)
 })
 
