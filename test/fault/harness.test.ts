@@ -1,8 +1,13 @@
 // The runner of rows: a run that breaks, that checks nothing or that injects no fault is never green.
 import { execFileSync } from 'node:child_process'
+import { appendFileSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, it } from 'vitest'
 import { createRandom } from '../support/random.js'
+import { openLedgerReader, readLedger } from './ledger-file.js'
+import { openLedger } from './ledger-writer.mjs'
 import { loadRows } from './load-rows.js'
 import { readRecovery, spreadOf } from './recovery.js'
 import { defineRow } from './row.js'
@@ -59,6 +64,26 @@ it('the same seed makes the same choices', async () => {
   expect(choices[0]).toEqual(choices[1])
   const random = createRandom(7)
   expect(choices[0]).toEqual(Array.from({ length: 20 }, () => random.below(1_000)))
+})
+
+it('a ledger is read as it grows, but for a line that a kill cut short', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'drover-ledger-'))
+  const path = join(directory, 'ledger')
+  const read = openLedgerReader(path)
+  const ids = () => read().map((line) => 'id' in line && line.id)
+  expect(ids()).toEqual([])
+  const ledger = openLedger(path)
+  ledger.append({ e: 'ack', id: 'a' }, { e: 'ack', id: 'ü' })
+  expect(ids()).toEqual(['a', 'ü'])
+  appendFileSync(path, '\n{"e":"ack","id":"sl')
+  expect(ids()).toEqual(['a', 'ü'])
+  appendFileSync(path, 'ow","at":3}\n{"e":"ack","id":"cut')
+  expect(ids()).toEqual(['a', 'ü', 'slow'])
+  ledger.append({ e: 'ack', id: 'b' })
+  expect(ids()).toEqual(['a', 'ü', 'slow', 'b'])
+  expect(readLedger(path)).toEqual(read())
+  ledger.close()
+  rmSync(directory, { recursive: true })
 })
 
 it('recovery counts from the kill of a process to the next start of each job it had', () => {

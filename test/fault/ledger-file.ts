@@ -1,7 +1,7 @@
 // The ledger of a fault run: an append-only file outside of Redis in which producers, handlers and the nemesis write
 // what they do, each line on disk before the next step. check.ts holds Redis against it.
 // ledger-writer.mjs appends, also from processes that load no TypeScript.
-import { existsSync, readFileSync } from 'node:fs'
+import { closeSync, existsSync, fstatSync, openSync, readSync } from 'node:fs'
 
 /** What a job of the run should come to, said before it is sent. */
 export interface TryLine {
@@ -69,16 +69,49 @@ export function ledgerNow(): number {
 }
 
 /** All lines so far, in the order they were written. A last line that a kill cut short is left out. */
-export function readLedger(path: string): Noted[] {
-  if (!existsSync(path)) return []
-  const lines = readFileSync(path, 'utf8').split('\n')
-  return lines.flatMap((line) => {
-    if (line === '') return []
-    try {
-      return [JSON.parse(line) as Noted]
-    } catch {
-      // Cut short by a kill: the step after it was not taken.
-      return []
+export function readLedger(path: string): readonly Noted[] {
+  return openLedgerReader(path)()
+}
+
+/**
+ * Gives all lines so far each time it is called, and reads only those that are new: who waits for a line asks many times a
+ * second, and a proxy in the same process stands still meanwhile.
+ */
+export function openLedgerReader(path: string): () => readonly Noted[] {
+  const lines: Noted[] = []
+  let readBytes = 0
+  return () => {
+    const bytes = readFrom(path, readBytes)
+    // Each write begins a line, and none ends with a line break: the last line is whole when it can be read.
+    const lastAt = bytes.lastIndexOf('\n') + 1
+    const last = parseLine(bytes.toString('utf8', lastAt))
+    for (const text of bytes.toString('utf8', 0, lastAt).split('\n')) {
+      const line = parseLine(text)
+      if (line) lines.push(line)
     }
-  })
+    if (last) lines.push(last)
+    readBytes += last ? bytes.length : lastAt
+    return lines
+  }
+}
+
+function readFrom(path: string, from: number): Buffer {
+  if (!existsSync(path)) return Buffer.alloc(0)
+  const file = openSync(path, 'r')
+  try {
+    const bytes = Buffer.alloc(Math.max(0, fstatSync(file).size - from))
+    return bytes.subarray(0, readSync(file, bytes, 0, bytes.length, from))
+  } finally {
+    closeSync(file)
+  }
+}
+
+function parseLine(text: string): Noted | undefined {
+  if (text === '') return undefined
+  try {
+    return JSON.parse(text) as Noted
+  } catch {
+    // Cut short by a kill: the step after it was not taken. Or not all there yet.
+    return undefined
+  }
 }

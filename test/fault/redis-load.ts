@@ -127,8 +127,10 @@ export async function untilFreshEnd(
   let ms: number | undefined
   let hasExtra = false
   await context.until('a job that was sent after the fault has run', () => {
-    const lines = context.ledger()
-    const faultAt = lines.findLast(({ e }) => e === 'fault')?.at ?? 0
+    const all = context.ledger()
+    const latest = all.findLastIndex(({ e }) => e === 'fault')
+    const faultAt = all[latest]?.at ?? 0
+    const lines = all.slice(Math.max(0, latest))
     const fresh = new Set(lines.flatMap((line) => (line.e === 'try' && line.at > faultAt ? [line.id] : [])))
     const end = findEnd(lines, fresh)
     ms = end && end.at - faultAt

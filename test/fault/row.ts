@@ -36,7 +36,8 @@ export interface RowContext<Size> {
   killRedis(server: TestRedis): Promise<void>
   /** Writes a fault down: a run without any has failed. */
   fault(kind: string, more?: { readonly pid?: number }): void
-  ledger(): Noted[]
+  /** All lines so far. */
+  ledger(): readonly Noted[]
   /** How long something took to be well again after a fault, in milliseconds. */
   recovered(ms: number): void
   /** A figure of the row's own for the outcome. */

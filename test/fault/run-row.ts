@@ -8,7 +8,7 @@ import { createRandom } from '../support/random.js'
 import { startTestRedis, type TestRedis } from '../support/redis.js'
 import { until } from '../support/until.js'
 import { check, type Problem, type Report, spreadOf } from './check.js'
-import { readLedger } from './ledger-file.js'
+import { openLedgerReader } from './ledger-file.js'
 import { openLedger } from './ledger-writer.mjs'
 import { ProcessRoom } from './processes.js'
 import { killRedis } from './redis-down.js'
@@ -74,6 +74,7 @@ class RunRoom {
   readonly #row: Row
   readonly #directory: string
   readonly #seed: number
+  readonly #readLedger: ReturnType<typeof openLedgerReader>
   readonly #ledgerPath: string
   readonly #nemesis: ReturnType<typeof openLedger>
   readonly #processes: ProcessRoom
@@ -83,6 +84,7 @@ class RunRoom {
     this.#directory = directory
     this.#seed = seed
     this.#ledgerPath = join(directory, 'ledger')
+    this.#readLedger = openLedgerReader(this.#ledgerPath)
     this.#nemesis = openLedger(this.#ledgerPath)
     this.#processes = new ProcessRoom(directory, this.#ledgerPath)
   }
@@ -138,7 +140,7 @@ class RunRoom {
         this.#nemesis.append(down)
       },
       fault,
-      ledger: () => readLedger(this.#ledgerPath),
+      ledger: this.#readLedger,
       recovered: (ms) => void this.#recoveries.push(ms),
       figure: (name, value) => {
         this.#figures[name] = value
