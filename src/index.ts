@@ -158,6 +158,7 @@ export {
   type EnqueueMiddleware,
   type EnqueueOptions,
   type ErrorGroupDetails,
+  type FlowContracts,
   type FlowHandle,
   type FlowJob,
   type JobHandle,

@@ -10,7 +10,10 @@ import { suggest } from './suggest.js'
  * What makes two inputs the same: the names of fields of the input, or a function that gives a text of 1 to 1024
  * characters. Default: the whole input.
  */
-export type MergeBy<Input> = string | readonly string[] | ((input: Input) => string)
+export type MergeBy<Input> = FieldOf<Input> | readonly FieldOf<Input>[] | ((input: Input) => string)
+
+/** Names of the fields of an input, any name where its type is not known: a name that no input has would take all of them for one. */
+export type FieldOf<Input> = unknown extends Input ? string : Input extends Input ? keyof Input & string : never
 
 export interface UniqueOptions<Input = unknown> {
   readonly by?: MergeBy<Input>

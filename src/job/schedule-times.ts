@@ -32,7 +32,9 @@ export function cronTimes(cron: unknown, timezone: unknown = 'UTC'): ScheduleTim
   try {
     nextTick(times, 0)
   } catch (error) {
-    throw new InvalidOptionError('cron', expected, cron, { cause: error })
+    // Its words name the field, or say that no day is ever meant: 31 February has the right form.
+    const reason = error instanceof Error ? ` (${error.message.slice(0, 100)})` : ''
+    throw new InvalidOptionError('cron', `${expected}${reason}`, cron, { cause: error })
   }
   return times
 }

@@ -29,6 +29,7 @@ export {
   type BatchRoom,
   closeBatch,
   createBatch,
+  findOther,
   listBatches,
   readBatch,
   readBatchPage,

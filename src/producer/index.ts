@@ -17,7 +17,7 @@ export type {
   ProducerErrors,
   RetryErrorsOptions,
 } from './producer-errors.js'
-export type { FlowHandle, FlowJob, ProducerFlows, StartFlowOptions } from './producer-flows.js'
+export type { FlowContracts, FlowHandle, FlowJob, ProducerFlows, StartFlowOptions } from './producer-flows.js'
 export type {
   CancelFilter,
   CancelManyOptions,

@@ -18,6 +18,7 @@ import {
   type BatchRoom,
   closeBatch,
   createBatch,
+  findOther,
   listBatches,
   newStoredJob,
   planQueueing,
@@ -40,15 +41,19 @@ export interface BatchFollower<Contract extends AnyJobContract = AnyJobContract>
   readonly input: InputOf<Contract>
 }
 
-export interface OpenBatchOptions {
+export interface OpenBatchOptions<
+  Success extends AnyJobContract = AnyJobContract,
+  Complete extends AnyJobContract = AnyJobContract,
+  Death extends AnyJobContract = AnyJobContract,
+> {
   /** As a job id. Default: a random one. Opening one that is there goes on with it, after a crash, say. */
   readonly id?: string | undefined
   /** Enqueued when all members have completed, also when it took manual retries. */
-  readonly onSuccess?: BatchFollower | undefined
+  readonly onSuccess?: BatchFollower<Success> | undefined
   /** Enqueued when all members have ended, completed or failed for good. */
-  readonly onComplete?: BatchFollower | undefined
+  readonly onComplete?: BatchFollower<Complete> | undefined
   /** Enqueued when the first member has failed for good. */
-  readonly onDeath?: BatchFollower | undefined
+  readonly onDeath?: BatchFollower<Death> | undefined
   /** A batch of the same queue that this one is a member of; it counts there when all of this one has ended. */
   readonly parent?: Batch | undefined
 }
@@ -56,6 +61,8 @@ export interface OpenBatchOptions {
 const OPEN_NAMES = ['id', 'onSuccess', 'onComplete', 'onDeath', 'parent']
 const EVENTS: Readonly<Record<string, BatchEvent>> = { onSuccess: 'success', onComplete: 'complete', onDeath: 'death' }
 const MAX_LIST = 1_000
+/** Members that one round trip looks at. */
+const READ_AT_ONCE = 500
 
 /** What a batch enqueues through. */
 export interface BatchEnqueue {
@@ -89,7 +96,11 @@ export class ProducerBatches {
    * Opens a batch of jobs of one queue. Redis keeps it for 30 days.
    * @throws InvalidOptionError, UnknownOptionError, InvalidJobIdError, InvalidInputError, NotJsonError, TooLargeError
    */
-  async open(queue: string, options: OpenBatchOptions = {}): Promise<Batch> {
+  async open<
+    Success extends AnyJobContract,
+    Complete extends AnyJobContract,
+    Death extends AnyJobContract,
+  >(queue: string, options: OpenBatchOptions<Success, Complete, Death> = {}): Promise<Batch> {
     refuseUnknown(options, OPEN_NAMES, 'batches.open')
     const { id = newJobId(), parent } = options
     checkQueueName(queue)
@@ -105,8 +116,17 @@ export class ProducerBatches {
     parent?.countNested(id)
     const room = this.#room(queue)
     await this.#gate.run('the opening of a batch', () => createBatch(room, { id, jobs, parent: parent?.id }))
-    const close = (total: number) => this.#gate.run('the closing of a batch', () => closeBatch(room, id, total))
-    return new Batch({ id, queue }, this.#enqueue, close)
+    return new Batch({ id, queue }, this.#enqueue, {
+      close: (total) => this.#gate.run('the closing of a batch', () => closeBatch(room, id, total)),
+      findOther: async (ids) => {
+        let other: string | undefined
+        for (let at = 0; at < ids.length && other === undefined; at += READ_AT_ONCE) {
+          const some = ids.slice(at, at + READ_AT_ONCE)
+          other = await this.#gate.run('the read of members', () => findOther(room, id, some))
+        }
+        return other
+      },
+    })
   }
 
   /** The batch as its members have left it; undefined when it is not there, or no longer. */
@@ -143,6 +163,12 @@ export class ProducerBatches {
   }
 }
 
+interface BatchCalls {
+  close(total: number): Promise<'closed' | 'missing' | 'other'>
+  /** The first of these jobs that is there and no member of the batch. */
+  findOther(ids: readonly string[]): Promise<string | undefined>
+}
+
 /**
  * An open batch. Add its members, then close it: it ends with its last member, once it is closed. Jobs that are under way
  * meanwhile count, too.
@@ -151,23 +177,28 @@ export class Batch {
   readonly id: string
   readonly queue: string
   readonly #enqueue: BatchEnqueue
-  readonly #close: (total: number) => Promise<'closed' | 'missing' | 'other'>
+  readonly #calls: BatchCalls
   readonly #nested = new Set<string>()
+  /** Those of a key or an id, which may be given twice. */
+  readonly #named = new Set<string>()
   #members = 0
   #isClosed = false
 
   constructor(
     { id, queue }: { readonly id: string; readonly queue: string },
     enqueue: BatchEnqueue,
-    close: (total: number) => Promise<'closed' | 'missing' | 'other'>,
+    calls: BatchCalls,
   ) {
     this.id = id
     this.queue = queue
     this.#enqueue = enqueue
-    this.#close = close
+    this.#calls = calls
   }
 
-  /** As `producer.enqueue`, as a member. No two calls may have the same `id` or `key`. */
+  /**
+   * As `producer.enqueue`, as a member. A job that is a member by its `id` or `key` already counts once.
+   * @throws InvalidOptionError for the `id` or `key` of a job that is not a member, as the batch would wait for it for ever
+   */
   async enqueue<Contract extends AnyJobContract>(
     contract: Contract,
     input: InputOf<Contract>,
@@ -175,11 +206,16 @@ export class Batch {
   ): Promise<JobHandle<ResultOf<Contract>>> {
     this.#check(contract)
     const job = await this.#enqueue.enqueue(contract, input, { ...options, ...this.#membership })
-    this.#members++
+    if (options.id === undefined && options.key === undefined) this.#members++
+    else await this.#addNamed([job.id], job.deduplicated === true || options.id !== undefined)
     return job
   }
 
-  /** As `producer.enqueueBulk`, each as a member. A bulk that threw is given again with keys, from its start. */
+  /**
+   * As `producer.enqueueBulk`, each as a member. A bulk that threw is given again with keys, from its start. With
+   * `keepIds: false` no two of its inputs may have the same key.
+   * @throws InvalidOptionError, all jobs being enqueued, for a key of a job that is not a member, unless `keepIds` is false
+   */
   async enqueueBulk<Contract extends AnyJobContract>(
     contract: Contract,
     inputs: Iterable<InputOf<Contract>> | AsyncIterable<InputOf<Contract>>,
@@ -187,15 +223,16 @@ export class Batch {
   ): Promise<BulkHandle> {
     this.#check(contract)
     const bulk = await this.#enqueue.enqueueBulk(contract, inputs as never, { ...options, ...this.#membership })
-    this.#members += bulk.count
+    if (options.key === undefined || bulk.ids.length === 0) this.#members += bulk.count
+    else await this.#addNamed(bulk.ids, bulk.deduplicated > 0)
     return bulk
   }
 
   /** Says that all members have been added. @throws InvalidOptionError when it is gone, or was closed with another number */
   async close(): Promise<void> {
     this.#isClosed = true
-    const total = this.#members + this.#nested.size
-    const outcome = await this.#close(total)
+    const total = this.#members + this.#named.size + this.#nested.size
+    const outcome = await this.#calls.close(total)
     if (outcome === 'missing') throw new InvalidOptionError('batch', 'one that Redis still keeps', this.id)
     if (outcome === 'other') throw new InvalidOptionError('batch', 'as many members as it was closed with', total)
   }
@@ -204,6 +241,12 @@ export class Batch {
   countNested(id: string): void {
     if (this.#isClosed) throw new ClosedError(`batch ${this.id}`)
     this.#nested.add(id)
+  }
+
+  async #addNamed(ids: readonly string[], mayBeOthers: boolean): Promise<void> {
+    const other = mayBeOthers ? await this.#calls.findOther(ids) : undefined
+    if (other !== undefined) throw new InvalidOptionError('key', `a key or id of no job outside of batch ${this.id}`, other)
+    for (const id of ids) this.#named.add(id)
   }
 
   // What merges enqueues would make one job of two members.

@@ -10,6 +10,7 @@ import {
   InvalidOptionError,
   isJobContract,
   newJobId,
+  type ResultOf,
   refuseUnknown,
 } from '../job/index.js'
 import {
@@ -40,16 +41,20 @@ export interface FlowJob<Contract extends AnyJobContract = AnyJobContract> {
   readonly options?: Pick<QueueingOptions, 'priority' | 'attempts' | 'keepResult'> | undefined
 }
 
-export interface StartFlowOptions {
+/** Contracts of a flow's jobs, by the names that the flow gives them. */
+export type FlowContracts = Readonly<Record<string, AnyJobContract>>
+
+export interface StartFlowOptions<Jobs extends FlowContracts = FlowContracts> {
   /** 1 to 64 characters as of a job id. Default: a random one. A flow that is started again with its id goes on. */
   readonly id?: string | undefined
   /** By name: 1 to 60 characters of A-Z a-z 0-9 _ -. The id of each is `<flow>.<name>`. At most 1000. */
-  readonly jobs: Readonly<Record<string, FlowJob>>
+  readonly jobs: { readonly [Name in keyof Jobs]: FlowJob<Jobs[Name]> }
 }
 
-export interface FlowHandle {
+export interface FlowHandle<Jobs extends FlowContracts = FlowContracts> {
   readonly id: string
-  readonly jobs: Readonly<Record<string, JobHandle>>
+  /** By name, to wait for their results with. */
+  readonly jobs: { readonly [Name in keyof Jobs]: JobHandle<ResultOf<Jobs[Name]>> }
 }
 
 const MAX_JOBS = 1_000
@@ -81,13 +86,13 @@ export class ProducerFlows {
    * @throws FlowError for a cycle or an unknown dependency, EmptyFlowError; InvalidOptionError, UnknownOptionError,
    *   InvalidJobIdError, InvalidInputError, NotJsonError, TooLargeError: nothing was enqueued then; else as `enqueue`
    */
-  async start(options: StartFlowOptions): Promise<FlowHandle> {
+  async start<const Jobs extends FlowContracts>(options: StartFlowOptions<Jobs>): Promise<FlowHandle<Jobs>> {
     const startedMs = performance.now()
     refuseUnknown(options, ['id', 'jobs'], 'flows.start')
     const { id = newJobId(), jobs } = options
     checkJobId(id)
     if (id.length > FLOW_ID_LENGTH) throw new InvalidOptionError('id', `at most ${FLOW_ID_LENGTH} characters`, id)
-    const nodes = await this.#plan(id, jobs)
+    const nodes = await this.#plan(id, jobs as StartFlowOptions['jobs'])
     for (const node of nodes) if (node.after.length > 0) await this.#hold(node)
     const roots = nodes.filter(({ after }) => after.length === 0)
     for (const [queue, members] of byQueue(roots)) {
@@ -95,7 +100,7 @@ export class ProducerFlows {
       await sendJobs(this.#gate, this.#queues.get(queue), members, call)
     }
     const handles = nodes.map(({ name, queue, jobId, job }) => [name, { id: jobId, name: job.name, queue }] as const)
-    return { id, jobs: Object.fromEntries(handles) }
+    return { id, jobs: Object.fromEntries(handles) as FlowHandle<Jobs>['jobs'] }
   }
 
   async #plan(id: string, jobs: StartFlowOptions['jobs']): Promise<Node[]> {

@@ -74,14 +74,15 @@ describe('a batch', () => {
     expect(waiting).toBe(2)
   })
 
-  it('that was left half way is opened again, its members given again by their keys, and ends', async () => {
+  it('that was left half way is opened again, its members given by their keys as often as one likes, and ends', async () => {
     const { contract, handler } = rows('resumed')
     const inputs = [{ n: 1 }, { n: 2 }, { n: 3 }]
     const key = ({ n }: { n: number }) => `row-${n}`
     const first = await shop.producer.batches.open('resumed', { id: 'half', onSuccess: follow('resumed') })
     await first.enqueueBulk(contract, inputs.slice(0, 2), { key })
     const second = await shop.producer.batches.open('resumed', { id: 'half', onSuccess: follow('resumed') })
-    await second.enqueueBulk(contract, inputs, { key })
+    await second.enqueueBulk(contract, [...inputs, { n: 1 }], { key })
+    await second.enqueue(contract, { n: 3 }, { key: 'row-3' })
     await second.close()
     await shop.work([handler])
     await vi.waitFor(async () => {
@@ -89,11 +90,15 @@ describe('a batch', () => {
     }, PATIENCE)
   })
 
-  it('refuses what would not count: a job of another queue, a member after its close, a second number', async () => {
+  it('refuses what would not count: a job of another queue, one that is there outside of it, a member after its close, a second number', async () => {
     const { contract } = rows('strict')
     const { batches } = shop.producer
     const batch = await batches.open('strict', { id: 'strict-1' })
     await expect(batch.enqueue(tell, { what: 'x' })).rejects.toMatchObject({ code: 'INVALID_OPTION' })
+    const { id } = await shop.producer.enqueue(contract, { n: 1 }, { key: 'outside' })
+    const outside = { code: 'INVALID_OPTION', option: 'key', got: expect.stringContaining(id) }
+    await expect(batch.enqueue(contract, { n: 1 }, { key: 'outside' })).rejects.toMatchObject(outside)
+    await expect(batch.enqueueBulk(contract, [{ n: 1 }], { key: () => 'outside' })).rejects.toMatchObject(outside)
     await batch.close()
     await expect(batch.enqueue(contract, { n: 1 })).rejects.toMatchObject({ code: 'CLOSED' })
     const again = await batches.open('strict', { id: 'strict-1' })

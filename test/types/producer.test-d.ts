@@ -72,3 +72,27 @@ await producer.counters.incr('media', 'bytes', 5)
 await producer.counters.read('media', 'bytes', { since: '2h', by: 'minute' })
 // @ts-expect-error no such step
 producer.counters.read('media', 'bytes', { by: 'day' })
+
+// A flow knows what goes into each of its jobs, and what comes out of it.
+const flow = await producer.flows.start({
+  jobs: { one: { job: log, input: 'a' }, two: { job: resize, input: { url: 'https://example.com' }, after: ['one'] } },
+})
+holds<Equal<(typeof flow)['jobs']['two'], JobHandle<{ bytes: number }>>>()
+// @ts-expect-error the flow has no such job
+flow.jobs.three
+// @ts-expect-error one job's input has the wrong type
+producer.flows.start({ jobs: { one: { job: log, input: 'a' }, two: { job: resize, input: { url: 5 } } } })
+
+// So does a batch of the jobs that follow it.
+producer.batches.open('media', { onSuccess: { job: log, input: 'a' }, onDeath: { job: resize, input: { url: 'a' } } })
+// @ts-expect-error the input has the wrong type
+producer.batches.open('media', { onSuccess: { job: log, input: 5 } })
+
+// A name that no input has would make all of them the same job.
+producer.enqueue(resize, { url: 'https://example.com' }, { unique: { by: ['url', 'width'] } })
+// @ts-expect-error no such field
+producer.enqueue(resize, { url: 'https://example.com' }, { unique: { by: 'ulr' } })
+// @ts-expect-error no such field
+defineJob({ name: 'a', queue: 'media', input: z.object({ url: z.string() }), limit: { key: 'ulr' } })
+const anyInput = defineJob({ name: 'a', queue: 'media', input: z.any(), cache: { ttl: '1h', key: 'url' } })
+producer.enqueue(anyInput, { url: 5 })

@@ -5,6 +5,7 @@ import type { RedisQueueBackend } from 'bullmq'
 import type { Cluster, Redis } from 'ioredis'
 import { type KeysOfQueue, queueKeys, type RedisClient } from '../../redis/index.js'
 import { AddingScripts, isAddingScript } from '../adding-scripts.js'
+import { readCancellable } from '../cancel/read-cancellable.js'
 import { fillTemplate } from '../fill-template.js'
 import { putInOutboxLua, writeToOutbox } from '../outbox/outbox.js'
 import { type StagedJob, writeOfJob } from '../staged-job.js'
@@ -96,6 +97,16 @@ export async function closeBatch(room: BatchRoom, id: string, total: number): Pr
   }
   const reply = await client.runCommand(CLOSE_COMMAND, [room.keys.batch(id), total])
   return reply === 1 ? 'closed' : reply === 0 ? 'missing' : 'other'
+}
+
+/** The first of these jobs that is there and no member of the batch. One that has ended and gone is taken for a member. */
+export async function findOther(
+  { client, keys }: BatchRoom,
+  batch: string,
+  ids: readonly string[],
+): Promise<string | undefined> {
+  const jobs = await readCancellable({ client, keys }, ids)
+  return jobs.find(({ options }) => options.batch !== batch)?.id
 }
 
 /** The batch, undefined when it is not there, or no longer. */

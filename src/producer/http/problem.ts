@@ -135,7 +135,7 @@ function extrasOf(error: DroverError): ProblemExtras {
 function ofExpressError(error: unknown): Refusal | undefined {
   const { status } = (error ?? {}) as { status?: unknown }
   if (!(error instanceof URIError) && status !== 400) return undefined
-  return refuse('BAD_URL', 'The path holds a "%" that starts no percent-encoding.')
+  return refuse('BAD_URL', 'The path holds a "%" that starts no percent-encoding of UTF-8.')
 }
 
 export function truncated(): Refusal {

@@ -50,6 +50,13 @@ describe('cron', () => {
     expect(() => cronTimes(cron)).toThrow(/option cron: expected five cron fields, or six/)
   })
 
+  it.each([
+    ['61 * * * *', 'expected range 0-59'],
+    ['0 0 30 2 *', 'Invalid explicit day of month'],
+  ])('%j is refused with the reason', (cron, reason) => {
+    expect(() => cronTimes(cron)).toThrow(reason)
+  })
+
   it.each(['Mars/Olympus', '', 'Europe/Berlin; DROP', 7])('%j is refused for a time zone', (zone) => {
     expect(() => cronTimes('* * * * *', zone)).toThrow(/option timezone: expected an IANA time zone/)
   })
