@@ -22,11 +22,11 @@ function anchorsOf(document: string): string[] {
   )
 }
 
-async function optionsOf(verb: string): Promise<string[]> {
-  const command = new Command()
+async function commandOf(verb: string): Promise<Command> {
+  const command = new Command().exitOverride().configureOutput({ writeErr: () => undefined, writeOut: () => undefined })
   const loaded = await VERBS[verb]?.load()
   loaded?.define(command)
-  return [...command.options.map(({ long }) => long ?? ''), '--json', '--help']
+  return command.option('--json')
 }
 
 describe.each(DOCUMENTS)('%s', (document) => {
@@ -51,13 +51,16 @@ describe.each(DOCUMENTS)('%s', (document) => {
     }
   })
 
-  it('names commands and options that there are', async () => {
+  it('names commands and options that there are, and gives them no argument too many', async () => {
     for (const line of commands(document)) {
       const [, verb, words = ''] = /(?:^|[\s(])(?:drover|dist\/cli\/main\.js) ([a-z]+)([^#]*)/.exec(line) ?? []
       if (verb === undefined) continue
       expect(Object.keys(VERBS), line).toContain(verb)
-      const options = await optionsOf(verb)
+      const command = await commandOf(verb)
+      const options = [...command.options.map(({ long }) => long ?? ''), '--help']
       for (const [option] of words.matchAll(/--[a-z-]+/g)) expect(options, line).toContain(option)
+      const given = words.split(/[&|)>`]/)[0]?.match(/'[^']*'|\S+/g) ?? []
+      expect(() => command.parse(given, { from: 'user' }), line).not.toThrow('too many arguments')
     }
   })
 
