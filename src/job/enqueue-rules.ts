@@ -12,8 +12,8 @@ import { suggest } from './suggest.js'
  */
 export type MergeBy<Input> = FieldOf<Input> | readonly FieldOf<Input>[] | ((input: Input) => string)
 
-/** Names of the fields of an input, any name where its type is not known: a name that no input has would take all of them for one. */
-export type FieldOf<Input> = unknown extends Input ? string : Input extends Input ? keyof Input & string : never
+/** Any name, of which editors offer those of the input's fields. */
+export type FieldOf<Input> = (Input extends Input ? keyof Input & string : never) | (string & Record<never, never>)
 
 export interface UniqueOptions<Input = unknown> {
   readonly by?: MergeBy<Input>

@@ -1,6 +1,7 @@
 // Owns when a schedule ticks: cron with seconds and a time zone, or every so many milliseconds. Times are milliseconds
 // since 1970. Cron is read by cron-parser; only forwards, as backwards it loses ticks where clocks are put forward.
 import { CronExpressionParser } from 'cron-parser'
+import { ticksInGaps } from './clock-gaps.js'
 import { InvalidOptionError } from './errors.js'
 
 /** When a schedule ticks. */
@@ -42,7 +43,8 @@ export function cronTimes(cron: unknown, timezone: unknown = 'UTC'): ScheduleTim
 /** The first tick after `afterMs`. Every-N ticks at whole multiples since 1970, so all processes agree on them. */
 export function nextTick(times: ScheduleTimes, afterMs: number): number {
   if (times.kind === 'every') return (Math.floor(afterMs / times.everyMs) + 1) * times.everyMs
-  return expressionFrom(times, afterMs).next().getTime()
+  const tick = expressionFrom(times, afterMs).next().getTime()
+  return ticksInGaps(times, afterMs + 1, tick - 1)[0] ?? tick
 }
 
 /** The next ticks after `afterMs`, `count` of them. */
@@ -75,7 +77,8 @@ function ticksBetween(times: ScheduleTimes, fromMs: number, toMs: number): numbe
   }
   const expression = expressionFrom(times, fromMs - 1)
   for (let at = expression.next().getTime(); at <= toMs; at = expression.next().getTime()) ticks.push(at)
-  return ticks
+  const late = ticksInGaps(times, fromMs, toMs)
+  return late.length === 0 ? ticks : [...new Set([...ticks, ...late])].sort((a, b) => a - b)
 }
 
 function expressionFrom({ cron, timezone }: Extract<ScheduleTimes, { kind: 'cron' }>, afterMs: number) {

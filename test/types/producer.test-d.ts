@@ -88,11 +88,7 @@ producer.batches.open('media', { onSuccess: { job: log, input: 'a' }, onDeath: {
 // @ts-expect-error the input has the wrong type
 producer.batches.open('media', { onSuccess: { job: log, input: 5 } })
 
-// A name that no input has would make all of them the same job.
-producer.enqueue(resize, { url: 'https://example.com' }, { unique: { by: ['url', 'width'] } })
-// @ts-expect-error no such field
-producer.enqueue(resize, { url: 'https://example.com' }, { unique: { by: 'ulr' } })
-// @ts-expect-error no such field
-defineJob({ name: 'a', queue: 'media', input: z.object({ url: z.string() }), limit: { key: 'ulr' } })
-const anyInput = defineJob({ name: 'a', queue: 'media', input: z.any(), cache: { ttl: '1h', key: 'url' } })
-producer.enqueue(anyInput, { url: 5 })
+// Editors offer the names of an input's fields; a variable that holds any text is taken, too.
+const by: string = 'url'
+producer.enqueue(resize, { url: 'https://example.com' }, { unique: { by: ['url', by] } })
+defineJob({ name: 'a', queue: 'media', input: z.any(), cache: { ttl: '1h', key: 'url' }, limit: { key: by } })

@@ -1,0 +1,67 @@
+// Ticks of a fixed hour that a day leaves out, as its clocks are put forward. cron-parser gives those inside of a day an
+// hour later and loses the others: at midnight, as in Santiago or Cairo, and where clocks are put forward by half an hour.
+import { CronExpressionParser } from 'cron-parser'
+
+const DAY_MS = 86_400_000
+/** No clock is put forward by more in our days, so that a gap that began before may still have ticks. */
+const MAX_GAP_MS = 3 * 3_600_000
+const formats = new Map<string, Intl.DateTimeFormat>()
+
+interface Gap {
+  /** When the clocks are put forward, what they show then and what they show right after, as milliseconds. */
+  readonly atMs: number
+  readonly wallMs: number
+  readonly wallEndMs: number
+}
+
+/** The ticks from `fromMs` to `toMs`, both included, that the clock shows at no time: each as late as the clock would have shown it. */
+export function ticksInGaps(
+  { cron, timezone }: { readonly cron: string; readonly timezone: string },
+  fromMs: number,
+  toMs: number,
+): number[] {
+  if (timezone === 'UTC' || !hasFixedHour(cron)) return []
+  const ticks: number[] = []
+  for (const { atMs, wallMs, wallEndMs } of gapsBetween(timezone, fromMs - MAX_GAP_MS, toMs)) {
+    const walls = CronExpressionParser.parse(cron, { tz: 'UTC', currentDate: new Date(wallMs - 1) })
+    for (let wall = walls.next().getTime(); wall < wallEndMs; wall = walls.next().getTime()) {
+      const tick = atMs + (wall - wallMs)
+      if (tick >= fromMs && tick <= toMs) ticks.push(tick)
+    }
+  }
+  return ticks
+}
+
+/** What ticks each hour ticks in the next one, too. */
+function hasFixedHour(cron: string): boolean {
+  if (cron.startsWith('@')) return cron !== '@hourly' && cron !== '@minutely'
+  return !cron.split(' ').at(-4)?.startsWith('*')
+}
+
+function* gapsBetween(timezone: string, fromMs: number, toMs: number): Generator<Gap> {
+  for (let low = fromMs; low < toMs; low += DAY_MS) {
+    const before = offsetMs(timezone, low)
+    let high = Math.min(low + DAY_MS, toMs)
+    const after = offsetMs(timezone, high)
+    if (after <= before) continue
+    for (let start = low; high - start > 1; ) {
+      const middle = Math.floor((start + high) / 2)
+      if (offsetMs(timezone, middle) === before) start = middle
+      else high = middle
+    }
+    yield { atMs: high, wallMs: high + before, wallEndMs: high + after }
+  }
+}
+
+/** How much the clocks of the zone are before those of UTC at that time. */
+function offsetMs(timezone: string, atMs: number): number {
+  let format = formats.get(timezone)
+  if (format === undefined) {
+    format = new Intl.DateTimeFormat('en', { timeZone: timezone, timeZoneName: 'longOffset', year: 'numeric' })
+    formats.set(timezone, format)
+  }
+  const text = format.format(atMs)
+  const [, sign, hours = 0, minutes = 0, seconds = 0] = /([+-])(\d\d):(\d\d)(?::(\d\d))?$/.exec(text) ?? []
+  const ms = (Number(hours) * 3_600 + Number(minutes) * 60 + Number(seconds)) * 1_000
+  return sign === '-' ? -ms : ms
+}
