@@ -14,8 +14,8 @@ const CRON_MACRO = /^@(?:yearly|monthly|weekly|daily|hourly|minutely)$/
 const FIRST_WINDOW_MS = 60_000
 
 /**
- * Cron of five fields, or six with seconds first, in an IANA time zone. Where clocks are put forward, a tick of the hour
- * that is left out comes an hour later; where they are put back, a tick of a fixed hour comes once, in the first of the
+ * Cron of five fields, or six with seconds first, in an IANA time zone. Where clocks are put forward, a tick of a fixed
+ * hour that is left out comes as much later (clock-gaps.ts); where they are put back, a tick of a fixed hour comes once, in the first of the
  * two, and an hourly one in both.
  * @throws InvalidOptionError for `cron` or `timezone`
  */
