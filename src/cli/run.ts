@@ -50,9 +50,14 @@ function parse(command: Command, words: readonly string[]): boolean {
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error
     if (error.exitCode === 0) return false
-    const problem = error.message.replace(/^error: /, '').replace(/\n\((.*)\)$/, ' ($1)').replace(/\.$/, '')
+    const problem = error.message
+      .replace(/^error: /, '')
+      .replace(/\n\((.*)\)$/, ' ($1)')
+      .replace(/\.$/, '')
     const isInput = error.code === 'commander.excessArguments' && words.some((word) => /^[[{]/.test(word))
-    const advice = isInput ? `an input goes after --input, see ${command.name()} --help` : `see ${command.name()} --help`
+    const advice = isInput
+      ? `an input goes after --input, see ${command.name()} --help`
+      : `see ${command.name()} --help`
     throw new UsageError(`${problem}; ${advice}`, { cause: error })
   }
 }

@@ -15,21 +15,22 @@ interface Gap {
 }
 
 /** The ticks from `fromMs` to `toMs`, both included, that the clock shows at no time: each as late as the clock would have shown it. */
-export function ticksInGaps(
+export function* ticksInGaps(
   { cron, timezone }: { readonly cron: string; readonly timezone: string },
   fromMs: number,
   toMs: number,
-): number[] {
-  if (timezone === 'UTC' || !hasFixedHour(cron)) return []
-  const ticks: number[] = []
+): Generator<number, undefined> {
+  if (timezone === 'UTC' || !hasFixedHour(cron)) return
   for (const { atMs, wallMs, wallEndMs } of gapsBetween(timezone, fromMs - MAX_GAP_MS, toMs)) {
-    const walls = CronExpressionParser.parse(cron, { tz: 'UTC', currentDate: new Date(wallMs - 1) })
-    for (let wall = walls.next().getTime(); wall < wallEndMs; wall = walls.next().getTime()) {
-      const tick = atMs + (wall - wallMs)
-      if (tick >= fromMs && tick <= toMs) ticks.push(tick)
-    }
+    const behindMs = wallMs - atMs
+    // From `fromMs` and one by one: there may be one for each second.
+    const walls = CronExpressionParser.parse(cron, {
+      tz: 'UTC',
+      currentDate: new Date(Math.max(wallMs, fromMs + behindMs) - 1),
+    })
+    const lastMs = Math.min(wallEndMs - 1, toMs + behindMs)
+    for (let wall = walls.next().getTime(); wall <= lastMs; wall = walls.next().getTime()) yield wall - behindMs
   }
-  return ticks
 }
 
 /** What ticks each hour ticks in the next one, too. */

@@ -44,7 +44,7 @@ export function cronTimes(cron: unknown, timezone: unknown = 'UTC'): ScheduleTim
 export function nextTick(times: ScheduleTimes, afterMs: number): number {
   if (times.kind === 'every') return (Math.floor(afterMs / times.everyMs) + 1) * times.everyMs
   const tick = expressionFrom(times, afterMs).next().getTime()
-  return ticksInGaps(times, afterMs + 1, tick - 1)[0] ?? tick
+  return ticksInGaps(times, afterMs + 1, tick - 1).next().value ?? tick
 }
 
 /** The next ticks after `afterMs`, `count` of them. */
@@ -77,7 +77,7 @@ function ticksBetween(times: ScheduleTimes, fromMs: number, toMs: number): numbe
   }
   const expression = expressionFrom(times, fromMs - 1)
   for (let at = expression.next().getTime(); at <= toMs; at = expression.next().getTime()) ticks.push(at)
-  const late = ticksInGaps(times, fromMs, toMs)
+  const late = [...ticksInGaps(times, fromMs, toMs)]
   return late.length === 0 ? ticks : [...new Set([...ticks, ...late])].sort((a, b) => a - b)
 }
 

@@ -96,11 +96,10 @@ export class ProducerBatches {
    * Opens a batch of jobs of one queue. Redis keeps it for 30 days.
    * @throws InvalidOptionError, UnknownOptionError, InvalidJobIdError, InvalidInputError, NotJsonError, TooLargeError
    */
-  async open<
-    Success extends AnyJobContract,
-    Complete extends AnyJobContract,
-    Death extends AnyJobContract,
-  >(queue: string, options: OpenBatchOptions<Success, Complete, Death> = {}): Promise<Batch> {
+  async open<Success extends AnyJobContract, Complete extends AnyJobContract, Death extends AnyJobContract>(
+    queue: string,
+    options: OpenBatchOptions<Success, Complete, Death> = {},
+  ): Promise<Batch> {
     refuseUnknown(options, OPEN_NAMES, 'batches.open')
     const { id = newJobId(), parent } = options
     checkQueueName(queue)
@@ -245,7 +244,8 @@ export class Batch {
 
   async #addNamed(ids: readonly string[], mayBeOthers: boolean): Promise<void> {
     const other = mayBeOthers ? await this.#calls.findOther(ids) : undefined
-    if (other !== undefined) throw new InvalidOptionError('key', `a key or id of no job outside of batch ${this.id}`, other)
+    if (other !== undefined)
+      throw new InvalidOptionError('key', `a key or id of no job outside of batch ${this.id}`, other)
     for (const id of ids) this.#named.add(id)
   }
 

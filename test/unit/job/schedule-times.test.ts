@@ -22,14 +22,32 @@ describe('cron', () => {
 
   it.each([
     ['@daily', 'America/Santiago', '2024-09-07', ['2024-09-07T04:00:00', '2024-09-08T04:00:00', '2024-09-09T03:00:00']],
-    ['*/40 0 * * *', 'Africa/Cairo', '2024-04-25T12:00', ['2024-04-25T22:00:00', '2024-04-25T22:40:00', '2024-04-26T21:00:00']],
-    ['15 2 * * *', 'Australia/Lord_Howe', '2024-10-04T16:00', ['2024-10-05T15:45:00', '2024-10-06T15:15:00', '2024-10-07T15:15:00']],
-    ['15 * * * *', 'Australia/Lord_Howe', '2024-10-05T14:50', ['2024-10-05T16:15:00', '2024-10-05T17:15:00', '2024-10-05T18:15:00']],
-  ])('%s in %s loses no tick where clocks are put forward at midnight or by half an hour', (cron, zone, from, ticks) => {
-    const times = cronTimes(cron, zone)
-    expect(iso(nextTicks(times, at(from), 3))).toEqual(ticks)
-    expect(iso(newestTicks(times, at(from) + 1, at(ticks[2] ?? ''), 10))).toEqual(ticks)
-  })
+    [
+      '*/40 0 * * *',
+      'Africa/Cairo',
+      '2024-04-25T12:00',
+      ['2024-04-25T22:00:00', '2024-04-25T22:40:00', '2024-04-26T21:00:00'],
+    ],
+    [
+      '15 2 * * *',
+      'Australia/Lord_Howe',
+      '2024-10-04T16:00',
+      ['2024-10-05T15:45:00', '2024-10-06T15:15:00', '2024-10-07T15:15:00'],
+    ],
+    [
+      '15 * * * *',
+      'Australia/Lord_Howe',
+      '2024-10-05T14:50',
+      ['2024-10-05T16:15:00', '2024-10-05T17:15:00', '2024-10-05T18:15:00'],
+    ],
+  ])(
+    '%s in %s loses no tick where clocks are put forward at midnight or by half an hour',
+    (cron, zone, from, ticks) => {
+      const times = cronTimes(cron, zone)
+      expect(iso(nextTicks(times, at(from), 3))).toEqual(ticks)
+      expect(iso(newestTicks(times, at(from) + 1, at(ticks[2] ?? ''), 10))).toEqual(ticks)
+    },
+  )
 
   it('ticks once at a fixed hour, and each hour, on the day whose clocks go back', () => {
     const nightly = cronTimes('30 2 * * *', 'Europe/Berlin')
