@@ -15,10 +15,12 @@ export function createJobLogger(about: { readonly id: string }, room: Room): Job
       if (typeof first === 'string') logger[level](first)
       else logger[level](first, text)
       if (!keep) return
-      room.addLog(about.id, cut(`${level} ${describeLine(first, text)}`)).catch((error: unknown) => {
-        // The job may be gone already (a late line of an ended attempt), or Redis away: the worker's own log has the line.
-        logger.debug({ err: serializeError(error) }, 'a line was not kept in the job log')
-      })
+      room
+        .addLog(about.id, cut(`${new Date().toISOString()} ${level} ${describeLine(first, text)}`))
+        .catch((error: unknown) => {
+          // The job may be gone already (a late line of an ended attempt), or Redis away: the worker's own log has the line.
+          logger.debug({ err: serializeError(error) }, 'a line was not kept in the job log')
+        })
     }
   }
   return { debug: line('debug', false), info: line('info', true), warn: line('warn', true), error: line('error', true) }

@@ -49,8 +49,9 @@ it('lines of the log go to the worker and to the job, the newest hundred', async
   const job = await shop.producer.enqueue(contract, { n: 1 })
   await shop.end(job)
   const key = `${hashOf('wordy', job.id)}:logs`
-  await expect.poll(() => shop.redis.lindex(key, -1)).toBe('info line {"i":105}')
-  expect([await shop.redis.llen(key), await shop.redis.lindex(key, 0)]).toEqual([100, 'info line {"i":6}'])
+  await expect.poll(() => shop.redis.lindex(key, -1)).toMatch(/Z info line \{"i":105\}$/)
+  expect(await shop.redis.llen(key)).toBe(100)
+  expect(await shop.redis.lindex(key, 0)).toMatch(/Z info line \{"i":6\}$/)
   const own = worker.lines.filter(({ id }) => id === job.id)
   expect(own).toHaveLength(106)
   expect(own.at(-1)).toMatchObject({ queue: 'wordy', job: 'wordy', id: job.id, attempt: 1, i: 105, msg: 'line' })

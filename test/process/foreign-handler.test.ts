@@ -122,7 +122,7 @@ async function untilPids(id: string): Promise<number[]> {
   let pids: number[] = []
   await until('the program says its pids', async () => {
     const [line = ''] = await redis.lrange(`${queueKeys('drover', 'foreign').bullBase}${id}:logs`, 0, -1)
-    pids = [...line.matchAll(/\d+/g)].map(Number)
+    pids = [...line.replace(/^\S+Z /, '').matchAll(/\d+/g)].map(Number)
     return pids.length > 0
   })
   return pids
@@ -167,8 +167,8 @@ it('standard error goes to the log of the job line by line, cut and bounded', as
   const { record, log } = await run('noisy')
   expect(record).toMatchObject({ status: 'completed', value: 1 })
   expect(log).toHaveLength(100)
-  expect(log.at(-2)).toBe('info line 999')
-  expect(log.at(-1)).toBe('warn the program wrote more lines than are kept {"dropped":4001}')
+  expect(log.at(-2)).toMatch(/Z info line 999$/)
+  expect(log.at(-1)).toMatch(/Z warn the program wrote more lines than are kept \{"dropped":4001\}$/)
 })
 
 it('a program and what it started are killed after the timeout, deaf as they are', async () => {

@@ -3,6 +3,7 @@ import { createJobLogger } from '../../../src/worker/job-logger.js'
 import { PATIENCE } from '../../support/until.js'
 import { collectLog } from '../../support/worker.js'
 
+const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z /
 const about = { queue: 'media', job: 'resize', id: 'j1', attempt: 2 }
 
 function open(addLog: (id: string, line: string) => Promise<unknown> = async () => undefined) {
@@ -15,7 +16,7 @@ function open(addLog: (id: string, line: string) => Promise<unknown> = async () 
   return { log: createJobLogger(about, { logger, addLog: keep }), lines, kept }
 }
 
-it('a line carries queue, job, id and attempt, and goes to the log of the job too, but for debug', () => {
+it('a line carries queue, job, id and attempt, and goes to the log of the job too with its time, but for debug', () => {
   const { log, lines, kept } = open()
   log.debug('d')
   log.info({ bytes: 5 }, 'fetched')
@@ -28,7 +29,8 @@ it('a line carries queue, job, id and attempt, and goes to the log of the job to
     [50, undefined, undefined],
   ])
   for (const line of lines) expect(line).toMatchObject(about)
-  expect(kept).toEqual([
+  for (const [, line] of kept) expect(line).toMatch(TIME)
+  expect(kept.map(([id, line]) => [id, line.replace(TIME, '')])).toEqual([
     ['j1', 'info fetched {"bytes":5}'],
     ['j1', 'warn w'],
     ['j1', 'error {"only":"fields"}'],
@@ -42,7 +44,7 @@ it('fields that are not JSON, and lines without end, do no harm', () => {
   log.info(cyclic, 'round')
   log.info({ big: 1n }, 'big')
   log.info('x'.repeat(10_000))
-  expect(kept.map(([, line]) => line.slice(0, 60))).toEqual([
+  expect(kept.map(([, line]) => line.replace(TIME, '').slice(0, 60))).toEqual([
     'info round (fields that are not JSON: TypeError)',
     'info big (fields that are not JSON: TypeError)',
     `info ${'x'.repeat(55)}`,
