@@ -1,5 +1,5 @@
-// bull-board's page as we send it: its own template, without the fonts it would load from another host, filled in per
-// request because it may be reached under any base path.
+// bull-board's page as we send it: its own template, without the fonts it would load from another host, with a style sheet of
+// ours (assets/board.css), filled in per request because it may be reached under any base path and by any role.
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { html } from './html.js'
@@ -10,6 +10,8 @@ export interface BoardPageValues {
   readonly uiConfig: object
   readonly favIconDefault: string
   readonly favIconAlternative: string
+  readonly styles: string
+  readonly role: string
 }
 
 const FOREIGN_LINK = /<link\b[^>]*\bhref="https?:\/\/[^>]*>\s*/g
@@ -21,7 +23,10 @@ const PLACE = /<%([=-])\s*(\w+)\s*%>/g
  * @throws Error when it would still load something from another host: another version of @bull-board/ui than the pinned
  */
 export function readBoardPage(uiPath: string): string {
-  const template = readFileSync(join(uiPath, 'dist', 'index.ejs'), 'utf8').replace(FOREIGN_LINK, '')
+  const text = readFileSync(join(uiPath, 'dist', 'index.ejs'), 'utf8').replace(FOREIGN_LINK, '')
+  const template = text
+    .replace('<html ', '<html data-role="<%= role %>" ')
+    .replace('</head>', '<link href="<%= styles %>" rel="stylesheet"></head>')
   if (FOREIGN_SOURCE.test(template))
     throw new Error('the page of @bull-board/ui loads from another host: pin its version')
   return template

@@ -166,7 +166,7 @@ class BoardAdapter extends ExpressAdapter {
   override setEntryRoute(route: AppViewRoute): this {
     this.app.get(route.route, (_request, response) => {
       const visit = visitOf(response)
-      const { base } = visit
+      const { base, person } = visit
       const icon = `${base}/assets/drover.svg`
       const page = fillBoardPage(this.#template, {
         basePath: `${base}${BOARD_PATH}/`,
@@ -174,6 +174,8 @@ class BoardAdapter extends ExpressAdapter {
         uiConfig: { ...this.uiConfig, miscLinks: boardLinks(visit), boardLogo: { path: icon, width: 22, height: 22 } },
         favIconDefault: icon,
         favIconAlternative: icon,
+        styles: `${base}/assets/board.css`,
+        role: person?.role ?? 'none',
       })
       response.type('html').send(page)
     })

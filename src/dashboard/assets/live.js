@@ -1,6 +1,8 @@
 // What our pages do beyond being read: they stay current without a reload, take keys and draw charts. The server sends
 // what `main` shows as server-sent events whenever it changes. Without this script the pages are as good, and are reloaded.
 
+import { changeChildren } from './change.js'
+
 const main = document.getElementById('main')
 const status = document.getElementById('live')
 let events
@@ -56,7 +58,10 @@ function show({ status: answered, html }) {
     document.getElementById('down')?.remove()
     main.prepend(notice)
   } else {
+    const focused = document.activeElement
     changeChildren(main, fresh.content)
+    // A row that moved lost it.
+    if (focused !== document.activeElement && main.contains(focused)) focused.focus({ preventScroll: true })
     drawCharts()
     showCopies()
     showTimes()
@@ -76,36 +81,6 @@ document.addEventListener('selectionchange', () => {
 function isSelecting() {
   const selection = getSelection()
   return !selection.isCollapsed && main.contains(selection.anchorNode)
-}
-
-// Makes `old` equal to `fresh`, keeping every element that can stay: focus, scrolling and what is open are not lost.
-function change(old, fresh) {
-  const isOpened = old.nodeName === 'DETAILS' && old.open
-  const isSameCopy = old.dataset.copy !== undefined && old.dataset.copy === fresh.dataset.copy
-  const isTyped = old.matches('input, textarea, select') && old.dataset.typed !== undefined
-  for (const { name } of [...old.attributes]) {
-    if (!fresh.hasAttribute(name) && name !== 'data-typed' && !(isOpened && name === 'open')) old.removeAttribute(name)
-  }
-  for (const { name, value } of fresh.attributes) if (old.getAttribute(name) !== value) old.setAttribute(name, value)
-  // What somebody is typing is theirs, a chart is drawn by itself, and a button says what it has copied.
-  const isOurs = old.dataset.chart !== undefined || isSameCopy
-  if (!isTyped && !isOurs) changeChildren(old, fresh)
-}
-
-function changeChildren(old, fresh) {
-  const wanted = [...fresh.childNodes]
-  while (old.childNodes.length > wanted.length) old.lastChild.remove()
-  wanted.forEach((node, index) => {
-    const present = old.childNodes[index]
-    if (present === undefined) old.append(node)
-    else if (present.isEqualNode(node)) return
-    else if (isSameKind(present, node)) change(present, node)
-    else present.replaceWith(node)
-  })
-}
-
-function isSameKind(left, right) {
-  return left.nodeType === Node.ELEMENT_NODE && left.nodeName === right.nodeName && left.id === right.id
 }
 
 document.addEventListener('input', ({ target }) => {

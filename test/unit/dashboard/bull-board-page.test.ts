@@ -13,6 +13,8 @@ describe("bull-board's page", () => {
     uiConfig: { boardTitle: '</script><script>alert(1)</script>' },
     favIconDefault: '/a.svg',
     favIconAlternative: '/b.svg',
+    styles: '/x/assets/board.css',
+    role: 'operator',
   }
 
   it('asks no other host for anything', () => {
@@ -26,6 +28,8 @@ describe("bull-board's page", () => {
     expect(page).not.toContain('<%')
     expect(page).toContain('<base href="/x/queues/" />')
     expect(page).toContain('<title>&lt;b&gt;Queues&lt;/b&gt;</title>')
+    expect(page).toContain('<html data-role="operator" ')
+    expect(page).toContain('<link href="/x/assets/board.css" rel="stylesheet"></head>')
     expect(page).not.toContain('<script>alert')
     const config = /<script id="__UI_CONFIG__" type="application\/json">(.*)<\/script>\n/.exec(page)?.[1] ?? ''
     expect(JSON.parse(config)).toEqual(values.uiConfig)
