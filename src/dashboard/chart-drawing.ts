@@ -7,13 +7,15 @@ const WIDTH = 600
 const HEIGHT = 140
 
 export function chartDrawing({ times, series, marks = [] }: Chart, show: (value: number | null) => string): Html {
-  const highest = Math.max(0, ...series.flatMap(({ values }) => values.map((value) => value ?? 0)))
-  const top = highest > 0 ? highest * 1.1 : 1
+  const known = series.flatMap(({ values }) => values.map((value) => value ?? 0))
+  const [lowest, highest] = [Math.min(0, ...known), Math.max(0, ...known)]
+  const bottom = lowest * 1.1
+  const top = highest > 0 || lowest < 0 ? highest * 1.1 : 1
   const [first = 0, last = 0] = [times[0], times.at(-1)]
   // What came after the start of the last step stands at the edge.
   const place = (at: number) =>
     round(Math.min(WIDTH, last > first ? (WIDTH * (at - first)) / (last - first) : WIDTH / 2))
-  const height = (value: number) => round(HEIGHT * (1 - value / top))
+  const height = (value: number) => round((HEIGHT * (top - value)) / (top - bottom))
   const lines = series.map(({ values, tone }) => {
     const points = values.map((value, index) => value !== null && `${place(times[index] ?? 0)} ${height(value)}`)
     const dots = points.filter((point, index) => point && !points[index - 1] && !points[index + 1])
@@ -24,7 +26,7 @@ export function chartDrawing({ times, series, marks = [] }: Chart, show: (value:
   return html`<svg class="drawn" viewBox="0 0 ${WIDTH} ${HEIGHT}" preserveAspectRatio="none">${marks.map(
     ({ at }) => html`<path class="mark" d="M${place(at)} 0V${HEIGHT}"/>`,
   )}${lines}</svg>
-<p class="drawn-key"><span>most ${show(highest)}</span>${series.map(({ label, tone }) => html` <span class="key-${tone}">${label}</span>`)}</p>`
+<p class="drawn-key">${lowest < 0 && html`<span>least ${show(lowest)}</span> `}<span>most ${show(highest)}</span>${series.map(({ label, tone }) => html` <span class="key-${tone}">${label}</span>`)}</p>`
 }
 
 /** A point that is not there leaves a gap. */

@@ -40,7 +40,7 @@ export function chart(given: Chart): Html {
   return html`<figure class="chart" id="chart-${id}">
 <figcaption>${title}</figcaption>
 <div class="plot" data-chart="${JSON.stringify(drawn)}" aria-hidden="true">${chartDrawing(given, show)}</div>
-<details><summary>Table: ${title}</summary><div class="scroll">
+<details><summary>Table: ${title}</summary><div class="scroll" tabindex="0" role="region" aria-label="Table: ${title}">
 <table class="twin"><thead><tr><th scope="col">from (UTC)</th>${series.map(({ label }) => html`<th scope="col" class="number">${label}</th>`)}</tr></thead>
 <tbody>${times.map(
     (at, row) =>

@@ -44,8 +44,9 @@ export function showDuration(ms: number | null): string {
 export function showRate(perSecond: number | null): string {
   if (perSecond === null) return NOTHING
   if (perSecond === 0) return '0/s'
-  if (perSecond < 0.1) return `${Math.round(perSecond * 600) / 10}/min`
-  return `${perSecond < 100 ? Math.round(perSecond * 10) / 10 : NUMBER.format(Math.round(perSecond))}/s`
+  const size = Math.abs(perSecond)
+  if (size < 0.1) return `${Math.round(perSecond * 600) / 10}/min`
+  return `${size < 100 ? Math.round(perSecond * 10) / 10 : NUMBER.format(Math.round(perSecond))}/s`
 }
 
 /** `48.2 MB`, or a dash when nobody knows; of 1,000 bytes a KB, as disks and networks count. */

@@ -3,6 +3,9 @@
 import { type Html, type HtmlValue, html } from './html.js'
 import { showNumber } from './show.js'
 
+/** Characters from which on a number needs more than a third of a window of 360 px. */
+const LONG = 11
+
 export function section(id: string, title: string, content: HtmlValue, beside?: HtmlValue): Html {
   return html`<section class="card" id="${id}" aria-labelledby="${id}-title"><div class="head"><h2 id="${id}-title">${title}</h2>${beside}</div>${content}</section>`
 }
@@ -20,7 +23,8 @@ export function heads(columns: readonly (readonly [label: string, isNumber?: boo
 
 /** The label stands beside the value where the page is too narrow for a table. */
 export function cell(label: string, value: HtmlValue, style?: string): Html {
-  return html`<td data-label="${label}"${style && html` class="${style}"`}>${value}</td>`
+  const isLong = style?.startsWith('number') && typeof value === 'string' && value.length >= LONG
+  return html`<td data-label="${label}"${style && html` class="${style}${isLong && ' long'}"`}>${value}</td>`
 }
 
 /** A name in a column beside one that takes all it can get: it breaks where it is long, and not at each hyphen. */
@@ -38,7 +42,8 @@ export interface NumberStyle {
 }
 
 export function numberCell(label: string, value: number, { link, isBad, isStart }: NumberStyle = {}): Html {
-  const shown = link === undefined || value === 0 ? showNumber(value) : html`<a href="${link}">${showNumber(value)}</a>`
+  const text = showNumber(value)
+  const shown = link === undefined || value === 0 ? text : html`<a href="${link}">${text}</a>`
   const tone = value === 0 ? ' zero' : isBad ? ' bad' : ''
   return cell(label, shown, `number${isStart ? ' group' : ''}${tone}`)
 }

@@ -44,7 +44,15 @@ describe('the search', () => {
     expect(await found('q=key%3A2')).toEqual(['cat-2'])
     expect(await found('tag=t0')).toEqual(['cat-0'])
     expect(await found('tag=none')).toEqual([])
-    expect(await found('state=delayed')).toEqual(['late'])
+    await openProducer().enqueue(resize, { width: 9 }, { id: 'cat-9', tags: ['t9', 'of:ann'], delay: '1h' })
+    expect(await found('tag=t9')).toEqual(['cat-9'])
+    expect(await found('tag=t9&state=delayed')).toEqual(['cat-9'])
+    expect(await found('tag=t9&state=waiting')).toEqual([])
+    const tagged = (await page(url, '/results?tag=t9')).text
+    expect(tagged).toContain('<span class="badge delayed">')
+    expect(tagged).toContain('<span class="tag">of:ann</span>')
+    expect(tagged).not.toContain('<span class="tag">t9</span>')
+    expect(await found('state=delayed')).toEqual(['cat-9', 'late'])
     expect(await found('state=failed')).toEqual([])
     expect(await found('job=image.resize&since=1h')).toEqual(['cat-0', 'cat-1', 'cat-2'])
     expect(await found('job=other')).toEqual([])
@@ -59,7 +67,11 @@ describe('the search', () => {
     await finishJobs()
     await redis().cli('DEL', '{drover:media}:media:cat-1')
     const url = await start()
-    expect(idsIn((await page(url, '/results?q=cat-1')).text)).toEqual(['cat-1'])
+    for (const query of ['q=cat-1', 'tag=t1']) {
+      const found = (await page(url, `/results?${query}`)).text
+      expect([query, ...idsIn(found)]).toEqual([query, 'cat-1'])
+      expect(found).toMatch(/<td class="number" data-label="attempts">1<\/td>\s*<td><time /)
+    }
     const { status, text } = await page(url, '/results/media/cat-1')
     expect([status, text.includes('small-result'), text.includes('its input is gone')]).toEqual([200, true, true])
     expect(text).not.toContain('Run again')
@@ -177,7 +189,9 @@ describe('the page of a job', () => {
     expect(text).toContain('Why it does not run now')
     expect(text).toMatch(/the queue is paused <code class="muted">PAUSED_QUEUE[\s\S]*NO_WORKER/)
     await media.resume()
-    expect((await page(url, '/results/media/late')).text).toMatch(/it is delayed until[\s\S]*DELAYED/)
+    const late = (await page(url, '/results/media/late')).text
+    expect(late).toMatch(/it is delayed until[\s\S]*DELAYED/)
+    expect(late).toMatch(/may start<\/span> <time [^>]* data-next data-ago>in \d+ (min|s)</)
     await work('media', 1, () => ({ status: 'completed', valueJson: '1' }))
     expect((await page(url, '/results/media/first')).text).not.toContain('id="explain"')
     expect((await page(url, '/results/media/first')).text).toContain('/queues/queue/media/first?status=completed')

@@ -63,7 +63,7 @@ function optionsOf({ series, unit }, place, marks) {
     width: Math.floor(place.clientWidth),
     height: HEIGHT,
     cursor: { drag: { x: false, y: false }, points: { size: 6 } },
-    scales: { x: { time: true }, y: { range: (_plot, _min, max) => [0, max > 0 ? max * 1.1 : 1] } },
+    scales: { x: { time: true }, y: { range: rangeOf } },
     // Times are UTC, as everywhere on these pages.
     tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1_000), 'Etc/UTC'),
     axes: [
@@ -85,6 +85,12 @@ function optionsOf({ series, unit }, place, marks) {
     // Below the lines: the dot of a value without neighbours is as narrow as a mark.
     hooks: { drawAxes: [(plot) => drawMarks(plot, marks, colour('warn'))] },
   }
+}
+
+// From zero, and on: a counter that is taken from goes below it.
+function rangeOf(_plot, min, max) {
+  const low = min < 0 ? min * 1.1 : 0
+  return [low, max > 0 ? max * 1.1 : low < 0 ? 0 : 1]
 }
 
 // A value without one before or after it makes no line: it becomes a dot.

@@ -1,5 +1,6 @@
 // One line for each job of a list: read from BullMQ's hash of the job and the first part of its result record.
-import { queueKeys, type RedisClient } from '../../redis/index.js'
+import { parseResult } from '../../ledger/index.js'
+import { type KeysOfQueue, queueKeys, type RedisClient } from '../../redis/index.js'
 import { REDACTED, type Redact, showAll } from '../redact.js'
 
 /** A job, and the time by which a list has it, ms since 1970; 0 where it has none. */
@@ -14,7 +15,7 @@ export interface JobRow {
   readonly id: string
   /** Null for a job of which only the id is left. */
   readonly job: string | null
-  /** As BullMQ 6 names states, or `unfinished` where its place was not looked for, or `gone`. */
+  /** As BullMQ 6 names states, or `gone`. */
   readonly state: string
   readonly enqueuedAt: number | null
   readonly startedAt: number | null
@@ -25,6 +26,7 @@ export interface JobRow {
   readonly summary: string | null
 }
 
+const PLACES = ['delayed', 'prioritized', 'waiting-children'] as const
 const FIELDS = ['name', 'timestamp', 'processedOn', 'finishedOn', 'atm', 'failedReason', 'opts'] as const
 /** Bytes of a result that a line is made from: its head has id, job and queue before the value. */
 const HEAD_BYTES = 700
@@ -59,29 +61,47 @@ export async function readRows({ client, prefix, redact }: RowsRoom, refs: reado
           .lpos(`${keys.bullBase}active`, id)
       }
       const replies = unpack(await look.exec())
-      for (const [index, ref] of own.entries())
-        rows.set(rowKey(ref), rowOf(ref, replies.slice(4 * index, 4 * index + 4), redact))
+      const read = own.map((ref, index) => rowOf(ref, replies.slice(4 * index, 4 * index + 4), redact))
+      const placed = await placeWaiting(client, keys, read)
+      for (const [index, ref] of own.entries()) rows.set(rowKey(ref), placed[index] as JobRow)
     }),
   )
   return refs.flatMap((ref) => rows.get(rowKey(ref)) ?? [])
 }
 
-function rowOf({ queue, id }: JobRef, [hash, head, failedAt, place]: readonly unknown[], redact: Redact): JobRow {
+/** Where the jobs are that neither run nor have ended: a second look, which lists of finished jobs do without. */
+async function placeWaiting(client: RedisClient, keys: KeysOfQueue, rows: readonly JobRow[]): Promise<JobRow[]> {
+  const waiting = rows.filter(({ state }) => state === 'waiting')
+  if (waiting.length === 0) return [...rows]
+  const look = client.pipeline()
+  for (const { id } of waiting) for (const place of PLACES) look.zscore(keys.bullBase + place, id)
+  const scores = unpack(await look.exec())
+  return rows.map((row) => {
+    const index = waiting.indexOf(row)
+    if (index === -1) return row
+    const own = scores.slice(PLACES.length * index, PLACES.length * (index + 1))
+    // In none of them: BullMQ's list of waiting jobs, which is too long to look through.
+    return { ...row, state: PLACES[own.findIndex((score) => score !== null)] ?? 'waiting' }
+  })
+}
+
+function rowOf({ queue, id, at }: JobRef, [hash, head, failedAt, place]: readonly unknown[], redact: Redact): JobRow {
   const [name, timestamp, processedOn, finishedOn, atm, failedReason, opts] = (hash ?? []) as (string | null)[]
   const text = typeof head === 'string' ? head : ''
   const isFinished = finishedOn != null
   const ended = failedAt === null ? 'completed' : 'failed'
-  const state =
-    name == null ? (statusOf(text) ?? 'gone') : isFinished ? ended : place === null ? 'unfinished' : 'active'
+  const state = name == null ? (statusOf(text) ?? 'gone') : isFinished ? ended : place === null ? 'waiting' : 'active'
+  // Whole where it is no longer than what is read of it: then it has the times of a job that is gone.
+  const record = name == null ? parseResult(text) : null
   return {
     queue,
     id,
     job: name ?? fieldOf(text, 'job'),
     state,
-    enqueuedAt: numberOf(timestamp),
-    startedAt: numberOf(processedOn),
-    finishedAt: numberOf(finishedOn),
-    attempts: Number(atm ?? 0),
+    enqueuedAt: numberOf(timestamp) ?? numberOf(record?.enqueuedAt) ?? (name == null && at > 0 ? at : null),
+    startedAt: numberOf(processedOn) ?? numberOf(record?.startedAt) ?? null,
+    finishedAt: numberOf(finishedOn) ?? numberOf(record?.finishedAt) ?? null,
+    attempts: numberOf(atm ?? record?.attempts) ?? 0,
     tags: tagsOf(opts),
     summary:
       state === 'completed'
@@ -116,7 +136,7 @@ function redactedValue(text: string | null, redact: Redact): string | null {
   }
 }
 
-function numberOf(text: string | null | undefined): number | null {
+function numberOf(text: string | number | null | undefined): number | null {
   return text == null || !Number.isFinite(Number(text)) ? null : Number(text)
 }
 

@@ -94,7 +94,7 @@ function tiles(value: number | null, { range, added, points, stepMs }: CounterSe
     [`added in the last ${showDuration(stepMs)} that is over`, last === undefined ? '–' : signed(last.value)],
     ['rate then', last === undefined ? '–' : showRate((1_000 * last.value) / stepMs)],
   ]
-  return html`<dl class="tiles four">${rows.map(([label, shown]) => html`<div><dt>${label}</dt><dd>${shown}</dd></div>`)}</dl>`
+  return html`<dl class="tiles four">${rows.map(([label, shown]) => html`<div><dt>${label}</dt><dd${shown.length > 10 && html` class="long"`}>${shown}</dd></div>`)}</dl>`
 }
 
 function chartOf({ points, jobs, stepMs }: CounterSeries) {

@@ -118,8 +118,10 @@ export function replaysSection({ base, nowMs, may }: Asked, replays: readonly Re
   return html`<section class="card" id="replays"><h2>Replays</h2><div class="scroll"><table>
 <thead><tr><th scope="col">started</th><th scope="col">by</th><th scope="col">state</th><th scope="col">stage</th>
 <th scope="col">progress</th><th scope="col" class="number">failed again</th><th scope="col"></th></tr></thead>
-<tbody>${replays.map(
-    ({ id, queue, startedAt, by, state, stage, stages, total, retried, ended, failed }) => html`<tr>
+<tbody>${replays.map(({ id, queue, startedAt, by, state, stage, stages, total, retried, failed, ...replay }) => {
+    // Counted a moment apart: one that failed again has ended.
+    const ended = Math.max(replay.ended, failed)
+    return html`<tr>
 <th scope="row">${showAgo(startedAt, nowMs)}</th><td data-label="by">${showText(by, 60)}</td>
 <td class="wide" data-label="state"><span class="badge ${BADGES[state] ?? 'paused'}">${STATES[state]}</span></td>
 <td data-label="stage">${stage} of ${stages.length}</td>
@@ -129,8 +131,8 @@ export function replaysSection({ base, nowMs, may }: Asked, replays: readonly Re
       state === 'running' &&
       may('operator') &&
       html`<form method="post" action="${base}/errors/${encodeURIComponent(queue)}/stop"><input type="hidden" name="replay" value="${id}"><button type="submit">Stop</button></form>`
-    }</td></tr>`,
-  )}</tbody></table></div></section>`
+    }</td></tr>`
+  })}</tbody></table></div></section>`
 }
 
 const STATES: Readonly<Record<ReplayRecord['state'], string>> = {

@@ -14,7 +14,7 @@ export function explainSection(
 ): Html {
   const title = state === 'active' ? 'What it does now' : 'Why it does not run now'
   return html`<section class="card" id="explain"><h2>${title}</h2>
-<ol class="reasons">${reasons.map((reason) => html`<li>${showText(reason.message, MAX_MESSAGE)} <code class="muted">${reason.code}</code>${links(base, queue, reason)}</li>`)}</ol>
+<ol class="reasons">${reasons.map((reason) => html`<li>${showText(reason.message, MAX_MESSAGE)}${reason.until !== undefined && html` <span class="muted">(${showNext(reason.until, nowMs)})</span>`} <code class="muted">${reason.code}</code>${links(base, queue, reason)}</li>`)}</ol>
 ${expectedStart !== null && html`<p class="empty">Expected to start ${showNext(expectedStart, nowMs)}: a guess from the last 5 minutes.</p>`}
 </section>`
 }

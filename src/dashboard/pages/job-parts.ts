@@ -1,5 +1,6 @@
 // Parts of a job's page beside input and result: the facts, its attempts, what it committed, its Redis keys, and how a
 // program reaches it.
+import type { CompletedResult } from '../../ledger/index.js'
 import type { RedisSettings } from '../../redis/index.js'
 import { copyableCommand, copyButton } from '../copy-button.js'
 import { type Html, type HtmlValue, html } from '../html.js'
@@ -74,9 +75,10 @@ function isTime(value: unknown): value is number {
 }
 
 /** What entered Redis with the job's completion. */
-export function committedSection({ result }: JobDetails): Html | undefined {
+export function committedSection({ id, keys: ofQueue, result }: JobDetails): Html | undefined {
   if (result?.status !== 'completed' || result.committed === undefined) return undefined
-  const { counters = {}, writes = {}, jobs = [], keys = [], more = 0 } = result.committed
+  const { counters = {}, jobs = [], more = 0 } = result.committed
+  const { writes, keys } = withoutOwn(result.committed, ofQueue.bullBase + id)
   const rows = [
     ...Object.entries(counters).map(
       ([name, delta]) => [`counter ${name}`, delta < 0 ? showNumber(delta) : `+${showNumber(delta)}`] as const,
@@ -85,9 +87,17 @@ export function committedSection({ result }: JobDetails): Html | undefined {
     ...keys.map((key) => [`key ${key}`, 'written'] as const),
     ...jobs.map((id) => [`job ${id}`, 'enqueued'] as const),
   ]
+  if (rows.length === 0 && more === 0) return undefined
   return html`<section class="card" id="committed"><h2>Committed with the completion</h2>
 <table><tbody>${rows.map(([what, value]) => html`<tr><th scope="row"><code>${showText(what, 200)}</code></th><td class="number">${value}</td></tr>`)}</tbody></table>
 ${more > 0 && html`<p class="empty">and ${showNumber(more)} more</p>`}</section>`
+}
+
+// The commit of a job with steps takes them out of its own hash, where no handler can write.
+function withoutOwn({ writes = {}, keys = [] }: NonNullable<CompletedResult['committed']>, own: string) {
+  if (!keys.includes(own)) return { writes, keys }
+  const { HDEL = 0, ...others } = writes
+  return { writes: HDEL > 1 ? { ...others, HDEL: HDEL - 1 } : others, keys: keys.filter((key) => key !== own) }
 }
 
 /** The exact keys, each with the command that reads it. */

@@ -6,11 +6,12 @@ import { type Html, html } from '../html.js'
 import { type JobDetails, MAX_LOG_LINES, readJob } from '../jobs/read-job.js'
 import { boardJobLink, errorGroupLink } from '../links.js'
 import type { Shared } from '../shared.js'
-import { showAgo, showDuration, showNumber, showText } from '../show.js'
+import { showAgo, showDuration, showNext, showNumber, showText } from '../show.js'
 import type { Asked, Shown } from '../view.js'
 import { BOARD_PATH } from '../visit.js'
 import { explainSection } from './explain-section.js'
 import { attemptsSection, committedSection, facts, keysSection, programSection } from './job-parts.js'
+import { progressSection } from './job-progress.js'
 import { jobPath } from './results.js'
 import { layOut, textBlock } from './text-block.js'
 
@@ -52,6 +53,7 @@ ${job.isCancelling && html`<p class="notice">It is being cancelled: its worker a
 ${explanation && explainSection(explanation, base, nowMs)}
 ${facts(job, { shared, nowMs })}
 <div class="columns"><div>
+${waits && progressSection(job)}
 ${errorBlock(job)}
 ${job.result?.status === 'completed' && textBlock({ id: 'result', title: 'Result', text: layOut(JSON.stringify(job.result.value)), bytes: job.resultText?.bytes, raw: `${own}/raw/result` })}
 ${job.result === undefined && job.resultText && textBlock({ id: 'result', title: 'Result record', ...job.resultText, raw: `${own}/raw/result` })}
@@ -59,7 +61,7 @@ ${job.input ? textBlock({ id: 'input', title: 'Input', ...job.input, text: layOu
 </div><div>
 ${timeline(job, nowMs)}
 ${attemptsSection(job, nowMs)}
-${progressBlock(job)}
+${!waits && progressSection(job)}
 ${logsBlock(job, own)}
 ${committedSection(job)}
 ${keysSection(job, shared.redis)}
@@ -136,11 +138,6 @@ function errorBlock({ state, result, failedReason }: JobDetails): Html | undefin
   return textBlock({ id: 'error', title: 'Error', text: failedReason })
 }
 
-function progressBlock({ progress }: JobDetails): Html | undefined {
-  if (progress === null || progress === '0' || progress === 'null') return undefined
-  return textBlock({ id: 'progress', title: 'Progress', text: layOut(progress) })
-}
-
 function logsBlock({ logs, logCount }: JobDetails, own: string): Html | undefined {
   if (logCount === 0) return undefined
   const title = logCount > MAX_LOG_LINES ? `Logs, the last ${MAX_LOG_LINES} of ${showNumber(logCount)} lines` : 'Logs'
@@ -157,7 +154,7 @@ function timeline({ enqueuedAt, delayMs, startedAt, finishedAt, state, worker }:
   if (finishedAt !== null) steps.push({ at: finishedAt, text: state, tone: state })
   return html`<section class="card" id="timeline"><h2>Time line</h2><ol class="timeline">${steps.map(
     ({ at, text, tone }, index) =>
-      html`<li${tone && html` class="${tone}"`}><span>${text}</span> ${showAgo(at, nowMs)}${
+      html`<li${tone && html` class="${tone}"`}><span>${text}</span> ${at > nowMs ? showNext(at, nowMs) : showAgo(at, nowMs)}${
         index > 0 &&
         html` <span class="muted">after ${showDuration(Math.max(0, at - (steps[index - 1]?.at ?? at)))}</span>`
       }</li>`,

@@ -16,8 +16,12 @@ const MAX_RESULTS = 10
 const DAY_SECONDS = 86_400
 
 export function queuesSection(base: string, { queues }: Overview, nowMs: number): Html {
-  return section('queues', 'Queues', queues.length === 0 ? noQueue() : queuesTable(base, queues, nowMs))
+  if (queues.length === 0) return section('queues', 'Queues', noQueue())
+  const hasLimited = queues.some(({ waitingChildren }) => waitingChildren > 0)
+  return section('queues', 'Queues', html`${queuesTable(base, queues, nowMs)}${hasLimited && LIMITED}`)
 }
+
+const LIMITED = html`<p class="empty">waiting-children: jobs that wait for their limit, or for others. The page of such a job says which.</p>`
 
 function noQueue(): Html {
   return html`<p class="empty">No queue yet. Start a worker with <code>drover worker</code>, or enqueue a job with

@@ -50,7 +50,7 @@ export async function resultsView({ shared, base, query, nowMs, may }: Asked): P
     main: html`<div class="page-head"><h1>Results</h1>${may('operator') && html`<div class="job-actions">${takesJobs(shared) && html`<a class="button" href="${base}/add">Add a job…</a>`}<a class="button" href="${base}/bulk?${bulkQuery(form)}">Many at once…</a></div>`}</div>
 ${searchForm(base, form, names)}
 <section class="card" aria-label="Jobs found">
-${found.rows.length === 0 ? html`<p class="empty">${emptyText(form, names.size)}</p>` : table(base, found.rows, nowMs)}
+${found.rows.length === 0 ? html`<p class="empty">${emptyText(form, names.size)}</p>` : table(base, found.rows, form.tag, nowMs)}
 </section>
 <p class="pager">${form.before !== undefined && html`<a href="${base}/results?${queryOf(form, undefined)}">Newest</a>`}
 ${found.next !== undefined && html`<a rel="next" href="${base}/results?${queryOf(form, found.next)}">Older</a>`}</p>
@@ -114,7 +114,8 @@ ${select(
   'state',
   'State',
   form.state,
-  SEARCH_STATES.map((state) => [state, state] as const),
+  // An id and a tag find unfinished jobs, too.
+  SEARCH_STATES.map((state) => [state, state === 'finished' && (form.q || form.tag) ? 'any' : state] as const),
 )}
 <label>Tag<input name="tag" value="${form.tag}" maxlength="128" placeholder="any"></label>
 ${select('since', 'Time', form.since, [['', 'any'], ...Object.keys(SPANS).map((span) => [span, `last ${span}`] as const)])}
@@ -151,22 +152,24 @@ function coverage({ q, state, tag, job }: Form, { lookedAt }: Found): string {
     : `${list} The job name was looked for in the first ${showNumber(lookedAt)} of them.`
 }
 
-function table(base: string, rows: readonly JobRow[], nowMs: number): Html {
+function table(base: string, rows: readonly JobRow[], tag: string, nowMs: number): Html {
   return html`<div class="scroll"><table id="jobs-found">
 <thead><tr><th scope="col">id</th><th scope="col">job</th><th scope="col">queue</th><th scope="col">state</th>
 <th scope="col" class="number">wait</th><th scope="col" class="number">start to end</th><th scope="col" class="number">attempts</th>
 <th scope="col">when</th><th scope="col">result or error</th></tr></thead>
-<tbody>${rows.map((row) => tableRow(base, row, nowMs))}</tbody></table></div>`
+<tbody>${rows.map((row) => tableRow(base, row, tag, nowMs))}</tbody></table></div>`
 }
 
-function tableRow(base: string, row: JobRow, nowMs: number): Html {
+/** All rows have the tag that was searched for, so that none shows it. */
+function tableRow(base: string, row: JobRow, searched: string, nowMs: number): Html {
   const { queue, id, job, state, enqueuedAt, startedAt, finishedAt, attempts, tags, summary } = row
   const waitMs = startedAt !== null && enqueuedAt !== null ? Math.max(0, startedAt - enqueuedAt) : null
   const tookMs = startedAt !== null && finishedAt !== null ? Math.max(0, finishedAt - startedAt) : null
   const at = finishedAt ?? enqueuedAt
+  const shownTags = tags.filter((tag) => tag !== searched).slice(0, 3)
   return html`<tr>
 <th scope="row" class="id"><a href="${base}${jobPath(queue, id)}" title="${showText(id, 256)}">${showText(id, 36)}</a></th>
-<td>${job === null ? '–' : named(showText(job, 128))}${tags.slice(0, 3).map((tag) => html` <span class="tag">${showText(tag, 40)}</span>`)}</td>
+<td>${job === null ? '–' : named(showText(job, 128))}${shownTags.map((tag) => html` <span class="tag">${showText(tag, 40)}</span>`)}</td>
 <td>${named(queue)}</td>
 <td><span class="badge ${state}">${state}</span></td>
 <td class="number" data-label="wait">${showDuration(waitMs)}</td>

@@ -203,7 +203,7 @@ function perSecond(rate: number): string {
 }
 
 function jobs(count: number): string {
-  return `${count} ${count === 1 ? 'job' : 'jobs'}`
+  return `${count.toLocaleString('en-US')} ${count === 1 ? 'job' : 'jobs'}`
 }
 
 // Whole seconds, and from two minutes on whole minutes: an age that is read, not measured.

@@ -44,3 +44,10 @@ it('a chart without a number is drawn empty', () => {
   const shown = String(chart({ id: 'a', title: 'A', times: [], series: [{ label: 'x', values: [], tone: 'bad' }] }))
   expect(shown).toContain('<path class="tone-bad" d=""/>')
 })
+
+it('a chart of values below zero has its zero above them', () => {
+  const series = [{ label: 'taken', values: [0, -500, 1_000], tone: 'bad' }] as const
+  const shown = String(chart({ id: 'a', title: 'A', times: [0, 60_000, 120_000], series }))
+  expect(shown).toContain('<path class="tone-bad" d="M0 93.3L300 135.8L600 8.5"/>')
+  expect(shown).toContain('least -500')
+})

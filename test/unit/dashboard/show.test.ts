@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { showAgo, showDuration, showNumber, showText, showUtc } from '../../../src/dashboard/show.js'
+import { showAgo, showDuration, showNumber, showRate, showText, showUtc } from '../../../src/dashboard/show.js'
 
 const NOON = Date.UTC(2026, 10, 22, 12)
 
@@ -22,6 +22,14 @@ describe('showNumber and showDuration', () => {
     expect([showNumber(1234567), showNumber(-5), showNumber(null)]).toEqual(['1,234,567', '-5', '–'])
     expect([0.04, 3.26, 134.4, 61_000].map(showDuration)).toEqual(['0ms', '3.3ms', '134ms', '1m 1s'])
     expect(showDuration(null)).toBe('–')
+  })
+})
+
+describe('showRate', () => {
+  it('counts by the minute what comes seldom, below zero too', () => {
+    expect([0.05, -0.05, 3.26, -3.26, 1_234.5, -53_497_942].map(showRate)).toEqual([
+      ...['3/min', '-3/min', '3.3/s', '-3.3/s', '1,235/s', '-53,497,942/s'],
+    ])
   })
 })
 

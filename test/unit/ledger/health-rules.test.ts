@@ -77,7 +77,7 @@ const running = (startedAt: number) =>
 
 const CASES: [code: string, level: string, Given, evidence: RegExp][] = [
   ['NO_WORKER', 'warning', { now: { waiting: 1 }, workers: [] }, /^queue media has 1 job that waits, and no worker/],
-  ['NO_WORKER', 'error', { now: { delayed: 10_000 }, workers: [] }, /10000 jobs that wait/],
+  ['NO_WORKER', 'error', { now: { delayed: 10_000 }, workers: [] }, /10,000 jobs that wait/],
   [
     'WORKERS_QUIET',
     'warning',
@@ -95,7 +95,7 @@ const CASES: [code: string, level: string, Given, evidence: RegExp][] = [
     'HUGE_BACKLOG',
     'warning',
     { now: { waiting: 10_000 }, facts: { rates: { in: 20, out: 30 } } },
-    /10000 jobs that wait: 1 worker, 4 of 4 places busy, 20\/s come in and 30\/s end$/,
+    /10,000 jobs that wait: 1 worker, 4 of 4 places busy, 20\/s come in and 30\/s end$/,
   ],
   ['BULLMQ_VERSION', 'warning', { now: { bullVersion: 'bullmq:5.1.0' } }, /"bullmq:5\.1\.0", this Drover has bullmq:6/],
   [
@@ -195,7 +195,7 @@ describe('the problems among findings', () => {
     expect(found.filter(({ level }) => level !== 'ok')).toMatchObject([
       {
         code: 'PAUSED',
-        evidence: expect.stringMatching(/no job named mail\.send, mail\.sort: paused, with 20000 jobs put aside/),
+        evidence: expect.stringMatching(/no job named mail\.send, mail\.sort: paused, with 20,000 jobs put aside/),
       },
     ])
   })
