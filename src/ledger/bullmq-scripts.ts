@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs'
 import type { Cluster, Redis } from 'ioredis'
 import { UnsupportedBullmqError } from '../job/index.js'
+import { asScript, defineFunction, type FunctionSource } from '../redis/index.js'
 import { AddingScripts } from './adding-scripts.js'
 import { fillTemplate } from './fill-template.js'
 import { heldFunctionsLua, takeScript, withHeldField } from './held/held-names.js'
@@ -39,6 +40,9 @@ const EXPECTED = {
 /** The line of BullMQ's moveToFinished where its functions end and its body begins. */
 const BODY_STARTS_WITH = '\nlocal jobIdKey = KEYS[12]\n'
 
+/** Where its functions learn how to ask Redis. */
+const ASK = '\nlocal rcall = redis.call\n'
+
 /** Where it unpacks its options, which several jobs of a call may share. */
 const UNPACK = 'local opts = cmsgpack.unpack(ARGV[8])'
 /** Where it reads fields of the job, and where it ends the mark of a failure to come. */
@@ -53,6 +57,7 @@ interface ScriptDefinition {
 
 const read = (file: string) => readFileSync(new URL(file, import.meta.url), 'utf8')
 const commitLua = read('./commit.lua')
+const oncePerCallLua = read('./once-per-call.lua')
 const checkEffectsLua = read('./check-effects.lua')
 const countBatchLua = read('./batches/count-batch.lua')
 const fireScheduleLua = read('./schedules/fire-schedule.lua')
@@ -73,13 +78,18 @@ export function attachLedger(client: Redis | Cluster): void {
   const wrap = createScriptWrapper(client.isCluster ? 'SPUBLISH' : 'PUBLISH')
   defineOutbox(define)
   client.defineCommand = (name: string, definition: ScriptDefinition) => {
-    for (const wrapped of wrap(name, definition)) define(wrapped.name, wrapped.definition)
+    for (const wrapped of wrap(name, definition)) {
+      if (wrapped.source) defineFunction(client, wrapped.source)
+      else define(wrapped.name, wrapped.definition)
+    }
   }
 }
 
 export interface NamedScript {
   readonly name: string
   readonly definition: ScriptDefinition
+  /** Of one that runs as a Redis function where it can. */
+  readonly source?: FunctionSource
 }
 
 /**
@@ -120,7 +130,8 @@ function commitScripts(finishing: string, addStagedJob: string, publish: string)
   const { functions, body } = splitScript(finishing)
   const luaOf = (underLimits: string) =>
     fillTemplate(commitLua, {
-      BULLMQ_FUNCTIONS: withHeldField('moveToFinished', functions, 'metas'),
+      BULLMQ_FUNCTIONS: askLater(withHeldField('moveToFinished', functions, 'metas')),
+      ONCE_PER_CALL: oncePerCallLua,
       HELD_FUNCTIONS: heldFunctionsLua,
       BULLMQ_BODY: endMark(takeUnpacked(body)),
       UNDER_LIMITS: underLimits,
@@ -133,9 +144,14 @@ function commitScripts(finishing: string, addStagedJob: string, publish: string)
       PUBLISH: publish,
     })
   return [
-    { name: COMMIT_COMMAND, definition: { lua: luaOf('') } },
-    { name: LIMITED_COMMIT_COMMAND, definition: { lua: luaOf(limitFunctionsLua + finishJobLua) } },
+    functionScript(COMMIT_COMMAND, luaOf('')),
+    functionScript(LIMITED_COMMIT_COMMAND, luaOf(limitFunctionsLua + finishJobLua)),
   ]
+}
+
+function functionScript(name: string, lua: string): NamedScript {
+  const source = { name, lua }
+  return { name, definition: { lua: asScript(source) }, source }
 }
 
 function takeUnderLimits(taking: string): string {
@@ -170,6 +186,13 @@ function checkShape(script: keyof typeof EXPECTED, version: string, definition: 
     `BullMQ ${BULLMQ_VERSION} with ${expected.keys} keys and ${expected.args} arguments`,
     `BullMQ ${version || 'of unknown version'} with ${definition.numberOfKeys ?? 0} keys and ${highestArg} arguments`,
   )
+}
+
+/** BullMQ's functions, whose way to ask Redis is there with a call only. */
+function askLater(functions: string): string {
+  const [before = '', after, ...more] = functions.split(ASK)
+  if (after === undefined || more.length > 0) throw new UnsupportedBullmqError('moveToFinished', ASK.trim(), 'another')
+  return `${before}\nlocal rcall\n${after}`
 }
 
 /** BullMQ's body, that takes its options as a table. */

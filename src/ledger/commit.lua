@@ -5,8 +5,10 @@
   same for all jobs of a call is done once. Around it are the checks before a job's finish and the writes after it. It must
   be atomic: a crash, a second run or a lost lock between "completed" and "counted" would lose or double a count. Redis
   does not roll a script back, so every write is checked first.
-  Several jobs that end at the same moment share one call, because setting BullMQ's functions up is a fifth of its time;
-  they have nothing else to do with each other, and one that is refused or fails leaves the others alone.
+  Several jobs that end at the same moment share one call; they have nothing else to do with each other, and one that is
+  refused or fails leaves the others alone.
+  It runs as a Redis function, whose functions are set up once for all calls, or as a script (src/redis/redis-function.ts): so
+  nothing at the top level may ask Redis, and what one call knows is set anew in `run`.
 
   KEYS[i]  job key of the i-th job, "{prefix:queue}:queue:<id>"
   ARGV[1]  base of our keys, "{prefix:queue}:"
@@ -31,37 +33,17 @@
            DROVER_COUNTER <n> <reason>   user counter n cannot be added to; nothing was written
            DROVER_EFFECT <n> <reason>    staged write n would fail; nothing was written
 ]]
--- Names that are paused, as the functions of BullMQ read them; what these read of a queue's meta hash, once per call.
-local held, metas = nil, {}
+-- What one call is given and knows: names that are paused, as the functions of BullMQ read them; what these read of a
+-- queue's meta hash; what was done for all jobs; whether events are trimmed; BullMQ's options; the limits (finish-job.lua).
+local KEYS, ARGV, base, bull, held, metas, isDone, trims, options, limits
 --@BULLMQ_FUNCTIONS@
--- What BullMQ's functions do anew for each job and need not, as nothing of a call undoes it, is done once for all jobs.
-if #KEYS > 1 then
-  local function oncePerKey(run)
-    local isDone = {}
-    return function(key, ...)
-      if not isDone[key] then
-        isDone[key] = true
-        run(key, ...)
-      end
-    end
-  end
-  local addMarker = oncePerKey(addBaseMarkerIfNeeded)
-  addBaseMarkerIfNeeded = function(markerKey, isPausedOrMaxed)
-    if not isPausedOrMaxed then
-      addMarker(markerKey, false)
-    end
-  end
-  promoteDelayedJobs, trimEvents = oncePerKey(promoteDelayedJobs), oncePerKey(trimEvents)
-end
-if ARGV[3] ~= '1' then
-  trimEvents = function() end
-end
+--@ONCE_PER_CALL@
 local function finish(KEYS, ARGV)
   --@BULLMQ_BODY@
 end
 
-local base, bull, statsTtl = ARGV[1], ARGV[2], 172800
 --@UNDER_LIMITS@
+local STATS_TTL = 172800
 -- Above this a double can no longer tell whether a sum still fits Redis's signed 64 bits.
 local LIMIT = 9e18
 
@@ -78,7 +60,7 @@ end
 
 -- What the jobs of a call add to the same numbers is written as one sum, as a command costs as much as the rest of counting
 -- does: `steps` by counter, `fields` by hash and field. `values` are counters as they were read, with what was added since.
-local values, steps, fields = {}, {}, {}
+local values, steps, fields
 -- Beyond this a double does not hold every whole number.
 local SAFE = 9007199254740991
 
@@ -109,7 +91,7 @@ local function writeSums()
   values, steps, fields = {}, {}, {}
   for key, sums in pairs(ofFields) do
     if writeFields(key, sums) and key ~= base .. 'totals' then
-      redis.pcall('EXPIRE', key, statsTtl)
+      redis.pcall('EXPIRE', key, STATS_TTL)
     end
   end
   for name, sum in pairs(ofCounters) do
@@ -183,14 +165,8 @@ local function errorFunction()
   return recordError
 end
 
-local keys = {
-  bull .. 'wait', bull .. 'active', bull .. 'prioritized', bull .. 'events', bull .. 'stalled',
-  bull .. 'limiter', bull .. 'delayed', bull .. 'paused', bull .. 'meta', bull .. 'pc',
-  '', '', '', bull .. 'marker',
-}
-
--- BullMQ's options of the job, and those of the next ones that bring none.
-local options
+-- BullMQ's keys, of which three are another job's each time.
+local keys
 
 -- W is where the job's words begin, so that word n is ARGV[W + n]; `last` is where they end.
 local function commit(jobKey, W, last)
@@ -277,24 +253,34 @@ local function commit(jobKey, W, last)
   return outcome
 end
 
-local replies, at, jobs = {}, 4, #KEYS
--- On a cluster a key that never exists stands behind the last job's: see src/redis/slot-guard.ts.
-if KEYS[jobs] == base .. 'absent' then
-  jobs = jobs - 1
-end
-for i = 1, jobs do
-  local last = at + tonumber(ARGV[at])
-  local ok, reply = pcall(commit, KEYS[i], at, last)
-  if not ok then
-    -- A Redis command raised, with a table from Redis 7 on and with text before.
-    local text = type(reply) == 'table' and reply.err or tostring(reply)
-    if string.find(text, 'READONLY', 1, true) then
-      -- This server is a replica now: nothing of the call was written, and the client sends all of it to the new master.
-      return redis.error_reply('READONLY The server is a replica; the commit was not written')
-    end
-    reply = redis.error_reply(text)
+local function run(givenKeys, givenArgs)
+  rcall, KEYS, ARGV, base, bull = redis.call, givenKeys, givenArgs, givenArgs[1], givenArgs[2]
+  held, metas, isDone, trims, options, limits = nil, {}, {}, ARGV[3] == '1', nil, nil
+  values, steps, fields = {}, {}, {}
+  keys = {
+    bull .. 'wait', bull .. 'active', bull .. 'prioritized', bull .. 'events', bull .. 'stalled',
+    bull .. 'limiter', bull .. 'delayed', bull .. 'paused', bull .. 'meta', bull .. 'pc',
+    '', '', '', bull .. 'marker',
+  }
+  local replies, at, jobs = {}, 4, #KEYS
+  -- On a cluster a key that never exists stands behind the last job's: see src/redis/slot-guard.ts.
+  if KEYS[jobs] == base .. 'absent' then
+    jobs = jobs - 1
   end
-  replies[i] = reply
-  at = last + 1
+  for i = 1, jobs do
+    local last = at + tonumber(ARGV[at])
+    local ok, reply = pcall(commit, KEYS[i], at, last)
+    if not ok then
+      -- A Redis command raised, with a table from Redis 7 on and with text before.
+      local text = type(reply) == 'table' and reply.err or tostring(reply)
+      if string.find(text, 'READONLY', 1, true) then
+        -- This server is a replica now: nothing of the call was written, and the client sends all of it to the new master.
+        return redis.error_reply('READONLY The server is a replica; the commit was not written')
+      end
+      reply = redis.error_reply(text)
+    end
+    replies[i] = reply
+    at = last + 1
+  end
+  return writeSums() or replies
 end
-return writeSums() or replies

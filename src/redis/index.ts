@@ -56,6 +56,7 @@ export {
 } from './keys.js'
 export { bareRedisError, maskRedisError, type RedisErrorContext } from './mask-error.js'
 export { findRedisBinary, REDIS_BINARY_FOLDERS, REDIS_INSTALL_COMMANDS } from './redis-binary.js'
+export { asScript, defineFunction, type FunctionSource } from './redis-function.js'
 export { type KeyBatch, type NamedKey, scanKeys } from './scan-keys.js'
 export { type DurabilityFinding, FULL_SHARE, judgeDurability } from './server-findings.js'
 export {

@@ -10,7 +10,7 @@ type Call = (this: unknown, ...args: unknown[]) => unknown
 type Named = Record<string, Call>
 
 /**
- * Gives every script that this client defines or evaluates from now on one more key, its last: a script that goes by
+ * Gives every script or function that this client defines or runs from now on one more key, its last: one that goes by
  * `#KEYS` leaves it out. Scripts without a key, or whose first key has no tag, stay as they are.
  */
 export function guardSlotMoves(cluster: Cluster): void {
@@ -22,7 +22,7 @@ export function guardSlotMoves(cluster: Cluster): void {
     define(name, rest)
     for (const command of [name, `${name}Buffer`]) named[command] = withCount(named[command] as Call, numberOfKeys)
   }
-  for (const command of ['eval', 'evalsha']) {
+  for (const command of ['eval', 'evalsha', 'fcall']) {
     const run = named[command] as Call
     named[command] = function (script, ...args) {
       return run.call(this, script, ...guarded(args.flat()))

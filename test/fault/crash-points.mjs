@@ -33,17 +33,19 @@ export function installCrashPoint(wanted) {
 }
 
 function wrapScripts(group, pass) {
-  const shas = new Set()
+  const ids = new Set()
   const define = Redis.prototype.defineCommand
   Redis.prototype.defineCommand = function (name, definition) {
     if (SCRIPTS[group].includes(name.split(':')[0])) {
-      shas.add(createHash('sha1').update(definition.lua).digest('hex'))
+      ids.add(createHash('sha1').update(definition.lua).digest('hex'))
     }
     return define.call(this, name, definition)
   }
   const send = Redis.prototype.sendCommand
   Redis.prototype.sendCommand = function (command, ...rest) {
-    const isOurs = command.name === 'evalsha' && shas.has(command.args[0])
+    const [id] = command.args
+    // A Redis function is named after the script that it stands for.
+    const isOurs = command.name === 'fcall' ? SCRIPTS[group].includes(id.split('_')[1]) : ids.has(id)
     if (!isOurs) return send.call(this, command, ...rest)
     pass(`before-${group}`)
     const reply = send.call(this, command, ...rest)

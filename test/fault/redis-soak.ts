@@ -67,7 +67,7 @@ export const STRIKES: Readonly<Record<string, Strike>> = {
   },
   'replies-lost': async ({ context, toWorkers, toProducers }) => {
     const proxy = context.random.pick([toWorkers, toProducers])
-    proxy.set({ mode: 'dropReply', matching: 'evalsha', count: 1 + context.random.below(5) })
+    proxy.set({ mode: 'dropReply', matching: context.random.pick(['evalsha', 'fcall']), count: 1 + context.random.below(5) })
   },
   slow: async ({ context, toWorkers }) => {
     toWorkers.set({ mode: 'throttle', delayMs: context.random.below(100) })

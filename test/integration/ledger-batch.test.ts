@@ -11,8 +11,7 @@ const { server, kernel } = await useKernel()
 const redis = kernel.client.duplicate()
 afterAll(() => redis.disconnect())
 
-const callsOfScripts = async () =>
-  Number(/cmdstat_evalsha:calls=(\d+)/.exec(await redis.info('commandstats'))?.[1] ?? 0)
+const callsOfCommit = async () => Number(/cmdstat_fcall:calls=(\d+)/.exec(await redis.info('commandstats'))?.[1] ?? 0)
 
 async function startMany(count: number) {
   const jobs = []
@@ -24,13 +23,13 @@ describe('jobs that end together', () => {
   it('share one script call up to the limit, and each leaves its result and its counts', async () => {
     const limit = batchLimit(KERNEL_CONCURRENCY)
     const jobs = await startMany(limit + 1)
-    // The first call carries the script itself, and is not an EVALSHA.
+    // The first one loads what it calls, and calls twice.
     await kernel.complete(await kernel.start({ name: 'first' }))
-    const before = await callsOfScripts()
+    const before = await callsOfCommit()
     await Promise.all(
       jobs.map((job, index) => kernel.complete(job, { valueJson: String(index), counters: new Map([['sum', index]]) })),
     )
-    expect((await callsOfScripts()) - before).toBe(2)
+    expect((await callsOfCommit()) - before).toBe(2)
     for (const [index, job] of jobs.entries()) {
       expect(await readResult(redis, kernel.keys, String(job.id))).toMatchObject({ status: 'completed', value: index })
     }
@@ -42,10 +41,10 @@ describe('jobs that end together', () => {
     const most = Number.MAX_SAFE_INTEGER
     const jobs = await startMany(3)
     await kernel.complete(await kernel.start({ name: 'first' }))
-    const before = await callsOfScripts()
+    const before = await callsOfCommit()
     const counters = new Map([...[['most', most] as const], ['sum', 1]])
     await Promise.all(jobs.map((job) => kernel.complete(job, { counters })))
-    expect((await callsOfScripts()) - before).toBe(1)
+    expect((await callsOfCommit()) - before).toBe(1)
     expect(await redis.get(kernel.keys.counter('most'))).toBe(String(3n * BigInt(most)))
     expect(await redis.get(kernel.keys.counter('sum'))).toBe('3')
     // Of two minutes, should one have turned meanwhile.

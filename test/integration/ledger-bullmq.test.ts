@@ -68,13 +68,14 @@ const ONCE = [
 ]
 
 /**
- * What we change of BullMQ's text: one more field with what it reads anyway, and what is done with it; and what is the
- * same for several jobs of a call is read or unpacked once.
+ * What we change of BullMQ's text: one more field with what it reads anyway, and what is done with it; what is the same
+ * for several jobs of a call is read or unpacked once; and Redis is there with a call only.
  */
 const OURS: Readonly<Record<string, readonly (readonly [theirs: string, ours: string])[]>> = {
   moveToActive: [[META_READ, META_READ_OURS]],
   moveToDelayed: [[META_READ, META_READ_OURS]],
   moveToFinished: [
+    ['\nlocal rcall = redis.call\n', '\nlocal rcall\n'],
     [META_READ, `metas[queueMetaKey] or ${META_READ_OURS}  metas[queueMetaKey] = queueAttributes\n`],
     [UNPACKING, 'local opts = ARGV[8]'],
     ['"parentKey", "parent", "deid")', '"parentKey", "parent", "deid", "defa")'],
@@ -262,7 +263,9 @@ function finishingArgs(job: Job, target: 'completed' | 'failed'): unknown[] {
 /** The keys and arguments BullMQ's script gets inside of the commit: a stub in its place sends back what it was given. */
 async function runStub(args: readonly unknown[]): Promise<{ KEYS: string[]; ARGV: string[] }> {
   // It has the places that are changed in the real one, where they are never reached.
-  const stub = `local function copy(from, count) local to = {} for i = 1, count do to[i] = from[i] end return to end
+  const stub = `
+local rcall = redis.call
+local function copy(from, count) local to = {} for i = 1, count do to[i] = from[i] end return to end
 local addBaseMarkerIfNeeded, promoteDelayedJobs, trimEvents
 local function meta(queueMetaKey) local queueAttributes = ${META_READ} end
 local jobIdKey = KEYS[12]

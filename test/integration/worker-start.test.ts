@@ -91,7 +91,7 @@ it('a worker outlives its connections: jobs go on when they are cut, and what wa
   for (let cut = 0; cut < 6; cut++) {
     const done = Number((await shop.redis.hget(shop.keys('cut').totals, 'job:completed')) ?? 0)
     if (cut % 2 === 0) proxy.set('cut', 'open')
-    else proxy.set({ mode: 'dropReply', count: 1, matching: 'evalsha' })
+    else proxy.set({ mode: 'dropReply', count: 1, matching: 'fcall' })
     await expect
       .poll(async () => Number((await shop.redis.hget(shop.keys('cut').totals, 'job:completed')) ?? 0), {
         timeout: 60_000,

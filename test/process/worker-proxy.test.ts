@@ -54,6 +54,7 @@ const PASSING: [what: string, fault: FaultOrMode, scope: 'all' | 'open'][] = [
   ['each connection is cut in the middle of a reply', { mode: 'cut', afterBytes: 7 }, 'open'],
   ['each connection is cut in the middle of a request', { mode: 'cut', afterBytes: 7, of: 'requests' }, 'open'],
   ['replies to three scripts are lost', { mode: 'dropReply', matching: 'EVALSHA', count: 3 }, 'all'],
+  ['replies to three commits are lost', { mode: 'dropReply', matching: 'FCALL', count: 3 }, 'all'],
   ['the replies to two blocking reads are lost', { mode: 'dropReply', matching: 'BZPOPMIN', count: 2 }, 'all'],
   ['everything comes late and in drops', { mode: 'throttle', delayMs: 50, bytesPerSecond: 20_000 }, 'all'],
 ]

@@ -3,7 +3,7 @@
   limits, in the same step. Both are done before BullMQ's script runs, which takes the next job too, and taken back when
   that refuses the finish.
 ]]
-local finishOnly, limits = finish, nil
+local finishOnly = finish
 finish = function(KEYS, ARGV)
   limits = limits or openLimits(base, bull)
   local job = ARGV[1]

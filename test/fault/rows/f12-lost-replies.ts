@@ -7,9 +7,9 @@ interface Size {
   readonly jobs: number
 }
 
-// A fifth of the producers' scripts, a tenth of the workers'.
+// A fifth of the producers' scripts, a tenth of the workers' commits.
 const PRODUCER_FAULT = { mode: 'dropReply', matching: 'evalsha', every: 5 } as const
-const WORKER_FAULT = { mode: 'dropReply', matching: 'evalsha', every: 10 } as const
+const WORKER_FAULT = { mode: 'dropReply', matching: 'fcall', every: 10 } as const
 
 export default defineRow<Size>({
   name: 'F12',
