@@ -42,8 +42,8 @@ redis.register_function{function_name = '${id}', callback = run, flags = {'allow
   const load = () => {
     loading ??= loadLibrary(client, library)
       .catch((error: unknown) => {
-        // For want of memory, say: the script serves this time.
-        if (isRefused(error)) hasFunctions = false
+        // What the server has against it, it will have again; want of memory or a lost connection pass.
+        if (/^(ERR|NOPERM)\b/.test(textOf(error))) hasFunctions = false
         return false
       })
       .finally(() => {
@@ -52,12 +52,13 @@ redis.register_function{function_name = '${id}', callback = run, flags = {'allow
     return loading
   }
 
+  // Before Redis 7, and at some hosts, the command is not there; a user may not have the right to it.
   named[source.name] = async (args: unknown, loads: unknown = 0) => {
     if (!hasFunctions) return named[scriptName]?.(args)
     try {
       return await named.fcall?.(id, args)
     } catch (error) {
-      if (isRefused(error)) hasFunctions = false
+      if (/^ERR unknown command|^(ERR|NOPERM)\b.*\bfcall\b/i.test(textOf(error))) hasFunctions = false
       else if (!/^ERR Function not found/i.test(textOf(error))) throw error
       else if (Number(loads) < MAX_LOADS && (await load())) return named[source.name]?.(args, Number(loads) + 1)
       return named[scriptName]?.(args)
@@ -66,9 +67,6 @@ redis.register_function{function_name = '${id}', callback = run, flags = {'allow
 }
 
 const textOf = (error: unknown) => (error instanceof Error ? error.message : String(error))
-
-/** Before Redis 7 the commands are not there; a user may not have the right to them. */
-const isRefused = (error: unknown) => /^ERR unknown command|^NOPERM .*'(fcall|function)/i.test(textOf(error))
 
 /** True once one master at least has it; a call that meets another one misses it there. */
 async function loadLibrary(client: Redis | Cluster, library: string): Promise<true> {

@@ -67,7 +67,11 @@ export const STRIKES: Readonly<Record<string, Strike>> = {
   },
   'replies-lost': async ({ context, toWorkers, toProducers }) => {
     const proxy = context.random.pick([toWorkers, toProducers])
-    proxy.set({ mode: 'dropReply', matching: context.random.pick(['evalsha', 'fcall']), count: 1 + context.random.below(5) })
+    proxy.set({
+      mode: 'dropReply',
+      matching: context.random.pick(['evalsha', 'fcall']),
+      count: 1 + context.random.below(5),
+    })
   },
   slow: async ({ context, toWorkers }) => {
     toWorkers.set({ mode: 'throttle', delayMs: context.random.below(100) })
@@ -75,6 +79,7 @@ export const STRIKES: Readonly<Record<string, Strike>> = {
     toWorkers.set('pass')
   },
   'script-flush': async ({ server }) => void (await server.cli('SCRIPT', 'FLUSH')),
+  'function-flush': async ({ server }) => void (await server.cli('FUNCTION', 'FLUSH')),
   'client-kill': async ({ server }) => void (await server.cli('CLIENT', 'KILL', 'TYPE', 'normal')),
   'memory-taken': async ({ server }) => {
     await server.cli('CONFIG', 'SET', 'maxmemory', '1')

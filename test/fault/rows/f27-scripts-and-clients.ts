@@ -1,4 +1,4 @@
-// F27: under load, Redis forgets its scripts, closes connections of every kind, and is loading its data for a while.
+// F27: under load, Redis forgets its scripts and functions, closes connections of every kind, and is loading its data for a while.
 import { endLoad, startLoad, untilFreshEnd } from '../redis-load.js'
 import { defineRow } from '../row.js'
 
@@ -17,6 +17,7 @@ const FAULTS = [
   ['SCRIPT', 'FLUSH'],
   ['CLIENT', 'KILL', 'TYPE', 'normal'],
   ['SCRIPT', 'FLUSH', 'ASYNC'],
+  ['FUNCTION', 'FLUSH'],
   ['CLIENT', 'KILL', 'TYPE', 'pubsub'],
 ] as const
 
