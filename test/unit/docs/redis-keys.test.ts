@@ -70,7 +70,7 @@ describe('the table of keys', () => {
 
   it('has the times that keys are kept', () => {
     const ttlOf = (key: string) => rows(DOCUMENT, 'keys').find((cells) => plain(cells[0]) === key)?.[4]
-    expect(read('src/ledger/commit.lua')).toMatch(new RegExp(`statsTtl = .*\\b${48 * 3_600}$`, 'm'))
+    expect(read('src/ledger/commit.lua')).toMatch(new RegExp(`STATS_TTL = .*\\b${48 * 3_600}$`, 'm'))
     expect(ttlOf('{drover:<queue>}:stats:<minute>')).toBe('48 h')
     expect(read('src/ledger/rollup.ts')).toContain('HOUR_TTL_SECONDS = 90 * 86_400')
     expect(ttlOf('{drover:<queue>}:stats:h:<hour>')).toBe('90 d')
