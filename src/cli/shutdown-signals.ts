@@ -5,8 +5,9 @@ import { exitCodeOfSignal } from './exit-codes.js'
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 export type ShutdownSignal = (typeof SIGNALS)[number]
 
-// Under npm, one Ctrl-C comes twice within milliseconds: from the terminal and from npm. A person takes longer.
-const SAME_PRESS_MS = 250
+// Under npm, one Ctrl-C comes twice: from the terminal, and from npm as soon as a busy machine lets it. A person who has
+// not seen the command end takes longer.
+const SAME_PRESS_MS = 1_000
 
 /** Resolves at the first of these signals. From then on, another one calls `atSecond` and exits with 128 plus its number. */
 export function untilShutdownSignal(

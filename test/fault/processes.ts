@@ -70,7 +70,7 @@ export interface ProducerPlan extends ProcessPlan {
   readonly bulk?: boolean
   /** Left out: as fast as it can. */
   readonly perSecond?: number
-  /** The option `timeout` of createProducer, by default 3s. */
+  /** The option `timeout` of createProducer, by default 3s where jobs are sent again and 60s where they are not. */
   readonly timeout?: string
   /** Further options of createProducer. */
   readonly producer?: Readonly<Record<string, unknown>>

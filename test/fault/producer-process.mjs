@@ -16,7 +16,9 @@ const crash = installCrashPoint(process.env.DROVER_CRASH_AT)
 const lines = readFileSync(plan.jobs, 'utf8').trim().split('\n')
 const jobs = lines.map((line) => JSON.parse(line))
 const contract = work(plan.queue, plan.contract)
-const producer = createProducer({ redis: plan.redis, timeout: plan.timeout ?? '3s', ...plan.producer })
+// A job is lost to a row that does not send it again: that waits longer than a busy machine stands still.
+const timeout = plan.timeout ?? (plan.persistent ? '3s' : '60s')
+const producer = createProducer({ redis: plan.redis, timeout, ...plan.producer })
 
 let next = 0
 const counts = { acked: 0, refused: 0, unknown: 0 }

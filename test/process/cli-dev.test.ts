@@ -69,7 +69,7 @@ describe('drover dev', () => {
     expect(JSON.parse((await runDrover(words, { cwd })).stdout)).toEqual({ text: 'Hello, Ada!' })
     await command.until(/^\d\d:\d\d:\d\d info {2}greet ada: greeting name=Ada$/m)
     await command.until(/^\d\d:\d\d:\d\d done {2}greet ada in \S+ → \{"text":"Hello, Ada!"\}$/m)
-    expect((await fetch(`${dashboard}/readyz`)).status).toBe(200)
+    await until('the dashboard is ready', async () => (await fetch(`${dashboard}/readyz`)).ok)
     command.kill('SIGINT')
     expect(await command.finished).toMatchObject({ code: 0, stderr: '' })
     await allGone(children)

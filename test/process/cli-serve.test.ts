@@ -21,6 +21,8 @@ const { cwd, env } = await useProject()
 async function startServe(words: readonly string[], moreEnv: Record<string, string> = {}) {
   const serve = startDrover(['serve', '--port', '0', ...words], { cwd, env: { ...env, ...moreEnv } })
   const [, url = ''] = await serve.until(/"url":"([^"]+)".*"msg":"dashboard ready"/)
+  // It listens before it has its connection.
+  await vi.waitUntil(async () => (await fetch(`${url}/readyz`)).ok, PATIENCE)
   return { serve, url }
 }
 

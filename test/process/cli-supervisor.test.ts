@@ -57,12 +57,17 @@ it('two processes work; one that is killed is started again; SIGHUP replaces eac
   expect(first.map((line) => line.process).sort()).toEqual([1, 2])
   await until('both are ready', async () => (await statusOf('/readyz')) === 200)
   expect(await producer.greet()).toBe('Hello, Ada!')
-  const samples = parseMetrics(await (await fetch(`http://127.0.0.1:${port}/metrics`)).text())
+  let samples = parseMetrics('')
+  const completed = () => samples.filter(({ name }) => name === 'drover_worker_jobs_completed_total')
+  // The result may be read before the worker has heard that it is there.
+  await until('the job is counted', async () => {
+    samples = parseMetrics(await (await fetch(`http://127.0.0.1:${port}/metrics`)).text())
+    return completed().length > 0
+  })
   const seen = samples.filter(({ name }) => name === 'drover_worker_info').map(({ labels }) => labels)
   const pidOf = (line: LogLine) => ({ process: String(line.process), pid: String(line.pid) })
   expect(seen).toMatchObject(first.map(pidOf).sort((a, b) => Number(a.process) - Number(b.process)))
-  const completed = samples.filter(({ name }) => name === 'drover_worker_jobs_completed_total')
-  expect(completed.map(({ value }) => value)).toEqual([1])
+  expect(completed().map(({ value }) => value)).toEqual([1])
   expect(sampleValue(samples, 'drover_queue_jobs', { queue: 'greetings', state: 'waiting' })).toBe(0)
 
   // The next one is held while it loads its job files, so that its lack is seen however late it is asked for.

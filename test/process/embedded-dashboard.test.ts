@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { App } from '../../examples/embedded-dashboard/app.js'
 import { ask, BROWSER, form } from '../support/dashboard-http.js'
+import { untilReady } from '../support/dashboards.js'
 import { buildDrover } from '../support/drover-cli.js'
 import { startTestRedis, type TestRedis } from '../support/redis.js'
 
@@ -27,6 +28,7 @@ beforeAll(async () => {
   server = createServer(app.app).listen(0, '127.0.0.1')
   await once(server, 'listening')
   url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  await untilReady(`${url}/admin/jobs`)
 })
 afterAll(async () => {
   await app?.dashboard.close()

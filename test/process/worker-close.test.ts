@@ -74,7 +74,7 @@ it('an idle worker ends, and so does one that has just finished its last job', a
 it('a worker whose job ignores its signal hands the job back and ends as soon as that lets go', async () => {
   const worker = startScript('deaf', '100ms')
   await worker.line('ready')
-  await producer.enqueue(contractOf('deaf'), { ms: 200, deaf: true })
+  await producer.enqueue(contractOf('deaf'), { ms: 1_000, deaf: true })
   await worker.line('started')
   worker.close()
   expect(await worker.line('closed')).toMatchObject({ closed: { handedBack: 1, abandoned: 0 } })

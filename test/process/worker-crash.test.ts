@@ -44,10 +44,11 @@ function startChild(queue: string, options: object = {}) {
 
 it('a stopped process that goes on aborts its handlers: the job ran elsewhere meanwhile, and counts once', async () => {
   const job = await shop.producer.enqueue(contract('wait', 'zombie'), { ms: 120_000 })
-  const zombie = startChild('zombie')
+  // Longer than a busy machine stands still: the other one keeps its lock.
+  const zombie = startChild('zombie', { lockDuration: '3s' })
   await zombie.until((line) => line.started === job.id)
   zombie.child.kill('SIGSTOP')
-  const other = startChild('zombie')
+  const other = startChild('zombie', { lockDuration: '3s' })
   await other.until((line) => line.started === job.id)
   zombie.child.kill('SIGCONT')
   expect(await zombie.until((line) => line.aborted)).toMatchObject({ aborted: job.id, reason: 'LOCK_LOST' })

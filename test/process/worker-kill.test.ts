@@ -2,7 +2,7 @@
 // held against a file outside of Redis in which the handlers note each run.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -84,10 +84,8 @@ const tally = (list: readonly number[]) => {
 
 /** Every run as its handler noted it. */
 function readRuns(): { starts: number[]; ends: Set<number> } {
-  const lines = readFileSync(join(directory, 'runs'), 'utf8')
-    .trim()
-    .split('\n')
-    .map((line) => line.split(' '))
+  const file = join(directory, 'runs')
+  const lines = (existsSync(file) ? readFileSync(file, 'utf8') : '').split('\n').map((line) => line.split(' '))
   return {
     starts: lines.filter(([what]) => what === 'start').map(([, n]) => Number(n)),
     ends: new Set(lines.filter(([what]) => what === 'end').map(([, n]) => Number(n))),
@@ -173,8 +171,8 @@ it(`${JOBS} jobs of workers that are killed ${KILLS} times in the middle of them
   const message = `seed ${seed}, ${kills} kills`
   console.info(message)
   await expectExact(keys, ids)
-  const followed = await redis.lrange(`${queueKeys('drover', 'followers').bullBase}wait`, 0, -1)
-  expect(followed.sort()).toEqual(['inner.complete', 'inner.death', 'outer.complete', 'outer.death'])
+  const followed = async () => (await redis.lrange(`${queueKeys('drover', 'followers').bullBase}wait`, 0, -1)).sort()
+  await expect.poll(followed).toEqual(['inner.complete', 'inner.death', 'outer.complete', 'outer.death'])
   const { starts, ends } = readRuns()
   expect(new Set(starts), message).toEqual(new Set(numbers))
   expect(ends, message).toEqual(new Set(good))
@@ -193,7 +191,8 @@ it('a worker that is frozen for longer than its locks commits nothing of what ot
     contractOf('freeze'),
     few.map((n) => ({ n })),
   )
-  await expect.poll(() => redis.llen(`${keys.bullBase}active`), { interval: 1 }).toBe(few.length)
+  // Each has begun, not only been handed out.
+  await expect.poll(() => readRuns().starts.length, { interval: 1 }).toBe(few.length)
   frozen.kill('SIGSTOP')
   expect(await endedSoFar(keys)).toBe(0)
   const other = startWorker('freeze', 1)

@@ -47,7 +47,7 @@ await createWorker({
     }),
   ],
   queues: { steps: 4, rows: 20 },
-  lockDuration: '2s',
+  lockDuration: '4s',
   stalledInterval: 100,
   logger: pino({ level: 'silent' }),
 })

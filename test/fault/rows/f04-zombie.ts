@@ -14,7 +14,7 @@ export default defineRow({
     let refused = 0
     for (let round = 0; round < size.rounds; round++) {
       // Half of them would end as soon as the worker goes on, half of them run on then and must be told to end.
-      const input = (n: number) => ({ ms: n % 2 === 0 ? 2_500 : 9_000 })
+      const input = (n: number) => ({ ms: n % 2 === 0 ? 4_000 : 9_000 })
       const jobs = context.plan(size.jobs, input, 1 + round * size.jobs).map((job) => ({ ...job, attempts: 1 }))
       await context.finish(context.startProducer({ redis: url, jobs }))
       const zombie = await context.startWorker({ redis: url, concurrency: size.jobs })
