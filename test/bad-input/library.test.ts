@@ -18,7 +18,7 @@ let producer: Producer
 beforeAll(async () => {
   redis = await startTestRedis()
   client = new Redis(redis.url)
-  producer = createProducer({ redis: redis.url })
+  producer = createProducer({ redis: redis.url, timeout: '60s' })
 })
 afterAll(async () => {
   await producer?.close()

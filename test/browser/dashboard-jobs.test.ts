@@ -27,7 +27,7 @@ let producer: Producer | undefined
 
 beforeAll(async () => {
   stage = await startStage((redis) => {
-    producer = createProducer({ redis, allowVolatile: true })
+    producer = createProducer({ redis, timeout: '60s', allowVolatile: true })
     return { contracts: [resize], producer }
   })
 })

@@ -58,7 +58,7 @@ async function tokenFor(scopes: readonly Scope[]): Promise<string> {
 
 beforeAll(async () => {
   stage = await startStage((redis) => {
-    producer = createProducer({ redis, allowVolatile: true })
+    producer = createProducer({ redis, timeout: '60s', allowVolatile: true })
     return { contracts: [build], producer }
   })
   worker = await startWorker()

@@ -20,7 +20,7 @@ function deferred(): { promise: Promise<void>; resolve: () => void } {
 const large = defineJob({ name: 'large', queue: 'media', input: z.object({ text: z.string() }) })
 const adding = () => ({
   contracts: [large],
-  producer: closeAfter(createProducer({ redis: redis().url, allowVolatile: true })),
+  producer: closeAfter(createProducer({ redis: redis().url, timeout: '60s', allowVolatile: true })),
 })
 /** The newest row of the audit page. */
 const rowOf = (count: number) => new RegExp(`<tbody><tr>(?:(?!</tr>)[\\s\\S])*data-label="count">${count}<`)

@@ -110,7 +110,7 @@ describe('the log', () => {
     const lines: string[] = []
     const logger = pino({ level: 'debug' }, { write: (line: string) => void lines.push(line) })
     const contracts = [defineJob({ name: 'resize', queue: 'media', input: anything })]
-    const producer = closeAfter(createProducer({ redis: redis().url, allowVolatile: true }))
+    const producer = closeAfter(createProducer({ redis: redis().url, timeout: '60s', allowVolatile: true }))
     const url = await start({ logger, contracts, producer })
     await redis().cli('SADD', 'drover:queues', 'media')
     await redis().cli('SET', '{drover:media}:media:id', 'not a number')

@@ -18,7 +18,7 @@ const post = (url: string, path: string, body = '', headers: Record<string, stri
 const idsIn = (text: string) => Array.from(text.matchAll(/href="\/results\/[\w-]+\/([\w-]+)"/g), ([, id]) => id)
 
 function openProducer() {
-  return closeAfter(createProducer({ redis: redis().url, allowVolatile: true }))
+  return closeAfter(createProducer({ redis: redis().url, timeout: '60s', allowVolatile: true }))
 }
 
 async function finishJobs(): Promise<void> {

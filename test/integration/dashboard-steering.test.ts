@@ -122,7 +122,7 @@ describe('the page of workers', () => {
 describe('the page of schedules', () => {
   const contract = defineJob({ name: 'report', queue: 'reports', input: z.object({ kind: z.string() }) })
   async function open() {
-    const producer = closeAfter(createProducer({ redis: redis().url }))
+    const producer = closeAfter(createProducer({ redis: redis().url, timeout: '60s' }))
     const schedule = { name: 'nightly', cron: '0 3 * * *', input: { kind: 'secret-kind' } } as const
     await producer.schedules.set(defineSchedule(contract, schedule))
     return { producer, url: await start({ token: TOKEN }), client: await openClient() }
@@ -305,7 +305,7 @@ describe('bull-board', () => {
     await media.add('login', { user: 'ann', password: 'hunter2' }, { jobId: 'a' })
     await work('media', 1, () => ({ status: 'completed', valueJson: '{"token":"s3cret","ok":true}' }))
     const login = defineJob({ name: 'login', queue: 'media', input: z.any() })
-    const producer = closeAfter(createProducer({ redis: redis().url, allowVolatile: true }))
+    const producer = closeAfter(createProducer({ redis: redis().url, timeout: '60s', allowVolatile: true }))
     const url = await start({ redact: ['input.password', 'result.token'], contracts: [login], producer })
     const { text } = await ask(url, '/queues/api/queues/media/a')
     expect(text).not.toMatch(/hunter2|s3cret/)

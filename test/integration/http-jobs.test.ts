@@ -122,7 +122,7 @@ describe('a job', () => {
     const api = await apis.start()
     const id = await enqueue(api, options)
     expect(await api.get(`/v1/queues/mail/jobs/${id}`)).toMatchObject({ state })
-    await using producer = createProducer({ redis: apis.redis().url, allowVolatile: true })
+    await using producer = createProducer({ redis: apis.redis().url, timeout: '60s', allowVolatile: true })
     const outcome = producer.results.wait({ queue: 'mail', id }, { timeout: '60s' })
     const answer = await api.post(`/v1/queues/mail/jobs/${id}/cancel`)
     expect(answer.status).toBe(200)

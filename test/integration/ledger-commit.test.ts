@@ -92,14 +92,14 @@ describe('a completed job', () => {
   it('hands the next job over in the same call', async () => {
     const job = await kernel.start()
     await kernel.add({ jobId: 'next' })
-    kernel.backend.stage(job, { status: 'completed', valueJson: '1', keepResultMs: 1_000, runMs: 1 })
+    kernel.backend.stage(job, { status: 'completed', valueJson: '1', keepResultMs: 60_000, runMs: 1 })
     const { result } = await kernel.backend.moveToCompleted(job, null, { count: 1 }, 'worker-1:0', true)
     expect([result?.[1], (await resultOf(job))?.status]).toEqual(['next', 'completed'])
   })
 
   it('leaves its result also when BullMQ is to keep nothing of it', async () => {
     const job = await kernel.start()
-    kernel.backend.stage(job, { status: 'completed', valueJson: '1', keepResultMs: 1_000, runMs: 1 })
+    kernel.backend.stage(job, { status: 'completed', valueJson: '1', keepResultMs: 60_000, runMs: 1 })
     await kernel.backend.moveToCompleted(job, null, { count: 0 }, 'worker-1:0', false)
     expect(await redis.exists(kernel.bull(String(job.id)))).toBe(0)
     expect((await resultOf(job))?.status).toBe('completed')

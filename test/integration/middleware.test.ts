@@ -21,7 +21,7 @@ afterAll(async () => {
 })
 
 function produce(...middleware: EnqueueMiddleware[]): Producer {
-  const producer = createProducer({ redis: shop.server.url, middleware })
+  const producer = createProducer({ redis: shop.server.url, timeout: '60s', middleware })
   producers.push(producer)
   return producer
 }

@@ -29,7 +29,7 @@ beforeAll(async () => {
   plain = new Redis(server.port)
   client = createReaderClient(parseRedisUrl(server.url), { timeoutMs: 60_000 })
   await connectOnce(client, 60_000, 'the test')
-  producer = createProducer({ redis: server.url })
+  producer = createProducer({ redis: server.url, timeout: '60s' })
   await workWithKills()
 })
 afterAll(async () => {

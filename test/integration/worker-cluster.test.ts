@@ -24,7 +24,7 @@ beforeAll(async () => {
     return key
   })
   worker = await createWorker({ redis, handlers: [handler], logger: collectLog().logger })
-  producer = createProducer({ redis })
+  producer = createProducer({ redis, timeout: '60s' })
 })
 afterAll(async () => {
   await producer.close()

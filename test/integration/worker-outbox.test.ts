@@ -26,7 +26,7 @@ const backends: { close(): Promise<void> }[] = []
 beforeAll(async () => {
   node = await startLoneClusterNode()
   url = node.url.replace('redis://', 'redis+cluster://')
-  producer = createProducer({ redis: url })
+  producer = createProducer({ redis: url, timeout: '60s' })
   look = new Redis(node.port)
 })
 afterAll(async () => {

@@ -375,7 +375,7 @@ describe('drover cache', () => {
 
 describe('drover schedules', () => {
   it('lists them, tells the next five runs, pauses, resumes, runs and removes one, and refuses what is not there', async () => {
-    const producer = createProducer({ redis: redis.url })
+    const producer = createProducer({ redis: redis.url, timeout: '60s' })
     const greet = defineJob({ name: 'greet', queue: 'greetings', input: z.object({ name: z.string() }) })
     const times = { cron: '0 30 3 1 1 *', timezone: 'Europe/Berlin' }
     await producer.schedules.set(defineSchedule(greet, { name: 'yearly', ...times, input: { name: 'Eve' } }))

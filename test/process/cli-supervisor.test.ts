@@ -36,7 +36,7 @@ async function untilLines(command: RunningCommand, msg: string, count: number): 
 function producerOf(prefix: string) {
   const greet = defineJob({ name: 'greet', queue: 'greetings', input: z.object({ name: z.string() }) })
   const nap = defineJob({ name: 'sleep', queue: 'naps', input: z.object({ file: z.string() }), attempts: 2 })
-  const producer = createProducer({ redis: redis.url, prefix })
+  const producer = createProducer({ redis: redis.url, timeout: '60s', prefix })
   return {
     greet: async () => {
       const outcome = await producer.results.wait(await producer.enqueue(greet, { name: 'Ada' }), { timeout: '60s' })

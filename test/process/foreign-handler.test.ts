@@ -89,7 +89,7 @@ let worker: RunningCommand
 beforeAll(async () => {
   await buildDrover()
   server = await startTestRedis()
-  producer = createProducer({ redis: server.url })
+  producer = createProducer({ redis: server.url, timeout: '60s' })
   redis = new Redis(server.url)
   const programs = Object.entries(PROGRAMS).map(([name, text]) => [`programs/program_${name}.py`, text])
   const cwd = makeProject({ 'jobs/foreign.ts': JOBS, ...Object.fromEntries(programs) })

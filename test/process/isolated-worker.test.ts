@@ -35,7 +35,7 @@ let cwd: string
 beforeAll(async () => {
   await buildDrover()
   server = await startTestRedis()
-  producer = createProducer({ redis: server.url })
+  producer = createProducer({ redis: server.url, timeout: '60s' })
   redis = new Redis(server.url)
   cwd = makeProject({ 'jobs/isolated.ts': JOBS })
 })

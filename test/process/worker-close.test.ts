@@ -19,7 +19,7 @@ const running = new Set<ChildProcess>()
 beforeAll(async () => {
   await buildDrover()
   server = await startTestRedis()
-  producer = createProducer({ redis: server.url })
+  producer = createProducer({ redis: server.url, timeout: '60s' })
 })
 afterEach(() => {
   for (const child of running) child.kill('SIGKILL')

@@ -31,7 +31,7 @@ const children = new Set<ChildProcess>()
 beforeAll(async () => {
   await buildDrover()
   server = await startTestRedis()
-  producer = createProducer({ redis: server.url })
+  producer = createProducer({ redis: server.url, timeout: '60s' })
 })
 beforeEach(async () => {
   redis = new Redis(server.url)

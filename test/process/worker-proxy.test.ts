@@ -24,7 +24,7 @@ beforeAll(async () => {
   await buildDrover()
   redis = await startTestRedis()
   proxy = await startFaultProxy({ target: redis.url })
-  producer = createProducer({ redis: redis.url })
+  producer = createProducer({ redis: redis.url, timeout: '60s' })
   const env = { REDIS_URL: proxy.url, DROVER_QUEUES: 'greetings' }
   worker = startDrover(['worker', '--health-port', '0'], { cwd: makeProject(GREETING_FILES), env })
   const [, found = ''] = await worker.until(/"port":(\d+),"msg":"health checks/)

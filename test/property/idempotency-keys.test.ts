@@ -20,7 +20,7 @@ let producers: Producer[]
 beforeAll(async () => {
   server = await startTestRedis()
   client = new Redis(server.url)
-  producers = [1, 2, 3].map(() => createProducer({ redis: server.url }))
+  producers = [1, 2, 3].map(() => createProducer({ redis: server.url, timeout: '60s' }))
 })
 afterAll(async () => {
   await Promise.all((producers ?? []).map((producer) => producer.close()))

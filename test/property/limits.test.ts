@@ -29,7 +29,7 @@ let producer: Producer
 beforeAll(async () => {
   server = await startTestRedis()
   kernel = await openKernel(server.url, 'media', 'drover', { backoffMs: () => 0 })
-  producer = createProducer({ redis: server.url })
+  producer = createProducer({ redis: server.url, timeout: '60s' })
 })
 afterAll(async () => {
   await producer?.close()

@@ -25,7 +25,7 @@ let client: Redis
 beforeAll(async () => {
   server = await startTestRedis()
   kernel = await openKernel(server.url, 'media', 'drover', { backoffMs: () => backoff.ms })
-  producer = createProducer({ redis: server.url })
+  producer = createProducer({ redis: server.url, timeout: '60s' })
   client = new Redis(server.url, { maxRetriesPerRequest: null })
   queue = new Queue('media', { connection: client as never, prefix: kernel.keys.tag })
 })

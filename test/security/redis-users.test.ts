@@ -107,7 +107,7 @@ async function runHandlers(url: string): Promise<void> {
 }
 
 async function enqueueAll(url: string): Promise<void> {
-  const producer = createProducer({ redis: url })
+  const producer = createProducer({ redis: url, timeout: '60s' })
   const job = await producer.enqueue(resize, {})
   await producer.enqueue(resize, {}, { id: 'twice' })
   await producer.enqueue(resize, {}, { id: 'twice' })
@@ -140,7 +140,7 @@ async function enqueueAll(url: string): Promise<void> {
 }
 
 async function readResults(url: string): Promise<void> {
-  const producer = createProducer({ redis: url })
+  const producer = createProducer({ redis: url, timeout: '60s' })
   const job = { queue: 'media', id: 'twice' }
   expect((await producer.results.wait(job)).ok).toBe(true)
   const late = await producer.enqueue(resize, {}, { delay: '1h' })
@@ -160,7 +160,7 @@ async function readResults(url: string): Promise<void> {
 }
 
 async function useDashboard(url: string, readOnly: boolean, ofProducer: string): Promise<void> {
-  const producer = createProducer({ redis: ofProducer })
+  const producer = createProducer({ redis: ofProducer, timeout: '60s' })
   const dashboard = createDashboard({ redis: url, port: 0, timeout: '60s', readOnly, contracts: [resize], producer })
   try {
     const { url: at } = await dashboard.listen()

@@ -68,7 +68,7 @@ function trusting(name: string, port: number): RedisSettings {
 
 it('the right authority connects producer, worker, result and dashboard', async () => {
   const redis = trusting('ours', portOf('good'))
-  const producer = createProducer({ redis })
+  const producer = createProducer({ redis, timeout: '60s' })
   const { logger } = collectLog()
   const worker = await createWorker({ redis, logger, handlers: [handle(resize, () => 'done')] })
   const dashboard = createDashboard({ redis, port: 0, timeout: '60s' })

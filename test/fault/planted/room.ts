@@ -69,7 +69,7 @@ export function openPlantedRoom(url: string, redis: Redis, directory: string, qu
   const hits = hitsKey(queue)
   const ledger = openLedger(join(directory, queue))
   const note: PlantedRoom['note'] = (...lines) => ledger.append(...lines)
-  const producer = createProducer({ redis: url })
+  const producer = createProducer({ redis: url, timeout: '60s' })
   const { hostname, port } = new URL(url)
   const bull = new Queue(queue, { connection: { host: hostname, port: Number(port) }, prefix: keys.bull })
   const workers: Worker[] = []
