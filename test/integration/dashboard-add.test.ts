@@ -26,7 +26,9 @@ const GOOD = { 'in/to': 'ann@example.com', 'in/body/subject': 'Hello' }
 const encode = (fields: Record<string, string>) => new URLSearchParams(fields).toString()
 
 function adding(middleware?: Parameters<typeof createProducer>[0]) {
-  const producer = closeAfter(createProducer({ redis: redis().url, timeout: '60s', allowVolatile: true, ...middleware }))
+  const producer = closeAfter(
+    createProducer({ redis: redis().url, timeout: '60s', allowVolatile: true, ...middleware }),
+  )
   return { contracts: [mail, once, anything], producer }
 }
 

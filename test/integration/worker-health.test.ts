@@ -103,9 +103,9 @@ it('/readyz is 503 while the worker is quiet, when Redis is silent or gone, and 
   }
   await expect.poll(reasons).toEqual([200])
   worker.quiet()
-  expect(await reasons()).toEqual([503, 'it is quiet'])
+  await expect.poll(reasons).toEqual([503, 'it is quiet'])
   worker.resume()
-  expect(await reasons()).toEqual([200])
+  await expect.poll(reasons).toEqual([200])
   for (const fault of ['silent', 'cut'] as const) {
     proxy.set(fault)
     expect(await reasons()).toEqual([503, 'Redis does not answer'])

@@ -57,7 +57,7 @@ it('two processes work; one that is killed is started again; SIGHUP replaces eac
   expect(first.map((line) => line.process).sort()).toEqual([1, 2])
   await until('both are ready', async () => (await statusOf('/readyz')) === 200)
   expect(await producer.greet()).toBe('Hello, Ada!')
-  let samples = parseMetrics('')
+  let samples: ReturnType<typeof parseMetrics> = []
   const completed = () => samples.filter(({ name }) => name === 'drover_worker_jobs_completed_total')
   // The result may be read before the worker has heard that it is there.
   await until('the job is counted', async () => {
