@@ -109,7 +109,7 @@ const NUMBERS: readonly [document: string, words: string, source: string, code: 
     'src/worker/worker-options.ts',
     "stalledInterval ?? '500ms'",
   ],
-  ['docs/reliability.md', '`timeout` 3 s', 'test/fault/producer-process.mjs', "plan.timeout ?? '3s'"],
+  ['docs/reliability.md', '`timeout` 3 s', 'test/fault/producer-process.mjs', "plan.persistent ? '3s'"],
   ['docs/reliability.md', '-milliseconds` 1000', 'test/fault/redis-failovers.ts', 'DOWN_AFTER_MS = 1_000'],
   [
     'docs/reliability.md',
