@@ -103,12 +103,14 @@ type FindEnd = (lines: readonly Noted[], fresh: ReadonlySet<string>) => Noted | 
 const endOfFresh: FindEnd = (lines, fresh) => lines.find((line) => line.e === 'end' && fresh.has(line.id))
 
 /**
- * The end of any run that began after a fresh job was accepted. For loads with a backlog, on which a fresh job waits for its
+ * The end of a fresh job, which may begin before its ack is noted, or of any run that began after one was accepted. For loads with a backlog, on which a fresh job waits for its
  * turn however soon workers go on.
  */
 export const endOfBacklog: FindEnd = (lines, fresh) => {
   const acked = lines.findIndex((line) => line.e === 'ack' && fresh.has(line.id))
   const begun = new Set<string>()
+  const ofFresh = endOfFresh(lines, fresh)
+  if (ofFresh) return ofFresh
   return lines.slice(acked < 0 ? lines.length : acked).find((line) => {
     if (line.e === 'start') begun.add(`${line.id} ${line.pid}`)
     return line.e === 'end' && begun.has(`${line.id} ${line.pid}`)
