@@ -16,8 +16,9 @@
   ARGV[3]  "1" when BullMQ's stream of events is trimmed
   then, for each job, the number of its words and these words (numbered as in the code, W):
     1..8   what BullMQ's moveToFinished needs (its 14 keys and the rest of its ARGV are rebuilt here): job id; time, ms
-           since 1970; lock token; its packed options, "" for those of the job before; return value or reason of the
-           failure; "completed" or "failed"; "1" to hand over the next job; packed fields to set, or ""
+           since 1970; lock token; its packed options as text of one character a byte, "" for those of the job before;
+           return value or reason of the failure; "completed" or "failed"; "1" to hand over the next job; packed fields
+           to set, or ""
     9      result record, JSON
     10     how long the result is kept, seconds
     11     field of the totals hash, "<job>:completed" or "<job>:failed"
@@ -168,10 +169,22 @@ end
 -- BullMQ's keys, of which three are another job's each time.
 local keys
 
+-- BullMQ's options as they came last: kept from call to call, as they are the same for most jobs, and only their token is set.
+local packedOptions, unpackedOptions
+local function unpackOptions(text)
+  if text ~= packedOptions then
+    local bytes = string.gsub(text, '([\194\195])([\128-\191])', function(first, second)
+      return string.char(string.byte(second) + (first == '\195' and 64 or 0))
+    end)
+    packedOptions, unpackedOptions = text, cmsgpack.unpack(bytes)
+  end
+  return unpackedOptions
+end
+
 -- W is where the job's words begin, so that word n is ARGV[W + n]; `last` is where they end.
 local function commit(jobKey, W, last)
   if ARGV[W + 4] ~= '' then
-    options = cmsgpack.unpack(ARGV[W + 4])
+    options = unpackOptions(ARGV[W + 4])
   end
   options.token = ARGV[W + 3]
   local counters = tonumber(ARGV[W + 14])

@@ -51,7 +51,7 @@ export type FinishWords = readonly [
   id: string,
   finishedAt: number,
   token: string,
-  packed: unknown,
+  packed: string,
   value: unknown,
   status: 'completed' | 'failed',
   fetches: unknown,
@@ -61,7 +61,9 @@ export type FinishWords = readonly [
 /** Those of a finish as BullMQ's own arguments have it. */
 export function finishWords(bullmqArgs: readonly unknown[], token: string): FinishWords {
   const [id, finishedAt, , value, status, fetches, , packed, fields] = bullmqArgs.slice(BULLMQ_KEYS)
-  return [String(id), finishedAt as number, token, packed, value, status as 'completed', fetches, fields]
+  // As text, a byte a character: a command without a buffer among its words takes the client half the time to write.
+  const options = (packed as Buffer).toString('latin1')
+  return [String(id), finishedAt as number, token, options, value, status as 'completed', fetches, fields]
 }
 
 /** The words of one job for commit.lua, from its ninth on; `jobs` are the writes that enqueue the outcome's jobs. */

@@ -7,8 +7,8 @@ const MAX_TEXTS = 100
 
 /** BullMQ's packed options for a completion that trims the completed jobs, and for one that does not. */
 interface SharedByText {
-  trimming?: unknown
-  keeping?: unknown
+  trimming?: string
+  keeping?: string
 }
 
 /** BullMQ copies a job's options, symbols too. */
