@@ -54,7 +54,8 @@ function parse(command: Command, words: readonly string[]): boolean {
       .replace(/^error: /, '')
       .replace(/\n\((.*)\)$/, ' ($1)')
       .replace(/\.$/, '')
-    const isInput = error.code === 'commander.excessArguments' && words.some((word) => /^[[{]/.test(word))
+    const takesInput = command.options.some(({ long }) => long === '--input')
+    const isInput = takesInput && error.code === 'commander.excessArguments' && words.some((word) => /^[[{]/.test(word))
     const advice = isInput
       ? `an input goes after --input, see ${command.name()} --help`
       : `see ${command.name()} --help`

@@ -2,7 +2,7 @@
 // counters and schedules, what each role is offered, and Redis that hangs. Screenshots are kept in test-output/.
 import { readFileSync } from 'node:fs'
 import type { Page } from 'playwright-core'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { z } from 'zod'
 import { createDashboard } from '../../src/dashboard/index.js'
 import { createProducer, defineJob, defineSchedule, type Producer } from '../../src/index.js'
@@ -265,6 +265,7 @@ describe('each page about workers and counters', () => {
 describe('while Redis hangs', () => {
   it('an open tab says so over the last numbers, other pages too, and all go on by themselves', async () => {
     const own = createDashboard({ redis: stage.redis.url, port: 0, token: stage.token, timeout: '2s' })
+    onTestFinished(() => own.close())
     const { url } = await own.listen()
     await untilReady(url)
     const { page } = await stage.openPage()
@@ -289,6 +290,5 @@ describe('while Redis hangs', () => {
     await results.locator('#jobs-found').waitFor()
     await expect.poll(() => results.locator('#live').innerText()).toBe('Live')
     await stage.closePages()
-    await own.close()
   })
 })

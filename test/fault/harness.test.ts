@@ -4,7 +4,7 @@ import { appendFileSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { expect, it } from 'vitest'
+import { expect, it, onTestFinished } from 'vitest'
 import { createRandom } from '../support/random.js'
 import { openLedgerReader, readLedger } from './ledger-file.js'
 import { openLedger } from './ledger-writer.mjs'
@@ -68,6 +68,7 @@ it('the same seed makes the same choices', async () => {
 
 it('a ledger is read as it grows, but for a line that a kill cut short', () => {
   const directory = mkdtempSync(join(tmpdir(), 'drover-ledger-'))
+  onTestFinished(() => rmSync(directory, { recursive: true }))
   const path = join(directory, 'ledger')
   const read = openLedgerReader(path)
   const ids = () => read().map((line) => 'id' in line && line.id)
@@ -83,7 +84,6 @@ it('a ledger is read as it grows, but for a line that a kill cut short', () => {
   expect(ids()).toEqual(['a', 'ü', 'slow', 'b'])
   expect(readLedger(path)).toEqual(read())
   ledger.close()
-  rmSync(directory, { recursive: true })
 })
 
 it('recovery counts from the kill of a process to the next start of each job it had', () => {

@@ -11,6 +11,12 @@ import type { Noted, RedisDownLine } from './ledger-file.js'
 /** How long Redis puts off a write at most. Counted back from a question that it answered: it looks at each turn of its loop. */
 export const POSTPONED_MS = 2_000
 
+/**
+ * How long after Redis is gone a producer may still note an answer of it. A Redis that has just been started answers
+ * later, so that what is sent to it again and lost is not taken for what the killed one had not written.
+ */
+export const NOTED_LATE_MS = 50
+
 /** When Redis stored an accepted job: after its last send and before its ack. */
 interface Accepted {
   readonly sentMs: number
@@ -31,7 +37,7 @@ export function findLostTails(
   const accepted = readAccepted(lines)
   const explained = new Set<string>()
   for (const down of downs as RedisDownLine[]) {
-    const lastKept = lastKeptBefore(down.askedMs, accepted, isThere)
+    const lastKept = lastKeptBefore(down.goneMs, accepted, isThere)
     for (const id of lost) {
       const job = accepted.get(id)
       if (job && mayBeUnwritten(job, down) && job.ackedMs > lastKept) explained.add(id)
@@ -42,7 +48,9 @@ export function findLostTails(
 
 // A sync that begins is always behind a write: where none was under way, all was written when Redis answered.
 const mayBeUnwritten = ({ sentMs, ackedMs }: Accepted, { askedMs, goneMs, pendingFsyncs }: RedisDownLine): boolean =>
-  sentMs < goneMs && ackedMs > (pendingFsyncs === 0 ? askedMs : askedMs - POSTPONED_MS)
+  sentMs < goneMs &&
+  ackedMs < goneMs + NOTED_LATE_MS &&
+  ackedMs > (pendingFsyncs > 0 ? askedMs - POSTPONED_MS : askedMs)
 
 /** The latest send of a job that was accepted before this time and is there: all that was accepted before was written. */
 function lastKeptBefore(ms: number, accepted: ReadonlyMap<string, Accepted>, isThere: (id: string) => boolean): number {

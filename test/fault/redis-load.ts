@@ -61,7 +61,7 @@ export async function untilNextRun(
   sinceMs: number,
 ): Promise<number> {
   let end: Noted | undefined
-  let hasExtra = false
+  let extra: FaultProcess | undefined
   await context.until('a run that began since has ended', () => {
     const begun = new Set<string>()
     end = context.ledger().find((line) => {
@@ -69,19 +69,17 @@ export async function untilNextRun(
       if (line.e === 'start') begun.add(`${line.id} ${line.pid}`)
       return line.e === 'end' && begun.has(`${line.id} ${line.pid}`)
     })
-    if (end === undefined && load.producer.hasEnded() && !hasExtra) {
-      hasExtra = true
-      sendExtra(context, load.redis)
-    }
+    if (end === undefined && load.producer.hasEnded()) extra ??= sendExtra(context, load.redis)
     return end !== undefined
   })
+  if (extra) await context.finish(extra)
   return (end?.at ?? sinceMs) - sinceMs
 }
 
 /** Sends a job beside the load, of a number of its own. */
-function sendExtra(context: RowContext<unknown>, redis: string): void {
+function sendExtra(context: RowContext<unknown>, redis: string): FaultProcess {
   const jobs = context.plan(1, () => ({ ms: 1 }), FIRST_EXTRA + context.ledger().length)
-  context.startProducer({ redis, jobs, persistent: true })
+  return context.startProducer({ redis, jobs, persistent: true })
 }
 
 /** The producer has ended, every job was sent, nothing waits or runs: holds all of it against the ledger. */
@@ -103,8 +101,8 @@ type FindEnd = (lines: readonly Noted[], fresh: ReadonlySet<string>) => Noted | 
 const endOfFresh: FindEnd = (lines, fresh) => lines.find((line) => line.e === 'end' && fresh.has(line.id))
 
 /**
- * The end of a fresh job, which may begin before its ack is noted, or of any run that began after one was accepted. For loads with a backlog, on which a fresh job waits for its
- * turn however soon workers go on.
+ * The end of a fresh job, which may begin before its ack is noted, or of any run that began after one was accepted. For
+ * loads with a backlog, on which a fresh job waits for its turn however soon workers go on.
  */
 export const endOfBacklog: FindEnd = (lines, fresh) => {
   const acked = lines.findIndex((line) => line.e === 'ack' && fresh.has(line.id))

@@ -23,7 +23,7 @@ const resize = defineJob({
   backoff: { type: 'fixed', delay: 5 },
 })
 // A worker asks once whether it may run functions, and goes on with scripts.
-const isAsked = (denial: string) => !/ (config(\|get)?|fcall)$/.test(denial)
+const isAsked = (denial: string) => !/ config(\|get)?$|^drover-worker .* fcall$/.test(denial)
 const cached = defineJob({ name: 'cached', queue: 'other', input: anything, cache: { ttl: '1h' } })
 const rate = { limit: 100, window: '1s' } as const
 const limited = defineJob({

@@ -56,7 +56,7 @@ export const dev: Verb = {
 Without a Redis in the settings it starts one of its own, on port 6379 where that is free, with its data in --data-dir.
 Other drover commands in this directory find it by themselves.
 The worker restarts when a source file below the folders of the job files changes; running jobs get up to 5 s for that.
-Ctrl-C ends everything; a second one does so at once.
+Ctrl-C ends everything; another one after a second does so at once.
 
 Examples:
   $ drover dev                                    the handlers in jobs/

@@ -52,7 +52,8 @@ Examples:
 
 The API below /v1 always wants a token: that of the dashboard, or one that drover token create made.
 A token is never an argument, which anyone on the machine could read.
-SIGTERM or Ctrl-C: ends the requests that are being answered, then exits with 0. A second signal exits at once.`,
+SIGTERM or Ctrl-C: ends the requests that are being answered, then exits with 0. Another one after a second
+exits at once.`,
     )
   },
 

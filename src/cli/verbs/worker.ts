@@ -55,7 +55,7 @@ Examples:
   $ drover worker --processes auto --max-memory 1gb   a process per core, each replaced beyond 1 GB
 
 SIGTERM or Ctrl-C: takes no more jobs, waits for the running ones up to --shutdown-timeout, hands the rest back and
-exits with 0. A second signal exits at once; the jobs it was running are handed out again after 3 s.
+exits with 0. Another signal after a second exits at once; the jobs it was running are handed out again after 3 s.
 With several processes or a limit, SIGHUP replaces the processes one by one, with the code that is there now.
 SIGTSTP: take no more jobs; SIGCONT: go on. SIGTTIN, SIGTTOU: one job more or fewer of each queue at once. Where standard
 input is a terminal, these stop and continue the process instead. SIGUSR2 ends nothing: nodemon needs --signal SIGTERM.`,

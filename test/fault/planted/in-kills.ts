@@ -1,6 +1,7 @@
 // Losses that a kill of Redis does not explain, though it was killed: bugs that would hide behind what `everysec` may lose.
+import { until } from '../../support/until.js'
 import { ledgerNow } from '../ledger-file.js'
-import { POSTPONED_MS } from '../lost-tail.js'
+import { NOTED_LATE_MS, POSTPONED_MS } from '../lost-tail.js'
 import { FAULT, NUMBERS, type Planted, type PlantedRoom } from './room.js'
 
 const [FIRST = 1, ...OTHERS] = NUMBERS
@@ -8,11 +9,11 @@ const [FIRST = 1, ...OTHERS] = NUMBERS
 /** Redis is killed while it syncs, as far as the ledger knows: by default now. */
 export function noteKill(
   room: PlantedRoom,
-  more: { askedMs?: number; appendfsync?: string; pendingFsyncs?: number } = {},
+  more: { askedMs?: number; goneMs?: number; appendfsync?: string; pendingFsyncs?: number } = {},
 ) {
-  const { askedMs = ledgerNow(), appendfsync = 'everysec', pendingFsyncs = 1 } = more
+  const { askedMs = ledgerNow(), goneMs = askedMs, appendfsync = 'everysec', pendingFsyncs = 1 } = more
   const file = { appendfsync, pendingFsyncs, bufferBytes: 100, delayedFsyncs: 0 }
-  room.note(FAULT, { e: 'redis-down', askedMs, goneMs: askedMs, ...file })
+  room.note(FAULT, { e: 'redis-down', askedMs, goneMs, ...file })
 }
 
 /** A job that is accepted, and nowhere. */
@@ -47,5 +48,20 @@ export const IN_KILLS: readonly Planted[] = [
     await room.enqueue(OTHERS)
     noteKill(room)
     loseFirst(room)
+  }),
+  lose('a job is gone that was sent before the kill, and accepted by the Redis that came after it', async (room) => {
+    await room.enqueue(OTHERS)
+    const id = `j-${FIRST}`
+    room.note({ e: 'try', id })
+    const goneMs = ledgerNow()
+    noteKill(room, { goneMs })
+    await until('an answer of the killed one would be noted', () => ledgerNow() > goneMs + NOTED_LATE_MS)
+    room.note({ e: 'ack', id })
+  }),
+  lose('a job is gone, and one that was accepted between the last question and the kill is there', async (room) => {
+    const askedMs = ledgerNow()
+    loseFirst(room)
+    await room.enqueue(OTHERS)
+    noteKill(room, { askedMs, goneMs: ledgerNow() })
   }),
 ]

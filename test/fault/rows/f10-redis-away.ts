@@ -28,7 +28,8 @@ export default defineRow<Size>({
   },
   full: { outages: [1, 7, 20, 60].flatMap(both), perSecond: 100 },
   run: async (context) => {
-    const { url, ...server } = await context.startRedis()
+    const server = await context.startRedis()
+    const { url } = server
     const load = await startLoad(context, { redis: url, jobs: 1, workers: 2 })
     await context.finish(load.producer)
     let next = 2
@@ -44,7 +45,7 @@ export default defineRow<Size>({
       if (!isIdle) producer = send(context.size.perSecond * (seconds + 2))
       if (!isIdle) await untilNextEnd(context, url)
       context.fault(`redis-away-${seconds}s-${isIdle ? 'idle' : 'load'}`)
-      await server.kill()
+      await context.killRedis(server)
       // The time Redis is away is the fault itself.
       await sleep(seconds * 1_000)
       await server.restart()

@@ -47,7 +47,7 @@ export default defineRow<Size>({
     }
     context.fault('loading')
     const fromMs = performance.now()
-    await server.kill()
+    await context.killRedis(server)
     await server.restart()
     context.figure('loadingMs', Math.round(performance.now() - fromMs))
     context.recovered(await untilFreshEnd(context, load))
