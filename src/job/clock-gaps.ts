@@ -36,7 +36,7 @@ export function* ticksInGaps(
 /** What ticks each hour ticks in the next one, too. */
 function hasFixedHour(cron: string): boolean {
   if (cron.startsWith('@')) return cron !== '@hourly' && cron !== '@minutely'
-  return !cron.split(' ').at(-4)?.startsWith('*')
+  return !/^\*(\/1)?$/.test(cron.split(' ').at(-4) ?? '')
 }
 
 function* gapsBetween(timezone: string, fromMs: number, toMs: number): Generator<Gap> {

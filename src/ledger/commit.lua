@@ -5,10 +5,9 @@
   same for all jobs of a call is done once. Around it are the checks before a job's finish and the writes after it. It must
   be atomic: a crash, a second run or a lost lock between "completed" and "counted" would lose or double a count. Redis
   does not roll a script back, so every write is checked first.
-  Several jobs that end at the same moment share one call; they have nothing else to do with each other, and one that is
-  refused or fails leaves the others alone.
-  It runs as a Redis function, whose functions are set up once for all calls, or as a script (src/redis/redis-function.ts): so
-  nothing at the top level may ask Redis, and what one call knows is set anew in `run`.
+  Several jobs that end at the same moment share one call; one that is refused or fails leaves the others alone. It runs as
+  a Redis function, set up once for all calls, or as a script (src/redis/redis-function.ts): so nothing at the top level may
+  ask Redis, and what one call knows is set anew in `run`.
 
   KEYS[i]  job key of the i-th job, "{prefix:queue}:queue:<id>"
   ARGV[1]  base of our keys, "{prefix:queue}:"
@@ -34,8 +33,8 @@
            DROVER_COUNTER <n> <reason>   user counter n cannot be added to; nothing was written
            DROVER_EFFECT <n> <reason>    staged write n would fail; nothing was written
 ]]
--- What one call is given and knows: names that are paused, as the functions of BullMQ read them; what these read of a
--- queue's meta hash; what was done for all jobs; whether events are trimmed; BullMQ's options; the limits (finish-job.lua).
+-- What one call is given and knows: names that are paused and meta hashes, as BullMQ's functions read them; what was done
+-- for all jobs; whether events are trimmed; BullMQ's options; the limits (finish-job.lua).
 local KEYS, ARGV, base, bull, held, metas, isDone, trims, options, limits
 --@BULLMQ_FUNCTIONS@
 --@ONCE_PER_CALL@
@@ -166,8 +165,7 @@ local function errorFunction()
   return recordError
 end
 
--- BullMQ's keys, of which three are another job's each time.
-local keys
+local keys -- BullMQ's, of which three are another job's each time
 
 -- BullMQ's options as they came last: kept from call to call, as they are the same for most jobs, and only their token is set.
 local packedOptions, unpackedOptions
@@ -275,7 +273,7 @@ local function run(givenKeys, givenArgs)
     bull .. 'limiter', bull .. 'delayed', bull .. 'paused', bull .. 'meta', bull .. 'pc',
     '', '', '', bull .. 'marker',
   }
-  local replies, at, jobs = {}, 4, #KEYS
+  local replies, at, jobs, problem = {}, 4, #KEYS, nil
   -- On a cluster a key that never exists stands behind the last job's: see src/redis/slot-guard.ts.
   if KEYS[jobs] == base .. 'absent' then
     jobs = jobs - 1
@@ -284,16 +282,19 @@ local function run(givenKeys, givenArgs)
     local last = at + tonumber(ARGV[at])
     local ok, reply = pcall(commit, KEYS[i], at, last)
     if not ok then
-      -- A Redis command raised, with a table from Redis 7 on and with text before.
+      -- A Redis command raised: a table from Redis 7 on, text before.
       local text = type(reply) == 'table' and reply.err or tostring(reply)
       if string.find(text, 'READONLY', 1, true) then
-        -- This server is a replica now: nothing of the call was written, and the client sends all of it to the new master.
-        return redis.error_reply('READONLY The server is a replica; the commit was not written')
+        -- A replica now: nothing was written, and the client sends all of it to the new master.
+        problem = redis.error_reply('READONLY The server is a replica; the commit was not written')
+        break
       end
       reply = redis.error_reply(text)
     end
     replies[i] = reply
     at = last + 1
   end
-  return writeSums() or replies
+  problem = problem or writeSums()
+  KEYS, ARGV, metas, limits, values = nil -- A library outlives the call, and would keep its words.
+  return problem or replies
 end

@@ -19,6 +19,8 @@ type Named = Record<string, Call>
 
 /** Most loads that one call waits for: more than one when a server comes back empty, or another one takes over, meanwhile. */
 const MAX_LOADS = 3
+/** How long the script serves where a load failed for a reason that passes. */
+const LOAD_AGAIN_MS = 5_000
 
 /**
  * Gives the client a command of the source's name. It takes the number of keys, the keys and further words, as one list.
@@ -26,24 +28,31 @@ const MAX_LOADS = 3
  * call that misses it, on each master of a cluster.
  */
 export function defineFunction(client: Redis | Cluster, source: FunctionSource): void {
-  const script = asScript(source)
-  const id = `drover_${source.name}_${createHash('sha1').update(source.lua).digest('hex').slice(0, 12)}`
   // allow-oom: as in a script whose first write frees memory, jobs end while Redis is full, so that it drains.
-  const library = `#!lua name=${id}
+  const libraryOf = (name: string) => `#!lua name=${name}
 ${source.lua}
-redis.register_function{function_name = '${id}', callback = run, flags = {'allow-oom'}}
+redis.register_function{function_name = '${name}', callback = run, flags = {'allow-oom'}}
 `
+  const hash = createHash('sha1').update(libraryOf('')).digest('hex')
+  const id = `drover_${source.name}_${hash.slice(0, 12)}`
   const named = client as unknown as Named
   const scriptName = `${source.name}Script`
-  client.defineCommand(scriptName, { lua: script })
-  let hasFunctions = true
+  client.defineCommand(scriptName, { lua: asScript(source) })
+  /** The script serves until then, by performance.now(). */
+  let scriptUntilMs = 0
   let loading: Promise<boolean> | undefined
+  // Behind a new connection there may be another server, or rights that were given meanwhile.
+  client.on('ready', () => {
+    scriptUntilMs = 0
+  })
 
   const load = () => {
-    loading ??= loadLibrary(client, library)
+    loading ??= loadLibrary(client, libraryOf(id))
+      .then(() => true)
       .catch((error: unknown) => {
-        // What the server has against it, it will have again; want of memory or a lost connection pass.
-        if (/^(ERR|NOPERM)\b/.test(textOf(error))) hasFunctions = false
+        // What the server has against it, it will have again; want of memory passes.
+        const isLasting = /^(ERR|NOPERM)\b/.test(textOf(error))
+        scriptUntilMs = isLasting ? Number.POSITIVE_INFINITY : performance.now() + LOAD_AGAIN_MS
         return false
       })
       .finally(() => {
@@ -54,13 +63,15 @@ redis.register_function{function_name = '${id}', callback = run, flags = {'allow
 
   // Before Redis 7, and at some hosts, the command is not there; a user may not have the right to it.
   named[source.name] = async (args: unknown, loads: unknown = 0) => {
-    if (!hasFunctions) return named[scriptName]?.(args)
+    if (scriptUntilMs > 0 && performance.now() < scriptUntilMs) return named[scriptName]?.(args)
     try {
       return await named.fcall?.(id, args)
     } catch (error) {
-      if (/^ERR unknown command|^(ERR|NOPERM)\b.*\bfcall\b/i.test(textOf(error))) hasFunctions = false
+      if (/^ERR unknown command|^(ERR|NOPERM)\b.*\bfcall\b/i.test(textOf(error)))
+        scriptUntilMs = Number.POSITIVE_INFINITY
       else if (!/^ERR Function not found/i.test(textOf(error))) throw error
-      else if (Number(loads) < MAX_LOADS && (await load())) return named[source.name]?.(args, Number(loads) + 1)
+      else if (Number(loads) === MAX_LOADS) scriptUntilMs = performance.now() + LOAD_AGAIN_MS
+      else if (await load()) return named[source.name]?.(args, Number(loads) + 1)
       return named[scriptName]?.(args)
     }
   }
@@ -68,8 +79,8 @@ redis.register_function{function_name = '${id}', callback = run, flags = {'allow
 
 const textOf = (error: unknown) => (error instanceof Error ? error.message : String(error))
 
-/** True once one master at least has it; a call that meets another one misses it there. */
-async function loadLibrary(client: Redis | Cluster, library: string): Promise<true> {
+/** Resolves once one master at least has it; a call that meets another one misses it there. */
+async function loadLibrary(client: Redis | Cluster, library: string): Promise<void> {
   const masters = 'nodes' in client ? client.nodes('master') : [client]
   await Promise.any(
     masters.map((master) =>
@@ -80,5 +91,4 @@ async function loadLibrary(client: Redis | Cluster, library: string): Promise<tr
   ).catch(({ errors }: AggregateError) => {
     throw errors[0]
   })
-  return true
 }

@@ -55,6 +55,9 @@ it('writes nothing of a job on one node while the rest of its keys is on another
       expect(outcome).toMatchObject({ ok: true })
     }
     expect(await producer.counters.get('media', 'n')).toBe(3)
+    // Loaded on each master, of which two had a commit.
+    for (const node of cluster.nodes.slice(0, 3))
+      expect(await node.cli('FUNCTION', 'LIST')).toContain('drover_droverCommit_')
     expect(await to.cli('HGETALL', '{drover:media}:totals')).toBe('job:completed\n3')
     expect(await to.cli('EXISTS', '{drover:media}:absent')).toBe('0')
   } finally {

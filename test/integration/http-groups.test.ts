@@ -219,6 +219,7 @@ describe('a flow', () => {
   const one = { job: 'greet', input: { name: 'Ada' } }
 
   it('starts its jobs in their order, sent again with its id nothing twice, and tells of a result that is to come', async () => {
+    const stranger = await apis.token({ jobs: ['mail.send'] })
     const api = await apis.start()
     const jobs = { first: one, second: { ...one, after: ['first'], options: { attempts: 1 } } }
     const started = await api.post('/v1/flows', { id: 'order-7', jobs })
@@ -234,6 +235,7 @@ describe('a flow', () => {
     const path = `${QUEUE}/jobs/order-7.second/result`
     const held = { id: 'order-7.second', job: null, queue: 'greetings', state: 'waiting-children' }
     expect(await api.ask(path).then((answer) => [answer.status, answer.json()])).toEqual([202, held])
+    expect((await api.ask(path, { token: stranger })).status).toBe(404)
     await using _worker = await work()
     await expect.poll(async () => (await api.ask(path)).status).toBe(200)
   })

@@ -148,11 +148,12 @@ export async function readHeldFlow(
   keys: KeysOfQueue,
   id: string,
 ): Promise<{ readonly total: number; readonly completed: number; readonly failed: number } | undefined> {
-  const [held, total, completed, failed, fired] = await client.hmget(
-    keys.batch(id),
-    ...['on:success', 'total', 'completed', 'failed', 'fired:success'],
-  )
-  if (held == null || fired != null) return undefined
+  // Whether there is a job to come, not the job itself: it has its whole input.
+  const [isHeld, [total, completed, failed, fired] = []] = await Promise.all([
+    client.hexists(keys.batch(id), 'on:success'),
+    client.hmget(keys.batch(id), 'total', 'completed', 'failed', 'fired:success'),
+  ])
+  if (isHeld === 0 || fired != null) return undefined
   return { total: Number(total ?? 0), completed: Number(completed ?? 0), failed: Number(failed ?? 0) }
 }
 
