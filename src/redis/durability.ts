@@ -56,8 +56,12 @@ export function reportDurability(info: ServerInfo): DurabilityReport {
   }
   const failover = info.connectedReplicas ? '; a failover, what no replica had yet' : ''
   if (info.appendfsync === 'always') return { profile: 'strict', canLose: `a crash takes nothing${failover}` }
-  const kernel = info.appendfsync === 'no' ? 'what the kernel had not written, often 30 s' : 'up to the last second'
-  const canLose = `a crash of Redis takes nothing; of its machine, ${kernel} (appendfsync ${info.appendfsync ?? 'unknown'})${failover}`
+  // With everysec Redis puts its writes off while a sync goes on: docs/reliability.md.
+  const [ofRedis, ofMachine] =
+    info.appendfsync === 'no'
+      ? ['nothing', 'what the kernel had not written, often 30 s']
+      : ['what came since an unfinished sync began', 'up to the last second']
+  const canLose = `a crash of Redis takes ${ofRedis}; of its machine, ${ofMachine} (appendfsync ${info.appendfsync ?? 'unknown'})${failover}`
   return { profile: 'standard', canLose }
 }
 

@@ -49,7 +49,7 @@ function findVersion(info: ServerInfo): Finding {
 
 function canLose({ appendfsync }: ServerInfo): string {
   if (appendfsync === 'always') return 'a crash loses nothing that was accepted'
-  return 'a crash of Redis loses nothing, one of its machine up to the last second'
+  return 'a crash of Redis loses what came since an unfinished sync began, one of its machine up to the last second'
 }
 
 function judgeLimit(info: ServerInfo): Finding {
