@@ -1,6 +1,6 @@
-// Owns which names of jobs, queues and releases are allowed. Of a job or a queue none may hold `|` (it divides fields of the stats hash), `:` (it
-// divides keys) or `{}` (they mark the cluster slot). A queue may not be called like one of Drover's own keys: BullMQ
-// puts `<queue>:<job id>` where Drover puts `result:<job id>`.
+// Owns which names of jobs, queues and releases are allowed. Of a job or a queue none may hold `|` (it divides fields of
+// the stats hash), `:` (it divides keys) or `{}` (they mark the cluster slot). A queue may not be called like one of Drover's
+// own keys: BullMQ puts `<queue>:<job id>` where Drover puts `result:<job id>`.
 
 const JOB_NAME_PATTERN = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/
 const QUEUE_NAME_PATTERN = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/

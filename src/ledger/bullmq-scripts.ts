@@ -214,7 +214,8 @@ function endMark(body: string): string {
 
 /**
  * Splits BullMQ's finishing script where its functions end and its body begins. The functions see no KEYS and no ARGV of
- * their own accord, so they can stand outside of `finish`, and are set up once for all jobs of a call.
+ * their own accord, so they can stand outside of `finish`, and are set up once: for all calls of a
+ * Redis function, for all jobs of a call of a script.
  */
 function splitScript(lua: string): { functions: string; body: string } {
   const at = lua.indexOf(BODY_STARTS_WITH)

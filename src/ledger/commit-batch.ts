@@ -1,5 +1,5 @@
-// Gathers the commits of jobs that end in the same tick into few script calls: setting BullMQ's functions up and handling
-// a call cost more than half of what finishing a job does. A commit that comes alone leaves in the same tick too.
+// Gathers the commits of jobs that end in the same tick into few calls: handling one, and setting BullMQ's functions up where
+// it is a script, cost a good part of what finishing a job does. A commit that comes alone leaves in the same tick too.
 import { COMMIT_COMMAND, LIMITED_COMMIT_COMMAND } from './bullmq-scripts.js'
 
 /** Most jobs in one call: larger calls save little more, and others wait for Redis while one runs. */

@@ -26,6 +26,7 @@ function readProgress(text: string): { readonly percent: number; readonly text: 
   try {
     value = JSON.parse(text)
   } catch {
+    // Another program's words: they are shown as they stand.
     return undefined
   }
   const {
